@@ -1,0 +1,32 @@
+/**
+ * The file system as the log and the snapshots see it. Everything that touches a disk goes through here, so that a
+ * simulated disk can lose, tear and delay what was not yet synced.
+ */
+export interface Disk {
+  /** Opens a file for reading and writing; creates it when `create` is given. */
+  open(path: string, options: { create: boolean }): Promise<DiskFile>;
+  /** Names in a directory, in no order; empty when the directory does not exist. */
+  list(directory: string): Promise<string[]>;
+  makeDirectory(directory: string): Promise<void>;
+  /** Durable only after `syncDirectory` of the parent. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or a whole directory; one that is not there is no error. */
+  remove(path: string): Promise<void>;
+  /** Makes creations, renames and removals inside `directory` durable. */
+  syncDirectory(directory: string): Promise<void>;
+}
+
+export interface DiskFile {
+  /**
+   * Hands `parts` to the operating system one after the other, starting at `position`; the call returns when they are
+   * in its cache, which takes microseconds. Durable only after `sync`.
+   */
+  writeSync(parts: readonly Uint8Array[], position: number): void;
+  /** Reads up to `target.length` bytes; returns how many there were. */
+  readSync(target: Uint8Array, position: number): number;
+  /** Makes all that was written durable (fdatasync). After a failure the file must not be written again. */
+  sync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
