@@ -1,0 +1,183 @@
+/** What a client can ask for, and what it gets. Times are milliseconds since 1970 in the cluster's log time. */
+
+export interface SessionMetadata {
+  readonly createdAt: number;
+  readonly lastAccessedAt: number;
+  /** Null: it does not expire. */
+  readonly expiresAt: number | null;
+  /** The sliding time to live that `touch` and `store` restart; null: none. */
+  readonly ttlMs: number | null;
+  /** Bytes of the data as stored. */
+  readonly sizeBytes: number;
+  /** Reads since the last store. */
+  readonly accessCount: number;
+  /** Changes with data, ttl, user and tags; not with reads and touches. */
+  readonly revision: number;
+  readonly user: string | null;
+  readonly tags: readonly string[];
+}
+
+export interface Session {
+  readonly id: string;
+  /** One msgpack value; the cluster never looks inside. */
+  readonly data: Uint8Array;
+  readonly metadata: SessionMetadata;
+}
+
+/** Creates or replaces a session. `createdAt` and `accessCount` survive a replacement. */
+export interface StoreCommand {
+  readonly type: 'store';
+  readonly id: string;
+  readonly data: Uint8Array;
+  /** Null: no expiry. Ignored with `keepTtl` on an existing session. */
+  readonly ttlMs: number | null;
+  readonly user: string | null;
+  readonly tags: readonly string[];
+  /** Only if there is no live session of that id. */
+  readonly ifAbsent: boolean;
+  /** Only if the live session has this revision. */
+  readonly ifRevision: number | null;
+  /** Keep ttl, expiry, user and tags of the live session, if there is one. */
+  readonly keepTtl: boolean;
+}
+/** Moves last access and the sliding expiry; with `ttlMs` sets a new time to live first. Never creates. */
+export interface TouchCommand {
+  readonly type: 'touch';
+  readonly id: string;
+  readonly ttlMs: number | null;
+}
+/** Removes sessions; ids that are not there are no error. */
+export interface DeleteCommand {
+  readonly type: 'delete';
+  readonly ids: readonly string[];
+}
+/** Sweep, by the leader: removes those of `ids` that are past their expiry at the entry's time. */
+export interface ExpireCommand {
+  readonly type: 'expire';
+  readonly ids: readonly string[];
+}
+/** Reads counted by one node. Counts only while the session is still the one created at `createdRevision`. */
+export interface AccessCommand {
+  readonly type: 'access';
+  readonly accesses: readonly Access[];
+}
+export interface Access {
+  readonly id: string;
+  readonly createdRevision: number;
+  readonly count: number;
+  readonly lastAccessedAt: number;
+}
+/** Gives a node (peer id and data-directory nonce) a Raft id; the same pair gets the same id again. */
+export interface AllocateMemberCommand {
+  readonly type: 'allocate-member';
+  readonly peerId: string;
+  readonly nonce: string;
+  readonly name: string;
+  readonly address: string;
+}
+/** A member's name or address changed. */
+export interface UpdateMemberCommand {
+  readonly type: 'update-member';
+  readonly nodeId: number;
+  readonly name: string;
+  readonly address: string;
+}
+/** Every node keeps its per-shard hashes as of this entry, so that they can be compared. */
+export interface MarkCommand {
+  readonly type: 'mark';
+}
+
+export type ClientCommand = StoreCommand | TouchCommand | DeleteCommand;
+export type SystemCommand = ExpireCommand | AccessCommand | AllocateMemberCommand | UpdateMemberCommand | MarkCommand;
+export type Command = ClientCommand | SystemCommand;
+
+/** All conditions must hold. Sizes in bytes of data, times in ms since 1970; `before` and `after` are exclusive. */
+export interface ListFilter {
+  readonly prefix?: string;
+  readonly user?: string;
+  readonly tag?: string;
+  readonly shard?: number;
+  readonly sizeBytesMin?: number;
+  readonly sizeBytesMax?: number;
+  readonly createdBefore?: number;
+  readonly createdAfter?: number;
+  readonly accessedBefore?: number;
+  readonly accessedAfter?: number;
+  readonly expiresBefore?: number;
+  readonly expiresAfter?: number;
+}
+
+/** What goes round the log: a reader gets an answer that includes every write acknowledged before it asked. */
+export type Query =
+  | { readonly type: 'get'; readonly id: string; readonly stale: boolean }
+  | { readonly type: 'meta'; readonly id: string; readonly stale: boolean }
+  | { readonly type: 'list'; readonly filter: ListFilter; readonly limit: number; readonly cursor: string | null }
+  | { readonly type: 'count'; readonly filter: ListFilter }
+  | { readonly type: 'stats' }
+  | { readonly type: 'cleanup' }
+  | { readonly type: 'status' }
+  | { readonly type: 'members' }
+  | { readonly type: 'check' };
+
+export type Request = ClientCommand | Query;
+export type Operation = Request['type'];
+
+export interface ListItem {
+  readonly id: string;
+  readonly metadata: SessionMetadata;
+}
+export interface NodeStatus {
+  readonly name: string;
+  readonly peerId: string;
+  readonly address: string;
+  /** Null when not known. Leader and follower are voters. */
+  readonly role: 'leader' | 'follower' | 'learner' | null;
+  readonly state: 'up' | 'down';
+  readonly appliedIndex: number | null;
+  /** Entries behind the commit index of the answering node; null when not known. */
+  readonly lag: number | null;
+  readonly sessions: number | null;
+  readonly version: string | null;
+}
+export interface ClusterStatus {
+  readonly clusterId: string;
+  /** Name of the leader; null when none is known. */
+  readonly leader: string | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly nodes: readonly NodeStatus[];
+}
+export interface MemberInfo {
+  readonly nodeId: number;
+  readonly name: string;
+  readonly peerId: string;
+  readonly address: string;
+  readonly role: 'voter' | 'learner';
+}
+/** Hashes of every node at one applied index; `shardHashes` null for a node that did not answer. */
+export interface CheckReport {
+  readonly appliedIndex: number;
+  readonly equal: boolean;
+  readonly nodes: readonly { readonly name: string; readonly shardHashes: readonly string[] | null }[];
+}
+
+/** The answer to each operation. */
+export interface Answers {
+  store: SessionMetadata;
+  touch: SessionMetadata;
+  delete: { readonly deleted: number };
+  get: Session;
+  meta: SessionMetadata;
+  list: { readonly items: readonly ListItem[]; readonly cursor: string | null };
+  count: { readonly count: number };
+  stats: {
+    readonly totalSessions: number;
+    readonly totalSizeBytes: number;
+    readonly shardDistribution: Readonly<Record<string, number>>;
+    readonly backendStats: Readonly<Record<string, number | string>>;
+  };
+  cleanup: { readonly removed: number; readonly removedSinceLastCleanup: number };
+  status: ClusterStatus;
+  members: { readonly items: readonly MemberInfo[] };
+  check: CheckReport;
+}

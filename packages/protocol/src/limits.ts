@@ -1,0 +1,28 @@
+/** What one request may be. Every limit is checked where bytes enter: by the client, the CLI and the node. */
+export const limits = {
+  /** Session id, UTF-8 bytes. */
+  idBytesMax: 512,
+  /** Session data as stored, bytes. */
+  valueBytesMax: 1_048_576,
+  userBytesMax: 512,
+  tagsMax: 16,
+  tagBytesMax: 64,
+  /** One command with everything in it. */
+  commandBytesMax: 2 * 1_048_576,
+  /** A batch is closed when it reaches this. */
+  batchBytesMax: 1_048_576,
+  /** One log entry without its record header. */
+  entryBytesMax: 3 * 1_048_576,
+  /** One frame on any stream. */
+  frameBytesMax: 4 * 1_048_576,
+  listPageBytesMax: 1_048_576,
+  listLimitMax: 10_000,
+  /** Ids in one delete, expire or access command. */
+  idsPerCommandMax: 1_000,
+  /** Time to live: a hundred years. */
+  ttlMsMax: 100 * 365 * 86_400_000,
+  /** Answers the cluster keeps for one client, so that a retry finds its own. */
+  clientWindow: 1_024,
+  /** A client id is remembered at least this long after its last write (log time). */
+  clientIdleMs: 10 * 60_000,
+} as const;
