@@ -181,3 +181,15 @@ export interface Answers {
   members: { readonly items: readonly MemberInfo[] };
   check: CheckReport;
 }
+
+/** What the cluster's own commands answer, to the node that proposed them. */
+export interface SystemAnswers {
+  expire: { readonly removed: number };
+  /** How many of the accesses still met the session they read. */
+  access: { readonly counted: number };
+  /** `created` is false when this peer id and nonce had the id already. */
+  'allocate-member': { readonly nodeId: number; readonly created: boolean };
+  'update-member': { readonly changed: boolean };
+  /** The entry as of which the hashes are kept. */
+  mark: { readonly index: number };
+}

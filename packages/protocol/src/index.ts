@@ -1,1 +1,19 @@
-export {};
+/** What a client and a node of Holdfast say to each other. */
+export * from './answer-codec.ts';
+export * from './batch.ts';
+export * from './check.ts';
+export * from './command-codec.ts';
+export * from './commands.ts';
+export * from './errors.ts';
+export * from './failure-codec.ts';
+export * from './fields.ts';
+export * from './frames.ts';
+export * from './handshake.ts';
+export * from './limits.ts';
+export * from './operations.ts';
+export * from './pack.ts';
+export * from './proof.ts';
+export * from './query-codec.ts';
+export * from './text.ts';
+export * from './units.ts';
+export * from './wire.ts';

@@ -17,6 +17,14 @@ export const limits = {
   frameBytesMax: 4 * 1_048_576,
   listPageBytesMax: 1_048_576,
   listLimitMax: 10_000,
+  /** A list cursor, characters. */
+  cursorBytesMax: 1_024,
+  /** Names and addresses of nodes, peer ids and nonces, bytes. */
+  nameBytesMax: 512,
+  /** Requests or replies in one frame, commands in one batch. */
+  itemsPerFrameMax: 65_535,
+  /** How long a request may ask to be worked on. */
+  timeoutMsMax: 3_600_000,
   /** Ids in one delete, expire or access command. */
   idsPerCommandMax: 1_000,
   /** Time to live: a hundred years. */

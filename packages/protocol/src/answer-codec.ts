@@ -1,0 +1,181 @@
+/** Bodies of answers: plain arrays, in the order of the types in `commands.ts`. */
+import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata } from './commands.ts';
+import { Fields } from './fields.ts';
+import { limits } from './limits.ts';
+import { decodeArray, encodeArray, type Packed } from './pack.ts';
+
+/** A page of list answers may hold many small values; still bounded. */
+const packLimits = { depthMax: 5, itemsMax: limits.listLimitMax * 32 };
+
+const encoders: { readonly [O in Operation]: (answer: Answers[O]) => readonly Packed[] } = {
+  store: metadataFields,
+  touch: metadataFields,
+  meta: metadataFields,
+  get: (session) => [session.id, session.data, ...metadataFields(session.metadata)],
+  delete: (answer) => [answer.deleted],
+  list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...metadataFields(item.metadata)])],
+  count: (answer) => [answer.count],
+  stats: (answer) => [
+    answer.totalSessions,
+    answer.totalSizeBytes,
+    Object.entries(answer.shardDistribution).flat(),
+    Object.entries(answer.backendStats).flat(),
+  ],
+  cleanup: (answer) => [answer.removed, answer.removedSinceLastCleanup],
+  status: (answer) => [
+    answer.clusterId,
+    answer.leader,
+    answer.term,
+    answer.commitIndex,
+    answer.nodes.map((node) => [
+      node.name,
+      node.peerId,
+      node.address,
+      node.role,
+      node.state,
+      node.appliedIndex,
+      node.lag,
+      node.sessions,
+      node.version,
+    ]),
+  ],
+  members: (answer) => [answer.items.map((item) => [item.nodeId, item.name, item.peerId, item.address, item.role])],
+  check: (answer) => [answer.appliedIndex, answer.equal, answer.nodes.map((node) => [node.name, node.shardHashes])],
+};
+
+const decoders: { readonly [O in Operation]: (fields: Fields) => Answers[O] } = {
+  store: readMetadata,
+  touch: readMetadata,
+  meta: readMetadata,
+  get: (fields) => ({ id: fields.text('id'), data: fields.bytes('data'), metadata: readMetadata(fields) }),
+  delete: (fields) => ({ deleted: fields.integer('deleted') }),
+  list: (fields) => {
+    const cursor = fields.textOrNull('cursor');
+    const items = readEach(
+      fields.list('items'),
+      (item): ListItem => ({ id: item.text('id'), metadata: readMetadata(item) }),
+    );
+    return { items, cursor };
+  },
+  count: (fields) => ({ count: fields.integer('count') }),
+  stats: (fields) => ({
+    totalSessions: fields.integer('totalSessions'),
+    totalSizeBytes: fields.integer('totalSizeBytes'),
+    shardDistribution: readPairs(fields.list('shardDistribution'), integerOf),
+    backendStats: readPairs(fields.list('backendStats'), (value) =>
+      typeof value === 'string' || typeof value === 'number' ? value : undefined,
+    ),
+  }),
+  cleanup: (fields) => ({
+    removed: fields.integer('removed'),
+    removedSinceLastCleanup: fields.integer('removedSinceLastCleanup'),
+  }),
+  status: (fields) => ({
+    clusterId: fields.text('clusterId'),
+    leader: fields.textOrNull('leader'),
+    term: fields.integer('term'),
+    commitIndex: fields.integer('commitIndex'),
+    nodes: readEach(
+      fields.list('nodes'),
+      (node): NodeStatus => ({
+        name: node.text('name'),
+        peerId: node.text('peerId'),
+        address: node.text('address'),
+        role: node.choiceOrNull('role', ['leader', 'follower', 'learner']),
+        state: node.choice('state', ['up', 'down']),
+        appliedIndex: node.integerOrNull('appliedIndex'),
+        lag: node.integerOrNull('lag'),
+        sessions: node.integerOrNull('sessions'),
+        version: node.textOrNull('version'),
+      }),
+    ),
+  }),
+  members: (fields) => ({
+    items: readEach(
+      fields.list('items'),
+      (item): MemberInfo => ({
+        nodeId: item.integer('nodeId'),
+        name: item.text('name'),
+        peerId: item.text('peerId'),
+        address: item.text('address'),
+        role: item.choice('role', ['voter', 'learner']),
+      }),
+    ),
+  }),
+  check: (fields) => ({
+    appliedIndex: fields.integer('appliedIndex'),
+    equal: fields.boolean('equal'),
+    nodes: readEach(fields.list('nodes'), (node) => ({
+      name: node.text('name'),
+      shardHashes: node.textsOrNull('shardHashes'),
+    })),
+  }),
+};
+
+export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[O]): Uint8Array {
+  return encodeArray(encoders[operation](answer));
+}
+
+/**
+ * Decodes the answer to `operation`; a session's `data` is a view on `body`.
+ * @throws {RequestError} VALIDATION
+ */
+export function decodeAnswer<O extends Operation>(operation: O, body: Uint8Array): Answers[O] {
+  const what = `the answer to ${operation}`;
+  const fields = new Fields(decodeArray(body, what, packLimits), what);
+  const answer = decoders[operation](fields);
+  fields.end();
+  return answer;
+}
+
+function metadataFields(metadata: SessionMetadata): Packed[] {
+  return [
+    metadata.createdAt,
+    metadata.lastAccessedAt,
+    metadata.expiresAt,
+    metadata.ttlMs,
+    metadata.sizeBytes,
+    metadata.accessCount,
+    metadata.revision,
+    metadata.user,
+    metadata.tags,
+  ];
+}
+
+function readMetadata(fields: Fields): SessionMetadata {
+  return {
+    createdAt: fields.integer('createdAt'),
+    lastAccessedAt: fields.integer('lastAccessedAt'),
+    expiresAt: fields.integerOrNull('expiresAt'),
+    ttlMs: fields.integerOrNull('ttlMs'),
+    sizeBytes: fields.integer('sizeBytes'),
+    accessCount: fields.integer('accessCount'),
+    revision: fields.integer('revision'),
+    user: fields.textOrNull('user'),
+    tags: fields.texts('tags'),
+  };
+}
+
+function readEach<T>(fields: Fields, read: (item: Fields) => T): T[] {
+  const items: T[] = [];
+  while (fields.left > 0) {
+    const item = fields.list('an item');
+    items.push(read(item));
+    item.end();
+  }
+  return items;
+}
+
+const integerOf = (value: unknown): number | undefined => (Number.isSafeInteger(value) ? (value as number) : undefined);
+
+/** Name, value, name, value … as an object whose names come from outside: `__proto__` must not be one of them. */
+function readPairs<T>(fields: Fields, check: (value: unknown) => T | undefined): Record<string, T> {
+  const pairs: [string, T][] = [];
+  while (fields.left > 0) {
+    const name = fields.text('a name');
+    const value = check(fields.any());
+    if (name === '__proto__' || value === undefined) throw fields.wrong(name, 'usable');
+    pairs.push([name, value]);
+  }
+  return Object.fromEntries(pairs);
+}

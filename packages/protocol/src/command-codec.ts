@@ -1,0 +1,150 @@
+/** Bodies of commands: what stands in a request frame and, the same bytes, in the log. */
+import type { Access, ClientCommand, Command } from './commands.ts';
+import { RequestError } from './errors.ts';
+import { Fields } from './fields.ts';
+import { limits } from './limits.ts';
+import { operationOf } from './operations.ts';
+import { decodeArray, encodeArray, type Packed } from './pack.ts';
+
+/**
+ * Encodes a command. Checks only its size as a whole; see `checkCommand` for the rest.
+ * @throws {RequestError} TOO_LARGE
+ */
+export function encodeCommandBody(command: Command): Uint8Array {
+  const body = encodeArray(commandFields(command));
+  checkSize(body);
+  return body;
+}
+
+function commandFields(command: Command): readonly Packed[] {
+  switch (command.type) {
+    case 'store':
+      return [
+        command.id,
+        command.data,
+        command.ttlMs,
+        command.user,
+        command.tags,
+        command.ifAbsent,
+        command.ifRevision,
+        command.keepTtl,
+      ];
+    case 'touch':
+      return [command.id, command.ttlMs];
+    case 'delete':
+    case 'expire':
+      return command.ids;
+    case 'access': {
+      const flat: Packed[] = [];
+      for (const access of command.accesses) {
+        flat.push(access.id, access.createdRevision, access.count, access.lastAccessedAt);
+      }
+      return flat;
+    }
+    case 'allocate-member':
+      return [command.peerId, command.nonce, command.name, command.address];
+    case 'update-member':
+      return [command.nodeId, command.name, command.address];
+    case 'mark':
+      return [];
+  }
+}
+
+/**
+ * Decodes the body of a command; `data` is a view on `body`. Types are checked here, limits by `checkCommand`.
+ * @throws {RequestError} UPGRADE_REQUIRED for a code this version does not know; VALIDATION; TOO_LARGE
+ */
+export function decodeCommandBody(operationCode: number, body: Uint8Array): Command {
+  const type = operationOf(operationCode);
+  checkSize(body);
+  switch (type) {
+    case 'store': {
+      const fields = new Fields(decodeArray(body, 'the store command'), 'the store command');
+      const command: Command = {
+        type,
+        id: fields.text('id'),
+        data: fields.bytes('data'),
+        ttlMs: fields.integerOrNull('ttlMs'),
+        user: fields.textOrNull('user'),
+        tags: fields.texts('tags'),
+        ifAbsent: fields.boolean('ifAbsent'),
+        ifRevision: fields.integerOrNull('ifRevision'),
+        keepTtl: fields.boolean('keepTtl'),
+      };
+      fields.end();
+      return command;
+    }
+    case 'touch': {
+      const fields = new Fields(decodeArray(body, 'the touch command'), 'the touch command');
+      const command: Command = { type, id: fields.text('id'), ttlMs: fields.integerOrNull('ttlMs') };
+      fields.end();
+      return command;
+    }
+    case 'delete':
+    case 'expire': {
+      const what = `the ${type} command`;
+      const fields = new Fields([decodeArray(body, what)], what);
+      return { type, ids: fields.texts('ids') };
+    }
+    case 'access': {
+      const fields = new Fields(decodeArray(body, 'the access command'), 'the access command');
+      const accesses: Access[] = [];
+      while (fields.left > 0) {
+        accesses.push({
+          id: fields.text('id'),
+          createdRevision: fields.integer('createdRevision'),
+          count: fields.integer('count'),
+          lastAccessedAt: fields.integer('lastAccessedAt'),
+        });
+      }
+      return { type, accesses };
+    }
+    case 'allocate-member': {
+      const fields = new Fields(decodeArray(body, 'the member request'), 'the member request');
+      const command: Command = {
+        type,
+        peerId: fields.text('peerId'),
+        nonce: fields.text('nonce'),
+        name: fields.text('name'),
+        address: fields.text('address'),
+      };
+      fields.end();
+      return command;
+    }
+    case 'update-member': {
+      const fields = new Fields(decodeArray(body, 'the member update'), 'the member update');
+      const command: Command = {
+        type,
+        nodeId: fields.integer('nodeId'),
+        name: fields.text('name'),
+        address: fields.text('address'),
+      };
+      fields.end();
+      return command;
+    }
+    case 'mark':
+      new Fields(decodeArray(body, 'the mark command'), 'the mark command').end();
+      return { type };
+    default:
+      throw new RequestError({
+        code: 'UPGRADE_REQUIRED',
+        problem: `operation ${operationCode} is not a command this version knows`,
+      });
+  }
+}
+
+/** The ids of sessions that a client's command writes, for callers that keep writes on one session in order. */
+export function idsOf(command: ClientCommand): readonly string[] {
+  return command.type === 'delete' ? command.ids : [command.id];
+}
+
+function checkSize(body: Uint8Array): void {
+  if (body.length > limits.commandBytesMax) {
+    throw new RequestError({
+      code: 'TOO_LARGE',
+      what: 'the command',
+      sizeBytes: body.length,
+      sizeBytesMax: limits.commandBytesMax,
+    });
+  }
+}

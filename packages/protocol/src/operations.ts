@@ -1,0 +1,56 @@
+/** The numbers that stand for operations on the wire and in the log. A number is never given a second meaning. */
+import type { ClientCommand, Command, Query, Request, SystemCommand } from './commands.ts';
+
+export type CommandType = Command['type'];
+export type QueryType = Query['type'];
+
+/**
+ * One byte per operation: clients' writes 1-63, queries 64-127, the cluster's own commands 128-191. A client may never
+ * send one of the last range.
+ */
+export const operationCodes = {
+  store: 1,
+  touch: 2,
+  delete: 3,
+  get: 64,
+  meta: 65,
+  list: 66,
+  count: 67,
+  stats: 68,
+  cleanup: 69,
+  status: 70,
+  members: 71,
+  check: 72,
+  expire: 128,
+  access: 129,
+  'allocate-member': 130,
+  'update-member': 131,
+  mark: 132,
+} as const satisfies Record<CommandType | QueryType, number>;
+
+const names: (CommandType | QueryType | undefined)[] = [];
+for (const [name, code] of Object.entries(operationCodes)) names[code] = name as CommandType | QueryType;
+
+/** The operation of a code; undefined when this version knows none. */
+export function operationOf(operationCode: number): CommandType | QueryType | undefined {
+  return names[operationCode];
+}
+
+/** A write that clients may send. */
+export function isClientCommandCode(operationCode: number): boolean {
+  return operationCode >= 1 && operationCode <= 63 && names[operationCode] !== undefined;
+}
+
+export function isQueryCode(operationCode: number): boolean {
+  return operationCode >= 64 && operationCode <= 127 && names[operationCode] !== undefined;
+}
+
+/** A command that only the cluster itself proposes. */
+export function isSystemCommandCode(operationCode: number): boolean {
+  return operationCode >= 128 && names[operationCode] !== undefined;
+}
+
+/** Whether a request changes anything: writes carry an identity and go through the log. */
+export function isWrite(request: Request | SystemCommand): request is ClientCommand | SystemCommand {
+  return !isQueryCode(operationCodes[request.type]);
+}

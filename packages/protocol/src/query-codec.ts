@@ -1,0 +1,102 @@
+/** Bodies of queries. */
+import type { ListFilter, Query } from './commands.ts';
+import { RequestError } from './errors.ts';
+import { Fields } from './fields.ts';
+import { operationOf } from './operations.ts';
+import { decodeArray, encodeArray, type Packed } from './pack.ts';
+
+export function encodeQuery(query: Query): Uint8Array {
+  switch (query.type) {
+    case 'get':
+    case 'meta':
+      return encodeArray([query.id, query.stale]);
+    case 'list':
+      return encodeArray([filterFields(query.filter), query.limit, query.cursor]);
+    case 'count':
+      return encodeArray([filterFields(query.filter)]);
+    default:
+      return encodeArray([]);
+  }
+}
+
+/**
+ * Decodes the body of a query. Types are checked here, limits by `checkQuery`.
+ * @throws {RequestError} NOT_SUPPORTED for a code this version does not know; VALIDATION
+ */
+export function decodeQuery(operationCode: number, body: Uint8Array): Query {
+  const type = operationOf(operationCode);
+  const what = `the ${type} query`;
+  switch (type) {
+    case 'get':
+    case 'meta': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, id: fields.text('id'), stale: fields.boolean('stale') };
+      fields.end();
+      return query;
+    }
+    case 'list': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = {
+        type,
+        filter: readFilter(fields.list('filter')),
+        limit: fields.integer('limit'),
+        cursor: fields.textOrNull('cursor'),
+      };
+      fields.end();
+      return query;
+    }
+    case 'count': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, filter: readFilter(fields.list('filter')) };
+      fields.end();
+      return query;
+    }
+    case 'stats':
+    case 'cleanup':
+    case 'status':
+    case 'members':
+    case 'check':
+      new Fields(decodeArray(body, what), what).end();
+      return { type };
+    default:
+      throw new RequestError({
+        code: 'NOT_SUPPORTED',
+        problem: `operation ${operationCode} is not a query this version knows`,
+      });
+  }
+}
+
+const filterTexts = ['prefix', 'user', 'tag'] as const satisfies readonly (keyof ListFilter)[];
+/** The numbers of a filter, in the order of the wire; new ones are added at the end. */
+export const filterNumbers = [
+  'shard',
+  'sizeBytesMin',
+  'sizeBytesMax',
+  'createdBefore',
+  'createdAfter',
+  'accessedBefore',
+  'accessedAfter',
+  'expiresBefore',
+  'expiresAfter',
+] as const satisfies readonly (keyof ListFilter)[];
+
+function filterFields(filter: ListFilter): Packed[] {
+  const values: Packed[] = [];
+  for (const name of filterTexts) values.push(filter[name] ?? null);
+  for (const name of filterNumbers) values.push(filter[name] ?? null);
+  return values;
+}
+
+function readFilter(fields: Fields): ListFilter {
+  const filter: { -readonly [K in keyof ListFilter]: ListFilter[K] } = {};
+  for (const name of filterTexts) {
+    const value = fields.textOrNull(name);
+    if (value !== null) filter[name] = value;
+  }
+  for (const name of filterNumbers) {
+    const value = fields.integerOrNull(name);
+    if (value !== null) filter[name] = value;
+  }
+  fields.end();
+  return filter;
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  type Answers,
+  decodeAnswer,
+  decodeCommandBody,
+  decodeFailure,
+  decodeQuery,
+  encodeAnswer,
+  encodeArray,
+  encodeCommandBody,
+  encodeFailure,
+  encodeQuery,
+  type Failure,
+  type Operation,
+  operationCodes,
+  operationOf,
+  RequestError,
+} from '../src/index.ts';
+import { command, metadata, query } from './arbitraries.ts';
+
+/** The same values with plain Uint8Arrays, however the decoder views them. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
+}
+
+describe('bodies', () => {
+  it('give every command back as it was', () => {
+    fc.assert(
+      fc.property(command, (before) => {
+        const after = decodeCommandBody(operationCodes[before.type], encodeCommandBody(before));
+        assert.deepEqual(plain(after), plain(before));
+      }),
+    );
+  });
+
+  it('give every query back as it was', () => {
+    fc.assert(
+      fc.property(query, (before) => {
+        assert.deepEqual(decodeQuery(operationCodes[before.type], encodeQuery(before)), plain(before));
+      }),
+    );
+  });
+
+  it('give session answers back as they were', () => {
+    fc.assert(
+      fc.property(metadata, fc.uint8Array(), fc.string(), (answer, data, id) => {
+        assert.deepEqual(decodeAnswer('store', encodeAnswer('store', answer)), plain(answer));
+        const session = { id, data, metadata: answer };
+        assert.deepEqual(plain(decodeAnswer('get', encodeAnswer('get', session))), plain(session));
+        const page = { items: [{ id, metadata: answer }], cursor: id };
+        assert.deepEqual(decodeAnswer('list', encodeAnswer('list', page)), plain(page));
+      }),
+    );
+  });
+
+  const answers: { readonly [O in Operation]?: Answers[O] } = {
+    delete: { deleted: 3 },
+    count: { count: 12_345_678_901 },
+    stats: {
+      totalSessions: 2,
+      totalSizeBytes: 9,
+      shardDistribution: { 0: 1, 63: 1 },
+      backendStats: { kind: 'disk', files: 3 },
+    },
+    cleanup: { removed: 1, removedSinceLastCleanup: 2 },
+    members: { items: [{ nodeId: 1, name: 'n1', peerId: 'p', address: 'a:1', role: 'voter' }] },
+    check: {
+      appliedIndex: 9,
+      equal: true,
+      nodes: [
+        { name: 'n1', shardHashes: ['00'] },
+        { name: 'n2', shardHashes: null },
+      ],
+    },
+    status: {
+      clusterId: 'c',
+      leader: null,
+      term: 3,
+      commitIndex: 8,
+      nodes: [
+        {
+          name: 'n1',
+          peerId: 'p',
+          address: 'a:1',
+          role: null,
+          state: 'down',
+          appliedIndex: null,
+          lag: null,
+          sessions: null,
+          version: null,
+        },
+        {
+          name: 'n2',
+          peerId: 'q',
+          address: 'a:2',
+          role: 'leader',
+          state: 'up',
+          appliedIndex: 8,
+          lag: 0,
+          sessions: 4,
+          version: '0.1.0',
+        },
+      ],
+    },
+  };
+  for (const [operation, answer] of Object.entries(answers)) {
+    it(`give the answer to ${operation} back as it was`, () => {
+      const body = encodeAnswer(operation as Operation, answer as never);
+      assert.deepEqual(decodeAnswer(operation as Operation, body), answer);
+    });
+  }
+
+  const failures: Failure[] = [
+    { code: 'VALIDATION', problem: 'p', hint: 'h' },
+    { code: 'TOO_LARGE', what: 'w', sizeBytes: 2, sizeBytesMax: 1 },
+    { code: 'NOT_FOUND', id: 'x' },
+    { code: 'CONFLICT', id: 'x', currentRevision: null },
+    { code: 'CONFLICT', id: 'x', currentRevision: 7 },
+    { code: 'UNREACHABLE', addresses: ['a:1', 'b:2'], problem: 'refused' },
+    { code: 'TIMEOUT', timeoutMs: 5 },
+    { code: 'OUTCOME_UNKNOWN', requestId: 'r' },
+    { code: 'CLIENT_EXPIRED' },
+    { code: 'WRONG_CLUSTER', expected: 'a', actual: 'b' },
+  ];
+  for (const failure of failures) {
+    it(`give the failure ${JSON.stringify(failure)} back as it was`, () => {
+      assert.deepEqual(decodeFailure(encodeFailure(failure)), failure);
+    });
+  }
+
+  it('turn a failure of an unknown code into INTERNAL that repeats what was said', () => {
+    const failure = decodeFailure(encodeArray(['FROM_THE_FUTURE', 'the moon is full', 3]));
+    assert.deepEqual(failure, { code: 'INTERNAL', problem: 'FROM_THE_FUTURE: the moon is full, 3' });
+  });
+
+  it('refuse a command code this version does not know with UPGRADE_REQUIRED', () => {
+    for (const code of [0, 63, operationCodes.get, 200]) {
+      assert.throws(() => decodeCommandBody(code, encodeArray([])), isCode('UPGRADE_REQUIRED'));
+    }
+  });
+
+  it('keep the number of every operation', () => {
+    // These numbers are in logs and on wires: they may be added to, never changed.
+    assert.deepEqual(
+      [1, 2, 3, 64, 65, 66, 67, 68, 69, 70, 71, 72, 128, 129, 130, 131, 132].map(operationOf),
+      'store touch delete get meta list count stats cleanup status members check expire access allocate-member update-member mark'.split(
+        ' ',
+      ),
+    );
+  });
+});
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof RequestError && error.code === code;
+}
