@@ -1,0 +1,85 @@
+import { type ConfState, decodeConfChange, type Entry } from '@holdfast/raft';
+import type { Applied, SessionMachine } from '@holdfast/sessions';
+
+/** Applying may hold the event loop this long; what is left goes on in a later turn. */
+const SLICE_MS = 4;
+
+export interface ApplierPorts {
+  readonly machine: () => SessionMachine;
+  readonly nowMs: () => number;
+  readonly soon: (run: () => void) => void;
+  /** Takes a committed configuration change into force. */
+  readonly applyConfChange: (change: ReturnType<typeof decodeConfChange>) => ConfState;
+  readonly onApplied: (applied: Applied, timeMs: number) => void;
+  readonly onConfChange: (conf: ConfState) => void;
+  /** An entry cannot be applied: the node must stop, since skipping it would make it differ from its peers. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+interface Work {
+  readonly entries: readonly Entry[];
+  readonly done: () => void;
+}
+
+/** Applies committed entries in order, in slices, so that a long catch-up does not starve heartbeats. */
+export class Applier {
+  readonly #ports: ApplierPorts;
+  #queue: Work[] = [];
+  #position = 0;
+  #running = false;
+  #stopped = false;
+
+  constructor(ports: ApplierPorts) {
+    this.#ports = ports;
+  }
+
+  /** `done` is called when all of `entries` are applied. */
+  enqueue(entries: readonly Entry[], done: () => void): void {
+    this.#queue.push({ entries, done });
+    if (!this.#running) this.#slice();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = [];
+  }
+
+  #slice(): void {
+    const { nowMs, soon, onFatal } = this.#ports;
+    this.#running = true;
+    const untilMs = nowMs() + SLICE_MS;
+    try {
+      for (let work = this.#queue[0]; work !== undefined && !this.#stopped; work = this.#queue[0]) {
+        while (this.#position < work.entries.length) {
+          const entry = work.entries[this.#position];
+          if (entry !== undefined) this.#applyEntry(entry);
+          this.#position += 1;
+          if (nowMs() >= untilMs) {
+            soon(() => this.#slice());
+            return;
+          }
+        }
+        this.#position = 0;
+        this.#queue.shift();
+        work.done();
+      }
+      this.#running = false;
+    } catch (error) {
+      this.stop();
+      onFatal(error);
+    }
+  }
+
+  #applyEntry(entry: Entry): void {
+    const { machine, onApplied, onConfChange, applyConfChange } = this.#ports;
+    const { index, term } = entry;
+    if (entry.type === 'EntryNormal') {
+      const applied = machine().apply({ index, term, payload: entry.data });
+      onApplied(applied, machine().logTimeMs);
+      return;
+    }
+    const conf = applyConfChange(decodeConfChange(entry.type, entry.data));
+    machine().applyConfChange(index, term, conf);
+    onConfChange(conf);
+  }
+}

@@ -1,0 +1,77 @@
+import type { Clock } from './clock.ts';
+
+/** The cluster's time may run at most this much faster or slower than a second per second. */
+const SLEW_MAX = 0.1;
+/** A peer's wall clock heard longer ago than this no longer counts. */
+const PEER_CLOCK_MS = 10_000;
+
+/**
+ * Log time: the one clock that decides when sessions expire. The leader stamps it into entries; followers take it over
+ * from the leader's frames. It goes on from the last log time with monotonic time, pulled by at most 10 % toward the
+ * median of the members' wall clocks, so that a jump of one wall clock changes nothing.
+ */
+export class ClusterClock {
+  readonly #clock: Clock;
+  /** Log time minus monotonic time. */
+  #offsetMs: number;
+  #slewedAtMs: number;
+  #lastMs = 0;
+  readonly #peerOffsets = new Map<number, { offsetMs: number; heardAtMs: number }>();
+
+  constructor(clock: Clock, lastLogTimeMs: number) {
+    this.#clock = clock;
+    this.#slewedAtMs = clock.monotonicMs();
+    this.#offsetMs = Math.max(clock.wallMs(), lastLogTimeMs) - this.#slewedAtMs;
+    this.#lastMs = lastLogTimeMs;
+  }
+
+  /** Log time now in whole ms; never goes back. */
+  nowMs(): number {
+    const monotonicMs = this.#clock.monotonicMs();
+    this.#slew(monotonicMs);
+    this.#lastMs = Math.max(this.#lastMs, Math.floor(monotonicMs + this.#offsetMs));
+    return this.#lastMs;
+  }
+
+  /** An applied entry carried this time: log time is at least that. */
+  observeEntry(timeMs: number): void {
+    this.#lastMs = Math.max(this.#lastMs, timeMs);
+  }
+
+  /** The leader's log time, from one of its frames: a follower's clock follows it. */
+  observeLeader(logTimeMs: number): void {
+    const monotonicMs = this.#clock.monotonicMs();
+    this.#offsetMs = logTimeMs - monotonicMs;
+    this.#slewedAtMs = monotonicMs;
+    this.#lastMs = Math.max(this.#lastMs, Math.floor(logTimeMs));
+  }
+
+  /** A member's wall clock, from one of its frames. */
+  observePeerWall(nodeId: number, wallMs: number): void {
+    const heardAtMs = this.#clock.monotonicMs();
+    this.#peerOffsets.set(nodeId, { offsetMs: wallMs - heardAtMs, heardAtMs });
+  }
+
+  forgetPeer(nodeId: number): void {
+    this.#peerOffsets.delete(nodeId);
+  }
+
+  #slew(monotonicMs: number): void {
+    const elapsedMs = monotonicMs - this.#slewedAtMs;
+    if (elapsedMs < 1) return;
+    this.#slewedAtMs = monotonicMs;
+    const bound = elapsedMs * SLEW_MAX;
+    const drift = this.#medianOffsetMs(monotonicMs) - this.#offsetMs;
+    this.#offsetMs += Math.max(-bound, Math.min(bound, drift));
+  }
+
+  #medianOffsetMs(monotonicMs: number): number {
+    const offsets = [this.#clock.wallMs() - monotonicMs];
+    for (const { offsetMs, heardAtMs } of this.#peerOffsets.values()) {
+      if (monotonicMs - heardAtMs <= PEER_CLOCK_MS) offsets.push(offsetMs);
+    }
+    offsets.sort((a, b) => a - b);
+    // The lower of the two middle ones when there is no single middle.
+    return offsets[(offsets.length - 1) >> 1] ?? 0;
+  }
+}

@@ -1,0 +1,84 @@
+import { limits, RequestError } from '@holdfast/protocol';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a node is started with. What is absent comes from the data directory or the defaults. */
+export interface NodeConfig {
+  /** Everything the node must not forget. A new one begins a new cluster, or joins one with `join`. */
+  readonly dataDirectory: string;
+  /** `host:port`; port 0 picks a free one. Default: the stored address, else 127.0.0.1:7400. */
+  readonly listen?: string;
+  /** `host:port` under which others reach this node. Default: the address it listens on. */
+  readonly advertise?: string;
+  /** Addresses of members of the cluster to join. Ignored by a node that is a member already. */
+  readonly join: readonly string[];
+  /** The cluster's shared secret. Needed to listen beyond loopback. */
+  readonly token?: Uint8Array;
+  /** Default: `node-` and eight characters of the peer id. */
+  readonly name?: string;
+  /** `memory`, `disk` or the path of a module. Default: as stored, else `disk`. */
+  readonly backend?: string;
+  /** Only when founding a cluster. Default 64. */
+  readonly shards?: number;
+  /** Bytes of log kept for peers that lag. Default 64 MiB. */
+  readonly logKeepBytes?: number;
+  /** Time between sweeps of expired sessions; 0: only by command. Default 10,000. */
+  readonly cleanupIntervalMs?: number;
+  readonly log: (
+    level: LogLevel,
+    message: string,
+    fields?: Readonly<Record<string, string | number | boolean | null>>,
+  ) => void;
+  /** Gives up starting. */
+  readonly signal?: AbortSignal;
+}
+
+export const defaults = {
+  listen: '127.0.0.1:7400',
+  backend: 'disk',
+  shards: 64,
+  logKeepBytes: 64 * 1_048_576,
+  cleanupIntervalMs: 10_000,
+} as const;
+
+const SHARDS_MAX = 4_096;
+const LOG_KEEP_BYTES_MIN = 1_048_576;
+
+/** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
+export function checkConfig(config: NodeConfig): void {
+  const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
+  if (shards !== undefined && !isWhole(shards, 1, SHARDS_MAX)) {
+    refuse(`--shards is ${shards}`, `give a whole number from 1 to ${SHARDS_MAX}`);
+  }
+  if (logKeepBytes !== undefined && !isWhole(logKeepBytes, LOG_KEEP_BYTES_MIN, Number.MAX_SAFE_INTEGER)) {
+    refuse(`--log-keep-size is ${logKeepBytes} bytes`, 'give at least 1M');
+  }
+  if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, limits.ttlMsMax)) {
+    refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s');
+  }
+  if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
+    refuse(`"${name}" is no node name`, 'use 1 to 63 letters, digits, dots, dashes or underscores');
+  }
+  if (listen !== undefined && !isLoopback(listen) && token === undefined) {
+    refuse(
+      `listening on ${listen} would open the cluster to everyone who reaches it`,
+      'give --token-file with a shared secret, or listen on 127.0.0.1',
+    );
+  }
+  if (advertise !== undefined && /:0$/.test(advertise)) {
+    refuse(`--advertise ${advertise} has port 0`, 'give the port that others can reach');
+  }
+}
+
+/** Whether only processes of this machine can reach `host:port`. */
+export function isLoopback(address: string): boolean {
+  return /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$/.test(address);
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
+}
+
+function refuse(problem: string, hint: string): never {
+  throw new RequestError({ code: 'VALIDATION', problem, hint });
+}

@@ -1,0 +1,257 @@
+import { stampTime } from '@holdfast/protocol';
+import {
+  APPEND_THREAD,
+  APPLY_THREAD,
+  type ConfChange,
+  type Message,
+  NONE,
+  type NodeId,
+  type RawNode,
+  type Ready,
+  type SnapshotMeta,
+} from '@holdfast/raft';
+import type { Log } from '@holdfast/storage';
+import type { Applier } from './applier.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { ClusterClock } from './cluster-clock.ts';
+import type { Proposals, ProposeOutcome } from './proposals.ts';
+import type { ReadRounds } from './read-rounds.ts';
+
+/** One Raft tick; elections and heartbeats count in it. */
+export const TICK_MS = 50;
+
+export interface DriverPorts {
+  readonly raft: RawNode;
+  readonly log: Log;
+  readonly applier: Applier;
+  readonly proposals: Proposals;
+  readonly reads: ReadRounds;
+  readonly clock: Clock;
+  readonly clusterClock: ClusterClock;
+  /** Runs once the events that are ready now are handled: the end of a turn of the event loop. */
+  readonly soon: (run: () => void) => void;
+  /** Hands messages to the peers; may drop any of them. */
+  readonly send: (messages: readonly Message[]) => void;
+  /** A peer needs a state snapshot; its outcome comes back through `reportSnapshot`. */
+  readonly sendSnapshot: (message: Message) => void;
+  /** The log begins anew after this snapshot: the state machine must be replaced by it before anything is applied. */
+  readonly installSnapshot: (snapshot: SnapshotMeta) => Promise<void>;
+  readonly onLeader: (lead: NodeId, isSelf: boolean) => void;
+  /** The node must stop: the log or the state can no longer be trusted. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * The loop around the Raft core. Inputs (messages, ticks, proposals, finished disk work) are given to the core as they
+ * come; once a turn of the event loop, everything the core wants done is carried out together, so that one frame per
+ * peer and one write of the log serve all that happened meanwhile.
+ */
+export class Driver {
+  readonly #ports: DriverPorts;
+  #scheduled = false;
+  #stopped = false;
+  #lead: NodeId = NONE;
+  #wasLeader = false;
+  #ticker: Timer | undefined;
+
+  constructor(ports: DriverPorts) {
+    this.#ports = ports;
+  }
+
+  start(): void {
+    this.#tick();
+    this.wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#ticker?.cancel();
+  }
+
+  get raft(): RawNode {
+    return this.#ports.raft;
+  }
+
+  get lead(): NodeId {
+    return this.#lead;
+  }
+
+  /** Messages of one frame of one peer. `logTimeMs` is the sender's log time. */
+  onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+    const { raft, clusterClock } = this.#ports;
+    clusterClock.observePeerWall(from, times.wallMs);
+    for (const message of messages) {
+      if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
+      if (message.type === 'MsgProp') this.#stamp(message);
+      raft.step(message);
+    }
+    if (from === raft.lead) clusterClock.observeLeader(times.logTimeMs);
+    this.wake();
+  }
+
+  /** A snapshot was received, verified and made durable; `message` announces exactly it. */
+  onSnapshot(message: Message): void {
+    this.#ports.raft.step(message);
+    this.wake();
+  }
+
+  reportSnapshot(to: NodeId, delivered: boolean): void {
+    this.#ports.raft.reportSnapshot(to, delivered);
+    this.wake();
+  }
+
+  reportUnreachable(nodeId: NodeId): void {
+    this.#ports.raft.reportUnreachable(nodeId);
+    this.wake();
+  }
+
+  /** The stream from the leader broke: forget it, so that a pre-vote may be granted (etcd's MsgForgetLeader). */
+  forgetLeader(): void {
+    this.#ports.raft.forgetLeader();
+    this.wake();
+  }
+
+  campaign(): void {
+    this.#ports.raft.campaign();
+    this.wake();
+  }
+
+  transferLeader(to: NodeId): void {
+    this.#ports.raft.transferLeader(to);
+    this.wake();
+  }
+
+  /** Proposes a configuration change; false when this node cannot. Whether it took effect shows when it is applied. */
+  proposeConfChange(change: ConfChange): boolean {
+    const { ok } = this.#ports.raft.proposeConfChange(change);
+    this.wake();
+    return ok;
+  }
+
+  /** Gives one entry payload to Raft: into our log as leader, else to the leader. */
+  propose(payload: Uint8Array): ProposeOutcome {
+    const { raft, clusterClock } = this.#ports;
+    if (raft.lead === NONE) return 'no-leader';
+    if (raft.isLeader) stampTime(payload, clusterClock.nowMs());
+    const result = raft.propose(payload);
+    if (result.ok) return 'proposed';
+    return result.reason === 'overloaded' ? 'overloaded' : 'no-leader';
+  }
+
+  readIndex(context: number): boolean {
+    const { raft } = this.#ports;
+    if (raft.lead === NONE) return false;
+    raft.readIndex(context);
+    return true;
+  }
+
+  /** Something happened: its consequences are carried out at the end of this turn. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#ports.soon(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    const { clock, raft, proposals, reads } = this.#ports;
+    this.#ticker = clock.after(TICK_MS, () => this.#tick());
+    raft.tick();
+    proposals.onTick();
+    reads.onTick();
+    this.wake();
+  }
+
+  #turn(): void {
+    if (this.#stopped) return;
+    const { raft, proposals, reads } = this.#ports;
+    try {
+      proposals.flush();
+      reads.flush();
+      while (raft.hasReady()) this.#carryOut(raft.ready());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #carryOut(ready: Ready): void {
+    if (ready.softState !== undefined) this.#noticeLeader(ready.softState.lead);
+    const outgoing: Message[] = [];
+    for (const message of ready.messages) {
+      if (message.to === APPEND_THREAD) this.#append(message);
+      else if (message.to === APPLY_THREAD) this.#apply(message);
+      else if (message.type === 'MsgSnap') this.#ports.sendSnapshot(message);
+      else outgoing.push(message);
+    }
+    if (outgoing.length > 0) this.#ports.send(outgoing);
+    const { reads, clusterClock } = this.#ports;
+    for (const { context, index } of ready.readStates) reads.onReadState(context, index, clusterClock.nowMs());
+  }
+
+  #append(message: Message): void {
+    const { log, installSnapshot } = this.#ports;
+    const { entries, snapshot, responses } = message;
+    const hardState =
+      message.term === 0 ? undefined : { term: message.term, vote: message.vote, commit: message.commit };
+    log.append({ hardState, entries, snapshot }, (error) => {
+      if (this.#stopped) return;
+      if (error !== undefined) this.#fail(error);
+      else if (snapshot === undefined) this.#deliver(responses);
+      else installSnapshot(snapshot).then(() => this.#deliver(responses), (reason) => this.#fail(reason));
+    });
+  }
+
+  #apply(message: Message): void {
+    const { applier, reads } = this.#ports;
+    applier.enqueue(message.entries, () => {
+      this.#deliver(message.responses);
+      reads.onApplied();
+    });
+  }
+
+  /** The work these messages waited for is done. */
+  #deliver(responses: readonly Message[]): void {
+    if (this.#stopped || responses.length === 0) return;
+    const { raft, send } = this.#ports;
+    const self = raft.id;
+    const outgoing: Message[] = [];
+    for (const response of responses) {
+      if (response.to === self) raft.step(response);
+      else outgoing.push(response);
+    }
+    if (outgoing.length > 0) send(outgoing);
+    this.wake();
+  }
+
+  #noticeLeader(lead: NodeId): void {
+    const { raft, proposals, reads, onLeader } = this.#ports;
+    const isLeader = raft.isLeader;
+    if (lead === this.#lead && isLeader === this.#wasLeader) return;
+    this.#lead = lead;
+    this.#wasLeader = isLeader;
+    if (lead !== NONE) {
+      proposals.onLeader();
+      reads.onLeader();
+    }
+    onLeader(lead, isLeader);
+  }
+
+  /** A follower's batch gets its time here, where it enters the log. */
+  #stamp(message: Message): void {
+    const { raft, clusterClock } = this.#ports;
+    if (!raft.isLeader) return;
+    const timeMs = clusterClock.nowMs();
+    for (const { type, data } of message.entries) {
+      if (type === 'EntryNormal' && data.length > 0) stampTime(data, timeMs);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#ports.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+}

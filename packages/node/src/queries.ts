@@ -1,0 +1,186 @@
+import {
+  type Answers,
+  type Failure,
+  type Operation,
+  type Query,
+  RequestError,
+  type Session,
+  type SessionMetadata,
+} from '@holdfast/protocol';
+import type { SessionMachine, SessionRecord } from '@holdfast/sessions';
+import type { AccessCounter } from './access-counter.ts';
+import type { WaitingRead } from './read-rounds.ts';
+import type { Sweeper } from './sweeper.ts';
+import type { SystemCommands } from './system-commands.ts';
+
+const TIME_TIMEOUT_MS = 5_000;
+
+export interface QueriesPorts {
+  readonly machine: () => SessionMachine;
+  readonly sweeper: Sweeper;
+  readonly commands: SystemCommands;
+  readonly accesses: AccessCounter;
+  /** Log time now, for `--stale` reads. */
+  readonly nowMs: () => number;
+  readonly engineStats: () => Promise<Record<string, number | string>>;
+  readonly status: () => Answers['status'];
+  readonly members: () => Answers['members'];
+  readonly check: () => Promise<Answers['check']>;
+}
+
+/** Answers queries from the applied state. The caller has made sure that the state is recent enough. */
+export class Queries {
+  readonly #ports: QueriesPorts;
+  /** Reads of sessions that are past their expiry by the leader's clock but not yet by log time. */
+  #awaitingTime: WaitingRead[] = [];
+  #isTimeAsked = false;
+
+  constructor(ports: QueriesPorts) {
+    this.#ports = ports;
+  }
+
+  /** Whether a query needs no read index: it tells what this node sees, or asks for no more. */
+  static isLocal(query: Query): boolean {
+    if (query.type === 'get' || query.type === 'meta') return query.stale;
+    return query.type === 'status' || query.type === 'members' || query.type === 'check';
+  }
+
+  /** @param nowMs the leader's log time, read after the query arrived */
+  serve(read: WaitingRead, nowMs: number): void {
+    const { query } = read;
+    if (query.type === 'get' || query.type === 'meta') this.#serveSession(read, query, nowMs);
+    else this.#settle(read, query.type, this.#answer(query, nowMs));
+  }
+
+  /** Serves without asking the leader. */
+  serveLocally(read: WaitingRead): void {
+    const { query } = read;
+    const { nowMs } = this.#ports;
+    if (query.type !== 'get' && query.type !== 'meta') {
+      this.#settle(read, query.type, this.#answer(query, nowMs()));
+      return;
+    }
+    const record = this.#ports.machine().get(query.id);
+    // Only here may a node's own clock hide a session: nothing better is promised for a stale read.
+    if (record?.expiresAt !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs()) notFound(read, query.id);
+    else this.#answerSession(read, query, record, nowMs());
+  }
+
+  #serveSession(read: WaitingRead, query: SessionQuery, nowMs: number): void {
+    const machine = this.#ports.machine();
+    const record = machine.get(query.id);
+    const isOverdue = record !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs;
+    if (isOverdue && record.expiresAt !== null && record.expiresAt > machine.logTimeMs) this.#awaitTime(read);
+    else this.#answerSession(read, query, record, nowMs);
+  }
+
+  /** Dead stays dead: "not found" for an expiry is told only after log time has passed it, for every later leader. */
+  #awaitTime(read: WaitingRead): void {
+    this.#awaitingTime.push(read);
+    if (this.#isTimeAsked) return;
+    this.#isTimeAsked = true;
+    // In a microtask, so that all reads of this turn share one entry.
+    queueMicrotask(() => {
+      const reads = this.#awaitingTime;
+      this.#awaitingTime = [];
+      this.#isTimeAsked = false;
+      this.#ports.commands.passTime(TIME_TIMEOUT_MS).then(
+        () => {
+          for (const waiting of reads) this.#afterTime(waiting);
+        },
+        (error) => {
+          for (const waiting of reads) waiting.target.fail(waiting.number, asFailure(error));
+        },
+      );
+    });
+  }
+
+  #afterTime(read: WaitingRead): void {
+    const { query } = read;
+    if (query.type !== 'get' && query.type !== 'meta') return;
+    const machine = this.#ports.machine();
+    this.#answerSession(read, query, machine.get(query.id), machine.logTimeMs);
+  }
+
+  #answerSession(read: WaitingRead, query: SessionQuery, record: SessionRecord | undefined, nowMs: number): void {
+    const { machine, accesses } = this.#ports;
+    if (record === undefined || (record.expiresAt !== null && record.expiresAt <= machine().logTimeMs)) {
+      notFound(read, query.id);
+      return;
+    }
+    if (query.type === 'get') accesses.count(query.id, record.createdRevision, nowMs);
+    const metadata = this.#metadata(query.id, record);
+    if (query.type === 'meta') {
+      read.target.reply(read.number, 'meta', metadata);
+      return;
+    }
+    const session: Session = { id: query.id, data: record.data, metadata };
+    read.target.reply(read.number, 'get', session);
+  }
+
+  /** As stored, plus the reads this node has served and not yet replicated. */
+  #metadata(id: string, record: SessionRecord): SessionMetadata {
+    const uncounted = this.#ports.accesses.pending(id, record.createdRevision);
+    return {
+      createdAt: record.createdAt,
+      lastAccessedAt: Math.max(record.lastAccessedAt, uncounted.lastAccessedAt),
+      expiresAt: record.expiresAt,
+      ttlMs: record.ttlMs,
+      sizeBytes: record.data.length,
+      accessCount: record.accessCount + uncounted.count,
+      revision: record.revision,
+      user: record.user,
+      tags: record.tags,
+    };
+  }
+
+  async #answer(query: Exclude<Query, SessionQuery>, nowMs: number): Promise<Answers[Operation]> {
+    const { machine, sweeper, engineStats, status, members, check } = this.#ports;
+    switch (query.type) {
+      case 'status':
+        return status();
+      case 'members':
+        return members();
+      case 'check':
+        return check();
+      case 'cleanup':
+        return this.#cleanup(nowMs);
+      case 'list':
+        await sweeper.sweep(nowMs);
+        return machine().list(query.filter, query.limit, query.cursor);
+      case 'count':
+        await sweeper.sweep(nowMs);
+        return { count: await machine().count(query.filter) };
+      case 'stats': {
+        await sweeper.sweep(nowMs);
+        return { ...machine().stats(), backendStats: await engineStats() };
+      }
+    }
+  }
+
+  async #cleanup(nowMs: number): Promise<Answers['cleanup']> {
+    const { machine, sweeper, commands } = this.#ports;
+    const removed = await sweeper.sweep(nowMs);
+    void machine;
+    void commands;
+    return { removed, removedSinceLastCleanup: removed };
+  }
+
+  #settle<O extends Operation>(read: WaitingRead, operation: O, answer: Promise<Answers[Operation]>): void {
+    answer.then(
+      (value) => read.target.reply(read.number, operation, value),
+      (error) => read.target.fail(read.number, asFailure(error)),
+    );
+  }
+}
+
+type SessionQuery = Extract<Query, { type: 'get' | 'meta' }>;
+
+function notFound(read: WaitingRead, id: string): void {
+  read.target.fail(read.number, { code: 'NOT_FOUND', id });
+}
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof RequestError) return error.failure;
+  return { code: 'INTERNAL', problem: error instanceof Error ? error.message : String(error) };
+}

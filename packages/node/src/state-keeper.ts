@@ -1,0 +1,126 @@
+import type { SessionMachine } from '@holdfast/sessions';
+import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import type { Clock, Timer } from './clock.ts';
+
+/** Changes reach the engine when this much has changed, or after the interval: later writes replace earlier ones. */
+const FLUSH_DIRTY_BYTES = 16 * 1_048_576;
+const FLUSH_INTERVAL_MS = 5_000;
+const LOOK_EVERY_MS = 500;
+/** The log is trimmed when it is this much larger than what must be kept. */
+const TRIM_FACTOR = 1.5;
+
+export interface StateKeeperPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly machine: () => SessionMachine;
+  readonly logKeepBytes: number;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * Moves applied state to the engine in the background, and trims the log behind it. The engine may lag: what it lacks
+ * is in the log. The log is trimmed only up to a checkpoint, behind which the state would survive a power cut.
+ */
+export class StateKeeper {
+  readonly #ports: StateKeeperPorts;
+  #timer: Timer | undefined;
+  #flushedAtMs: number;
+  /** One thing after the other: flushes, checkpoints, and whoever needs the engine alone. */
+  #last: Promise<void> = Promise.resolve();
+  #isFlushQueued = false;
+  #stopped = false;
+
+  constructor(ports: StateKeeperPorts) {
+    this.#ports = ports;
+    this.#flushedAtMs = ports.clock.monotonicMs();
+  }
+
+  start(): void {
+    this.#timer = this.#ports.clock.after(LOOK_EVERY_MS, () => {
+      this.#look();
+      if (!this.#stopped) this.start();
+    });
+  }
+
+  /** Called after entries were applied. */
+  onApplied(): void {
+    if (this.#ports.machine().dirtyBytes >= FLUSH_DIRTY_BYTES) this.#queueFlush();
+  }
+
+  /** Runs `work` while nothing else writes the engine or the snapshot files. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  /** Writes what is applied to the engine; for an orderly stop. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.exclusively(() => this.#ports.machine().flush());
+  }
+
+  /** Ends all work without writing; for a node that can no longer trust its state. */
+  async abandon(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#last;
+  }
+
+  #look(): void {
+    const { clock, log, machine, logKeepBytes } = this.#ports;
+    if (machine().dirtyBytes > 0 && clock.monotonicMs() - this.#flushedAtMs >= FLUSH_INTERVAL_MS) this.#queueFlush();
+    if (log.sizeBytes > logKeepBytes * TRIM_FACTOR) this.#queue(() => this.#checkpoint());
+  }
+
+  #queueFlush(): void {
+    if (this.#isFlushQueued) return;
+    this.#isFlushQueued = true;
+    this.#queue(async () => {
+      this.#isFlushQueued = false;
+      await this.#ports.machine().flush();
+      this.#flushedAtMs = this.#ports.clock.monotonicMs();
+    });
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { log, engine, machine } = this.#ports;
+    if (log.sizeBytes <= this.#ports.logKeepBytes * TRIM_FACTOR) return;
+    await machine().flush();
+    this.#flushedAtMs = this.#ports.clock.monotonicMs();
+    const flushedIndex = machine().flushedIndex;
+    const appliedIndex = (await engine.checkpoint()) ? flushedIndex : await this.#writeSnapshotFile();
+    await log.checkpoint({ appliedIndex });
+    await log.compact(appliedIndex);
+    await this.#ports.snapshotFiles.removeOlderThan(appliedIndex);
+  }
+
+  /** For engines that keep nothing durable themselves. */
+  async #writeSnapshotFile(): Promise<number> {
+    const { machine, snapshotFiles } = this.#ports;
+    const { meta, chunks, release } = await machine().snapshotChunks();
+    const writer = await snapshotFiles.create(meta);
+    try {
+      for await (const chunk of chunks) await writer.write(chunk);
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    } finally {
+      await release();
+    }
+    return meta.index;
+  }
+
+  #queue(work: () => Promise<void>): void {
+    this.exclusively(work).catch((error) => {
+      if (!this.#stopped) this.#ports.onFatal(error);
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import { limits } from '@holdfast/protocol';
+import type { SessionMachine } from '@holdfast/sessions';
+import type { Clock, Timer } from './clock.ts';
+import type { SystemCommands } from './system-commands.ts';
+
+const COMMAND_TIMEOUT_MS = 5_000;
+
+export interface SweeperPorts {
+  readonly clock: Clock;
+  readonly machine: () => SessionMachine;
+  readonly commands: SystemCommands;
+  readonly isLeader: () => boolean;
+  /** Log time now. */
+  readonly nowMs: () => number;
+  /** Time between sweeps by the leader itself; 0: only when asked. */
+  readonly intervalMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Removes expired sessions by replicated entries: expiry is an event of the log, never a decision of one node. */
+export class Sweeper {
+  readonly #ports: SweeperPorts;
+  #timer: Timer | undefined;
+  #running: Promise<number> | undefined;
+
+  constructor(ports: SweeperPorts) {
+    this.#ports = ports;
+  }
+
+  start(): void {
+    const { intervalMs, clock, isLeader, nowMs, onError } = this.#ports;
+    if (intervalMs <= 0) return;
+    this.#timer = clock.after(intervalMs, () => {
+      const done = isLeader() ? this.sweep(nowMs()) : Promise.resolve(0);
+      done.catch(onError).finally(() => this.start());
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /**
+   * Removes every session whose expiry is at or before `nowMs`.
+   * @returns how many this sweep removed, exactly
+   */
+  async sweep(nowMs: number): Promise<number> {
+    // One after the other: two sweeps would only propose the same ids twice.
+    while (this.#running !== undefined) await this.#running.catch(() => 0);
+    this.#running = this.#sweepAll(nowMs);
+    try {
+      return await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #sweepAll(nowMs: number): Promise<number> {
+    const { machine, commands } = this.#ports;
+    let removed = 0;
+    let isTimePassed = false;
+    for (;;) {
+      const ids = await machine().dueIds(nowMs, limits.idsPerCommandMax);
+      if (ids.length === 0) return removed;
+      const answer = await commands.run({ type: 'expire', ids }, { timeoutMs: COMMAND_TIMEOUT_MS });
+      removed += answer.removed;
+      // Nothing removed although due: another sweep was first, or log time has not reached `nowMs` here.
+      if (answer.removed > 0) continue;
+      if (isTimePassed) return removed;
+      await commands.passTime(COMMAND_TIMEOUT_MS);
+      isTimePassed = true;
+    }
+  }
+}
