@@ -45,7 +45,9 @@ interface Services {
 }
 
 function services(): Services {
-  const loaded = loadPackageDefinition(fromJSON(api as unknown as Parameters<typeof fromJSON>[0], { longs: String })) as unknown as { etcdserverpb: Services };
+  const loaded = loadPackageDefinition(
+    fromJSON(api as unknown as Parameters<typeof fromJSON>[0], { longs: String }),
+  ) as unknown as { etcdserverpb: Services };
   return loaded.etcdserverpb;
 }
 
