@@ -37,6 +37,11 @@ export class WriteQueue {
       this.clear();
       return undefined;
     }
+    // Written items are let go now and then, not one by one.
+    if (this.#index >= 1_024) {
+      this.#items.splice(0, this.#index);
+      this.#index = 0;
+    }
     if (typeof first !== 'number' && first.length - this.#taken >= copyBytesMax) return this.#takeLarge(first);
     return this.#takeSmall();
   }
@@ -85,9 +90,5 @@ export class WriteQueue {
   #next(): void {
     this.#index++;
     this.#taken = 0;
-    // Written items are let go now and then, not one by one.
-    if (this.#index < 1_024) return;
-    this.#items.splice(0, this.#index);
-    this.#index = 0;
   }
 }
