@@ -31,7 +31,9 @@ export function checkCommand(command: Command): void {
       return;
     case 'delete':
     case 'expire':
-      checkHowMany(command.ids.length, `the ${command.type} command`, 'id');
+      if (command.type === 'delete' || command.endsCleanup !== true || command.ids.length > 0) {
+        checkHowMany(command.ids.length, `the ${command.type} command`, 'id');
+      }
       for (const id of command.ids) checkId(id);
       return;
     case 'access':

@@ -32,8 +32,9 @@ function commandFields(command: Command): readonly Packed[] {
     case 'touch':
       return [command.id, command.ttlMs];
     case 'delete':
-    case 'expire':
       return command.ids;
+    case 'expire':
+      return [command.endsCleanup === true, ...command.ids];
     case 'access': {
       const flat: Packed[] = [];
       for (const access of command.accesses) {
@@ -80,11 +81,16 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
       fields.end();
       return command;
     }
-    case 'delete':
-    case 'expire': {
-      const what = `the ${type} command`;
-      const fields = new Fields([decodeArray(body, what)], what);
+    case 'delete': {
+      const fields = new Fields([decodeArray(body, 'the delete command')], 'the delete command');
       return { type, ids: fields.texts('ids') };
+    }
+    case 'expire': {
+      const fields = new Fields(decodeArray(body, 'the expire command'), 'the expire command');
+      const endsCleanup = fields.boolean('endsCleanup');
+      const ids: string[] = [];
+      while (fields.left > 0) ids.push(fields.text('id'));
+      return endsCleanup ? { type, ids, endsCleanup } : { type, ids };
     }
     case 'access': {
       const fields = new Fields(decodeArray(body, 'the access command'), 'the access command');

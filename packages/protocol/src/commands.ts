@@ -9,7 +9,7 @@ export interface SessionMetadata {
   readonly ttlMs: number | null;
   /** Bytes of the data as stored. */
   readonly sizeBytes: number;
-  /** Reads since the last store. */
+  /** Reads counted since it was created; a replacement keeps them. */
   readonly accessCount: number;
   /** Changes with data, ttl, user and tags; not with reads and touches. */
   readonly revision: number;
@@ -55,6 +55,8 @@ export interface DeleteCommand {
 export interface ExpireCommand {
   readonly type: 'expire';
   readonly ids: readonly string[];
+  /** The last of a cleanup: `removedSinceLastCleanup` begins anew after it. It may have no ids. */
+  readonly endsCleanup?: boolean;
 }
 /** Reads counted by one node. Counts only while the session is still the one created at `createdRevision`. */
 export interface AccessCommand {
@@ -184,7 +186,8 @@ export interface Answers {
 
 /** What the cluster's own commands answer, to the node that proposed them. */
 export interface SystemAnswers {
-  expire: { readonly removed: number };
+  /** `removedSinceLastCleanup` counts all that sweeps removed since a command with `endsCleanup`, this one included. */
+  expire: { readonly removed: number; readonly removedSinceLastCleanup: number };
   /** How many of the accesses still met the session they read. */
   access: { readonly counted: number };
   /** `created` is false when this peer id and nonce had the id already. */

@@ -18,7 +18,7 @@ export const limits = {
   listPageBytesMax: 1_048_576,
   listLimitMax: 10_000,
   /** A list cursor, characters. */
-  cursorBytesMax: 1_024,
+  cursorBytesMax: 2_048,
   /** Names and addresses of nodes, peer ids and nonces, bytes. */
   nameBytesMax: 512,
   /** Requests or replies in one frame, commands in one batch. */
@@ -33,4 +33,7 @@ export const limits = {
   clientWindow: 1_024,
   /** A client id is remembered at least this long after its last write (log time). */
   clientIdleMs: 10 * 60_000,
+  /** Client ids remembered at once; beyond it new ones are refused. */
+  clientsMax: 100_000,
+  shardsMax: 4_096,
 } as const;

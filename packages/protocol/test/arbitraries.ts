@@ -22,7 +22,15 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     keepTtl: fc.boolean(),
   }),
   fc.record({ type: fc.constant('touch' as const), id, ttlMs }),
-  fc.record({ type: fc.constantFrom('delete' as const, 'expire' as const), ids: fc.array(id, { minLength: 1 }) }),
+  fc.record({ type: fc.constant('delete' as const), ids: fc.array(id, { minLength: 1 }) }),
+  fc.record(
+    {
+      type: fc.constant('expire' as const),
+      ids: fc.array(id, { minLength: 1 }),
+      endsCleanup: fc.constant(true as const),
+    },
+    { requiredKeys: ['type', 'ids'] },
+  ),
   fc.record({
     type: fc.constant('access' as const),
     accesses: fc.array(fc.record({ id, createdRevision: count, count, lastAccessedAt: count }), { minLength: 1 }),
