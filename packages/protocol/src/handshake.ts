@@ -5,6 +5,7 @@ import { decodeFailure, encodeFailure } from './failure-codec.ts';
 import { Fields } from './fields.ts';
 import { type FrameKind, frameKind, frameKinds, frameVersion } from './frames.ts';
 import { decodeArray, encodeArray, malformed } from './pack.ts';
+import { proof } from './proof.ts';
 import type { Hello, Welcome } from './wire.ts';
 
 /** What both ends speak; a far end with another number is answered with UPGRADE_REQUIRED. */
@@ -14,7 +15,10 @@ export const clientIdBytes = 16;
 export const nonceBytes = 32;
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return frame('hello', encodeArray([hello.protocolVersion, hello.clientId, hello.clusterId, hello.nonce]));
+  return frame(
+    'hello',
+    encodeArray([hello.protocolVersion, hello.clientId, hello.bornMs, hello.clusterId, hello.nonce]),
+  );
 }
 
 /** @throws {RequestError} UPGRADE_REQUIRED, VALIDATION */
@@ -24,6 +28,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
   const hello: Hello = {
     protocolVersion,
     clientId: exactly(fields.bytes('clientId'), clientIdBytes, 'the client id'),
+    bornMs: fields.integerOrNull('bornMs'),
     clusterId: fields.textOrNull('clusterId'),
     nonce: exactly(fields.bytes('nonce'), nonceBytes, 'the nonce'),
   };
@@ -80,6 +85,26 @@ export function decodeProof(bytes: Uint8Array): Uint8Array {
   const proof = fields.bytes('proof');
   fields.end();
   return proof;
+}
+
+/** What both ends of a handshake know and a token proof covers. */
+export interface ProvenHandshake {
+  readonly clusterId: string;
+  /** As the encrypted link proved them. */
+  readonly clientPeerId: string;
+  readonly nodePeerId: string;
+  /** From the hello and from the welcome. */
+  readonly clientNonce: Uint8Array;
+  readonly nodeNonce: Uint8Array;
+}
+
+/**
+ * That one side of a handshake knows the token: the node's stands in the welcome, the client's in the proof frame. Check
+ * it with a constant-time comparison.
+ */
+export function handshakeProof(token: Uint8Array, side: 'client' | 'node', handshake: ProvenHandshake): Uint8Array {
+  const { clusterId, clientPeerId, nodePeerId, clientNonce, nodeNonce } = handshake;
+  return proof(token, side, clusterId, clientPeerId, nodePeerId, clientNonce, nodeNonce);
 }
 
 /** Why this end closes the channel: the last frame on it. */

@@ -38,6 +38,8 @@ export type WireReply =
 export interface Hello {
   readonly protocolVersion: 1;
   readonly clientId: Uint8Array;
+  /** When the client id was made; null on its first contact: then it is the welcome's `logTimeMs`. */
+  readonly bornMs: number | null;
   /** The cluster of an earlier contact; the node refuses another. */
   readonly clusterId: string | null;
   readonly nonce: Uint8Array;
