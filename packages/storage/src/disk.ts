@@ -7,6 +7,7 @@ export interface Disk {
   open(path: string, options: { create: boolean }): Promise<DiskFile>;
   /** Names in a directory, in no order; empty when the directory does not exist. */
   list(directory: string): Promise<string[]>;
+  /** Makes a directory and its parents, for the owner only; one that is there is no error. */
   makeDirectory(directory: string): Promise<void>;
   /** Durable only after `syncDirectory` of the parent. */
   rename(from: string, to: string): Promise<void>;
@@ -24,8 +25,12 @@ export interface DiskFile {
   writeSync(parts: readonly Uint8Array[], position: number): void;
   /** Reads up to `target.length` bytes; returns how many there were. */
   readSync(target: Uint8Array, position: number): number;
+  /** As `readSync`, without holding up the event loop: for bulk. */
+  read(target: Uint8Array, position: number): Promise<number>;
   /** Makes all that was written durable (fdatasync). After a failure the file must not be written again. */
   sync(): Promise<void>;
+  /** Makes a new file `sizeBytes` long, really written with zeros, and durable: later syncs need not touch metadata. */
+  allocate(sizeBytes: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

@@ -1,1 +1,7 @@
-export {};
+export * from './disk.ts';
+export * from './engine.ts';
+export * from './errors.ts';
+export { type AppendWork, Log, type LogOptions } from './log.ts';
+export type { Checkpoint, LogPosition } from './log-payload.ts';
+export { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
+export { NodeDisk } from './node-disk.ts';

@@ -1,0 +1,362 @@
+import type { Entry, HardState } from '@holdfast/raft';
+import type { Disk } from './disk.ts';
+import { errnoOf, StorageError } from './errors.ts';
+import { type Checkpoint, encodeState, type LogPosition } from './log-payload.ts';
+import { RECORD_HEADER_BYTES, recordKinds, recordSizeBytes, sealRecord } from './log-record.ts';
+import type { LogIdentity } from './log-recovery.ts';
+import {
+  encodeSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  type Segment,
+  segmentName,
+  supersede,
+  writeFloor,
+} from './log-segment.ts';
+import type { Spare, SpareSegments } from './log-spares.ts';
+
+/** Most that one write takes; what waits beyond it rides the next. Bounds how long one write holds the event loop. */
+const WRITE_SIZE_BYTES_MAX = 8 * 1_048_576;
+/** The floor slot in the header is written again after so many syncs; it rides the next one. */
+const SYNCS_PER_FLOOR = 64;
+const PADDING = new Uint8Array(8);
+
+/** One piece of log work, encoded but for its header. */
+export interface LogWork {
+  /** Header (empty) and meta; undefined when nothing needs writing: it only waits for what is before it. */
+  readonly record: Uint8Array | undefined;
+  readonly kind: number;
+  readonly dataBytes: number;
+  readonly entries: readonly Entry[];
+  /** What holds once the record is written. */
+  readonly hardState: HardState;
+  readonly last: LogPosition;
+  /** New with a checkpoint and with a snapshot. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Set when the log begins anew after `last`. */
+  readonly isReset: boolean;
+  readonly done: (error?: StorageError) => void;
+}
+
+export interface LogWriterOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly identity: LogIdentity;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly queueSizeBytesMax: number;
+  readonly spares: SpareSegments;
+  /** Called for each work as soon as it is written, not yet durable. */
+  readonly onWritten: (work: LogWork, segment: Segment, dataOffset: number) => void;
+  readonly onFailure: (error: StorageError) => void;
+}
+
+/** What has been written so far, which a new segment must repeat. */
+export interface WrittenState {
+  readonly hardState: HardState;
+  readonly last: LogPosition;
+  readonly checkpoint: Checkpoint;
+}
+
+/**
+ * The one ordered stream of writes of a node (RAFT.md bug 36), with group commit: one write and one fdatasync are
+ * under way at a time, and all that arrives meanwhile shares the next. A failed write or sync is final (bug 33).
+ */
+export class LogWriter {
+  readonly segments: Segment[];
+  readonly #options: LogWriterOptions;
+  #written: WrittenState;
+  #sequence: number;
+  /** Every record up to here is durable. */
+  #floor: number;
+  /** Checksum of the last record in the active segment. */
+  #previous = 0;
+  #ordinal: number;
+  #queue: LogWork[] = [];
+  #queuedBytes = 0;
+  #isBusy = false;
+  /** Written, waiting for its fsync. */
+  #inFlight: readonly LogWork[] = [];
+  /** The next segment could not be made: nothing is lost, but nothing goes on either. */
+  #isStalled = false;
+  #failure: StorageError | undefined;
+  #syncs = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: LogWriterOptions, segments: Segment[], written: WrittenState, sequence: number) {
+    this.#options = options;
+    this.segments = segments;
+    this.#written = written;
+    this.#sequence = sequence;
+    this.#floor = sequence;
+    this.#ordinal = segments.at(-1)?.ordinal ?? 0;
+  }
+
+  get failure(): StorageError | undefined {
+    return this.#failure;
+  }
+  get written(): WrittenState {
+    return this.#written;
+  }
+  /** Bytes handed in and not yet written. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#queue.length === 0;
+  }
+
+  /** Takes over `work`; its `done` is called later, in order, once it is durable or the log has failed. */
+  enqueue(work: LogWork): void {
+    const failure = this.#failure;
+    if (failure !== undefined) {
+      queueMicrotask(() => work.done(failure));
+      return;
+    }
+    this.#queue.push(work);
+    this.#queuedBytes += sizeOf(work);
+    const { queueSizeBytesMax: queuedBytesMax } = this.#options;
+    if (this.#queuedBytes > queuedBytesMax) {
+      this.#fail(new StorageError({ code: 'LOG_OVERLOADED', queuedBytes: this.#queuedBytes, queuedBytesMax }));
+      return;
+    }
+    this.#isStalled = false;
+    this.#pump();
+  }
+
+  /** Tries again what lacked space. */
+  retry(): void {
+    this.#isStalled = false;
+    this.#pump();
+  }
+
+  /** Resolves when nothing is queued or under way, or nothing more will happen. */
+  settled(): Promise<void> {
+    if (this.#isAtRest()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Ends what still waits, without writing it. */
+  abandon(error: StorageError): void {
+    this.#fail(error);
+  }
+
+  /** Writes the floor where a later start finds it, durably. */
+  async sealFloor(): Promise<void> {
+    const active = this.#active();
+    writeFloor(active, this.#floor);
+    await active.file.sync();
+  }
+
+  /** Begins a new segment. Everything before it must be durable. @throws {StorageError} `NO_SPACE`, `IO`, `LOG_FAILED` */
+  async rotate(spare: Spare): Promise<void> {
+    const { disk, directory, identity, randomBytes } = this.#options;
+    const firstSequence = this.#sequence + 1;
+    const id = randomBytes(8);
+    const header = encodeSegmentHeader({ ...identity, segmentId: id, firstSequence });
+    const record = encodeState(this.#written);
+    const sum = sealRecord(record, {
+      kind: recordKinds.state,
+      dataBytes: 0,
+      segmentId: id,
+      sequence: firstSequence,
+      floor: this.#sequence,
+      previous: 0,
+    });
+    const path = `${directory}/${segmentName(firstSequence)}`;
+    try {
+      spare.file.writeSync([header, record], 0);
+      // The name comes last: a file of this name always has its header and first record.
+      await spare.file.sync();
+      await disk.rename(spare.path, path);
+      await disk.syncDirectory(directory);
+    } catch (error) {
+      throw failed('new segment', path, 0, error);
+    }
+    this.#ordinal += 1;
+    this.segments.push({
+      ordinal: this.#ordinal,
+      path,
+      file: spare.file,
+      id,
+      firstSequence,
+      usedBytes: SEGMENT_HEADER_BYTES + recordSizeBytes(record.length - RECORD_HEADER_BYTES, 0),
+      capacityBytes: spare.sizeBytes,
+      indexMax: 0,
+    });
+    this.#previous = sum;
+    this.#sequence = firstSequence;
+    this.#floor = firstSequence;
+  }
+
+  #active(): Segment {
+    const active = this.segments.at(-1);
+    if (active === undefined) throw new Error('the log has no segment');
+    return active;
+  }
+
+  #isAtRest(): boolean {
+    return this.#failure !== undefined || this.#isStalled || this.isIdle;
+  }
+
+  #pump(): void {
+    if (this.#isBusy || this.#isStalled || this.#failure !== undefined) return;
+    const next = this.#queue[0];
+    if (next === undefined) {
+      this.#wake();
+      return;
+    }
+    const active = this.#active();
+    this.#isBusy = true;
+    // A record larger than a whole segment gets one of its own, which grows.
+    if (active.usedBytes + sizeOf(next) > active.capacityBytes && this.#sequence > active.firstSequence) {
+      this.#rotateThenPump();
+      return;
+    }
+    const batch = this.#take(active);
+    this.#inFlight = batch;
+    let isWritten: boolean;
+    try {
+      isWritten = this.#write(active, batch);
+    } catch (error) {
+      this.#fail(failed('write', active.path, active.usedBytes, error));
+      return;
+    }
+    const sequence = this.#sequence;
+    if (!isWritten) {
+      queueMicrotask(() => this.#durable(batch, sequence));
+      return;
+    }
+    active.file.sync().then(
+      () => this.#durable(batch, sequence),
+      (error) => this.#fail(failed('fsync', active.path, active.usedBytes, error)),
+    );
+  }
+
+  /** The works that go into one write: as many as the segment and the limit allow, at least one. */
+  #take(active: Segment): LogWork[] {
+    let size = 0;
+    let count = 0;
+    for (const work of this.#queue) {
+      const next = size + sizeOf(work);
+      if (count > 0 && (next > WRITE_SIZE_BYTES_MAX || active.usedBytes + next > active.capacityBytes)) break;
+      size = next;
+      count += 1;
+    }
+    this.#queuedBytes -= size;
+    return this.#queue.splice(0, count);
+  }
+
+  #write(active: Segment, batch: readonly LogWork[]): boolean {
+    const parts: Uint8Array[] = [];
+    const start = active.usedBytes;
+    let end = start;
+    for (const work of batch) {
+      if (work.record === undefined) continue;
+      this.#seal(active, work, work.record);
+      parts.push(work.record);
+      for (const entry of work.entries) if (entry.data.length > 0) parts.push(entry.data);
+      const size = sizeOf(work);
+      const padding = size - work.record.length - work.dataBytes;
+      if (padding > 0) parts.push(PADDING.subarray(0, padding));
+      end += size;
+    }
+    if (parts.length === 0) return false;
+    this.#syncs += 1;
+    if (this.#syncs % SYNCS_PER_FLOOR === 0) writeFloor(active, this.#floor);
+    active.file.writeSync(parts, start);
+    let offset = start;
+    for (const work of batch) {
+      if (work.record === undefined) continue;
+      this.#note(active, work, offset + work.record.length);
+      offset += sizeOf(work);
+    }
+    active.usedBytes = end;
+    return true;
+  }
+
+  #seal(active: Segment, work: LogWork, record: Uint8Array): void {
+    this.#sequence += 1;
+    this.#previous = sealRecord(record, {
+      kind: work.kind,
+      dataBytes: work.dataBytes,
+      segmentId: active.id,
+      sequence: this.#sequence,
+      floor: this.#floor,
+      previous: this.#previous,
+    });
+  }
+
+  #note(active: Segment, work: LogWork, dataOffset: number): void {
+    const { last, isReset, entries } = work;
+    this.#written = {
+      hardState: work.kind === recordKinds.append ? work.hardState : this.#written.hardState,
+      last,
+      checkpoint: work.checkpoint ?? this.#written.checkpoint,
+    };
+    const first = entries[0];
+    if (isReset) supersede(this.segments, last.index - entries.length + 1);
+    else if (first !== undefined) supersede(this.segments, first.index);
+    if (first !== undefined) active.indexMax = last.index;
+    this.#options.onWritten(work, active, dataOffset);
+  }
+
+  #durable(batch: readonly LogWork[], sequence: number): void {
+    if (this.#failure !== undefined) return;
+    this.#floor = sequence;
+    this.#isBusy = false;
+    this.#inFlight = [];
+    // The disk gets its next work before anybody hears of this one: it is the slowest of all.
+    this.#pump();
+    for (const work of batch) work.done();
+  }
+
+  #rotateThenPump(): void {
+    const { spares } = this.#options;
+    const go = async () => {
+      await spares.prepare();
+      const spare = spares.take();
+      if (spare === undefined) {
+        this.#isStalled = true;
+        this.#wake();
+      } else {
+        await this.rotate(spare);
+        void spares.prepare();
+      }
+    };
+    go().then(
+      () => {
+        this.#isBusy = false;
+        this.#pump();
+      },
+      (error) => this.#fail(error instanceof StorageError ? error : failed('new segment', '', 0, error)),
+    );
+  }
+
+  #fail(error: StorageError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    const lost = [...this.#inFlight, ...this.#queue];
+    this.#inFlight = [];
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#options.onFailure(error);
+    queueMicrotask(() => {
+      for (const work of lost) work.done(error);
+    });
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function sizeOf(work: LogWork): number {
+  return work.record === undefined ? 0 : recordSizeBytes(work.record.length - RECORD_HEADER_BYTES, work.dataBytes);
+}
+
+function failed(operation: string, file: string, offset: number, error: unknown): StorageError {
+  const failure = { code: 'LOG_FAILED', file, offset, operation, errno: errnoOf(error) } as const;
+  return new StorageError(failure, { cause: error });
+}

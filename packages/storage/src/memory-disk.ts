@@ -1,0 +1,317 @@
+import type { Disk, DiskFile } from './disk.ts';
+
+/** What a disk tears and loses as a whole. */
+const SECTOR_BYTES = 512;
+
+export type DiskOperation =
+  | 'open'
+  | 'list'
+  | 'makeDirectory'
+  | 'rename'
+  | 'remove'
+  | 'syncDirectory'
+  | 'write'
+  | 'read'
+  | 'sync'
+  | 'allocate'
+  | 'truncate'
+  | 'close';
+
+export interface MemoryDiskOptions {
+  /** Called before every operation. A returned errno (`EIO`, `ENOSPC`) makes it fail with nothing done. */
+  readonly fault?: (operation: DiskOperation, path: string) => string | undefined;
+  /** Called for every asynchronous operation; it takes as long as the promise. Default: it is done at once. */
+  readonly delay?: (operation: DiskOperation, path: string) => Promise<void> | undefined;
+}
+
+/** Old contents of sectors, by number: what a crash may bring back. */
+type Undo = Map<number, Uint8Array>;
+
+interface Inode {
+  bytes: Uint8Array;
+  size: number;
+  /** The size a crash may bring back; undefined while the size is durable. */
+  undoSize: number | undefined;
+  /** Written since the last sync began. */
+  undo: Undo;
+  /** Written before the sync that is running. */
+  syncing: Undo[];
+}
+
+interface DirectoryChange {
+  readonly directory: string;
+  readonly revert: () => void;
+}
+
+/**
+ * A disk in memory that knows what would survive a power cut. Deterministic: no timers, no randomness of its own.
+ * Files lose unsynced sectors one by one; a directory loses a suffix of its unsynced changes, as journalling file
+ * systems do; directories themselves are durable at once.
+ */
+export class MemoryDisk implements Disk {
+  readonly #files = new Map<string, Inode>();
+  readonly #directories = new Set<string>();
+  #changes: DirectoryChange[] = [];
+  readonly #options: MemoryDiskOptions;
+  /** Grows with every crash; handles of an earlier life do nothing any more. */
+  #life = 0;
+
+  constructor(options: MemoryDiskOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Cuts the power. Of what was not synced, `random` (0 <= r < 1) decides sector by sector what survives. Handles
+   * opened before are dead: their writes fail, and what was under way never ends.
+   */
+  crash(random: () => number): void {
+    this.#life += 1;
+    // Directory changes reach the journal in order: some last ones are lost, per directory.
+    const lost = new Map<string, number>();
+    for (const { directory } of this.#changes) lost.set(directory, (lost.get(directory) ?? 0) + 1);
+    for (const [directory, count] of lost) lost.set(directory, Math.floor(random() * (count + 1)));
+    for (const change of this.#changes.reverse()) {
+      const left = lost.get(change.directory) ?? 0;
+      if (left > 0) change.revert();
+      lost.set(change.directory, left - 1);
+    }
+    this.#changes = [];
+    for (const inode of this.#files.values()) tear(inode, random);
+  }
+
+  /** Changes stored bytes behind everyone's back, as bit rot does; durable. */
+  corrupt(path: string, position: number, mask = 0xff): void {
+    const inode = this.#inode(path);
+    if (position >= inode.size) throw new RangeError(`${path} has ${inode.size} bytes`);
+    inode.bytes[position] = (inode.bytes[position] ?? 0) ^ mask;
+  }
+
+  /** The bytes of a file as a reader would see them now. */
+  contents(path: string): Uint8Array {
+    const inode = this.#inode(path);
+    return inode.bytes.slice(0, inode.size);
+  }
+
+  async open(path: string, options: { create: boolean }): Promise<DiskFile> {
+    await this.#begin('open', path);
+    let inode = this.#files.get(path);
+    if (inode === undefined) {
+      if (!options.create) throw errno('ENOENT', path);
+      inode = { bytes: new Uint8Array(0), size: 0, undoSize: undefined, undo: new Map(), syncing: [] };
+      this.#setEntry(path, inode);
+    }
+    return this.#handle(path, inode);
+  }
+
+  async list(directory: string): Promise<string[]> {
+    await this.#begin('list', directory);
+    const names = new Set<string>();
+    const prefix = `${directory}/`;
+    for (const path of [...this.#files.keys(), ...this.#directories]) {
+      if (path.startsWith(prefix)) names.add(path.slice(prefix.length).split('/')[0] ?? '');
+    }
+    return [...names];
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    await this.#begin('makeDirectory', directory);
+    this.#directories.add(directory);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#begin('rename', from);
+    const inode = this.#inode(from);
+    const replaced = this.#files.get(to);
+    this.#files.delete(from);
+    this.#files.set(to, inode);
+    this.#changes.push({
+      directory: parentOf(to),
+      revert: () => {
+        this.#files.set(from, inode);
+        if (replaced === undefined) this.#files.delete(to);
+        else this.#files.set(to, replaced);
+      },
+    });
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#begin('remove', path);
+    for (const name of [...this.#files.keys()]) {
+      if (name === path || name.startsWith(`${path}/`)) this.#setEntry(name, undefined);
+    }
+    for (const name of [...this.#directories]) {
+      if (name === path || name.startsWith(`${path}/`)) this.#directories.delete(name);
+    }
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    // Only what was done before the call is promised.
+    const before = this.#changes.length;
+    const covered = new Set(this.#changes.slice(0, before));
+    await this.#begin('syncDirectory', directory);
+    this.#changes = this.#changes.filter((change) => !(covered.has(change) && change.directory === directory));
+  }
+
+  #setEntry(path: string, inode: Inode | undefined): void {
+    const before = this.#files.get(path);
+    const put = (value: Inode | undefined) => {
+      if (value === undefined) this.#files.delete(path);
+      else this.#files.set(path, value);
+    };
+    put(inode);
+    this.#changes.push({ directory: parentOf(path), revert: () => put(before) });
+  }
+
+  #inode(path: string): Inode {
+    const inode = this.#files.get(path);
+    if (inode === undefined) throw errno('ENOENT', path);
+    return inode;
+  }
+
+  #fault(operation: DiskOperation, path: string): void {
+    const code = this.#options.fault?.(operation, path);
+    if (code !== undefined) throw errno(code, path);
+  }
+
+  async #begin(operation: DiskOperation, path: string): Promise<void> {
+    const life = this.#life;
+    this.#fault(operation, path);
+    await this.#options.delay?.(operation, path);
+    await this.#ifAlive(life);
+  }
+
+  /** An operation of an earlier life never ends: nobody is left to hear of it. */
+  #ifAlive(life: number): Promise<void> | undefined {
+    return life === this.#life ? undefined : new Promise(() => {});
+  }
+
+  #handle(path: string, inode: Inode): DiskFile {
+    const life = this.#life;
+    const alive = () => {
+      if (life !== this.#life) throw errno('EBADF', path);
+    };
+    const begin = async (operation: DiskOperation) => {
+      await this.#ifAlive(life);
+      await this.#begin(operation, path);
+    };
+    const readSync = (target: Uint8Array, position: number): number => {
+      alive();
+      this.#fault('read', path);
+      const end = Math.min(inode.size, position + target.length);
+      if (end <= position) return 0;
+      target.set(inode.bytes.subarray(position, end));
+      return end - position;
+    };
+    return {
+      writeSync: (parts, position) => {
+        alive();
+        this.#fault('write', path);
+        let at = position;
+        for (const part of parts) {
+          write(inode, part, at);
+          at += part.length;
+        }
+      },
+      readSync,
+      read: async (target, position) => {
+        await this.#ifAlive(life);
+        await this.#options.delay?.('read', path);
+        await this.#ifAlive(life);
+        return readSync(target, position);
+      },
+      sync: async () => {
+        await this.#ifAlive(life);
+        const covered = inode.undo;
+        const sizeCovered = inode.size;
+        inode.undo = new Map();
+        inode.syncing.push(covered);
+        // A failed sync leaves its sectors undecided for ever: the caller must not go on.
+        await this.#begin('sync', path);
+        inode.syncing = inode.syncing.filter((undo) => undo !== covered);
+        if (inode.size === sizeCovered) inode.undoSize = undefined;
+        else if (inode.undoSize !== undefined) inode.undoSize = Math.min(sizeCovered, inode.size);
+      },
+      allocate: async (sizeBytes) => {
+        await begin('allocate');
+        inode.bytes = new Uint8Array(sizeBytes);
+        inode.size = sizeBytes;
+        inode.undo = new Map();
+        inode.undoSize = undefined;
+      },
+      truncate: async (sizeBytes) => {
+        await begin('truncate');
+        inode.undoSize ??= inode.size;
+        if (sizeBytes > inode.size) reserve(inode, sizeBytes);
+        // The bytes stay in `bytes`, since a crash may bring the old size back; growing again must show zeros.
+        else if (sizeBytes < inode.size) zeroAfter(inode, sizeBytes);
+        inode.size = sizeBytes;
+      },
+      sizeBytes: async () => {
+        await this.#ifAlive(life);
+        return inode.size;
+      },
+      close: async () => {
+        await begin('close');
+      },
+    };
+  }
+}
+
+function errno(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+function reserve(inode: Inode, size: number): void {
+  if (size <= inode.bytes.length) return;
+  const grown = new Uint8Array(Math.max(size, inode.bytes.length * 2, SECTOR_BYTES));
+  grown.set(inode.bytes);
+  inode.bytes = grown;
+}
+
+function remember(inode: Inode, from: number, to: number): void {
+  for (let sector = Math.floor(from / SECTOR_BYTES); sector * SECTOR_BYTES < to; sector += 1) {
+    if (inode.undo.has(sector)) continue;
+    const old = new Uint8Array(SECTOR_BYTES);
+    old.set(inode.bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
+    inode.undo.set(sector, old);
+  }
+}
+
+function write(inode: Inode, part: Uint8Array, position: number): void {
+  const end = position + part.length;
+  reserve(inode, end);
+  remember(inode, position, end);
+  inode.bytes.set(part, position);
+  if (end > inode.size) {
+    inode.undoSize ??= inode.size;
+    inode.size = end;
+  }
+}
+
+function zeroAfter(inode: Inode, size: number): void {
+  remember(inode, size, inode.size);
+  inode.bytes.fill(0, size, inode.size);
+}
+
+/** Decides what of a file's unsynced state survives. */
+function tear(inode: Inode, random: () => number): void {
+  // Newest first, so that each sector ends in one of the states it has really been in.
+  for (const undo of [inode.undo, ...inode.syncing.reverse()]) {
+    for (const [sector, old] of undo) {
+      const at = sector * SECTOR_BYTES;
+      if (random() < 0.5) inode.bytes.set(old.subarray(0, Math.max(0, inode.bytes.length - at)), at);
+    }
+  }
+  if (inode.undoSize !== undefined && random() < 0.5) {
+    const size = inode.undoSize;
+    if (size < inode.size) inode.bytes.fill(0, size, inode.size);
+    inode.size = size;
+  }
+  inode.undo = new Map();
+  inode.syncing = [];
+  inode.undoSize = undefined;
+}

@@ -1,0 +1,172 @@
+import * as fs from 'node:fs';
+import { mkdir, open as openHandle, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Disk, DiskFile } from './disk.ts';
+import { errnoOf } from './errors.ts';
+
+/**
+ * Writes up to this size are copied together and handed over in one plain write: measured 8 µs instead of 19 µs for
+ * 130 parts of 300 B, and equal for three parts of 38 KiB. Above it, gathering without a copy wins.
+ */
+const COPY_SIZE_BYTES_MAX = 65_536;
+/** Zeros written in one piece while a file is allocated: small enough that a log fsync beside it is not held up. */
+const ALLOCATE_CHUNK_BYTES = 1_048_576;
+
+/** The real file system. Owner-only permissions; errors are Node's own, with `code`. */
+export class NodeDisk implements Disk {
+  async open(path: string, options: { create: boolean }): Promise<DiskFile> {
+    const flags = fs.constants.O_RDWR | (options.create ? fs.constants.O_CREAT : 0);
+    const fd = await new Promise<number>((resolve, reject) => {
+      fs.open(path, flags, 0o600, (error, opened) => (error === null ? resolve(opened) : reject(error)));
+    });
+    return new NodeFile(fd);
+  }
+
+  async list(directory: string): Promise<string[]> {
+    try {
+      return await readdir(directory);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  async makeDirectory(directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // The new name must survive a power cut as much as what will be put into it.
+    await this.syncDirectory(join(directory, '..'));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(from, to);
+  }
+
+  async remove(path: string): Promise<void> {
+    await rm(path, { recursive: true, force: true });
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    const handle = await openHandle(directory, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+class NodeFile implements DiskFile {
+  readonly #fd: number;
+  #scratch: Uint8Array | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  writeSync(parts: readonly Uint8Array[], position: number): void {
+    let size = 0;
+    for (const part of parts) size += part.length;
+    const only = parts.length === 1 ? parts[0] : undefined;
+    if (only !== undefined) this.#writeAll(only, size, position);
+    else if (size <= COPY_SIZE_BYTES_MAX) this.#writeAll(this.#gather(parts), size, position);
+    else this.#writeGathered(parts, size, position);
+  }
+
+  #gather(parts: readonly Uint8Array[]): Uint8Array {
+    this.#scratch ??= new Uint8Array(COPY_SIZE_BYTES_MAX);
+    let at = 0;
+    for (const part of parts) {
+      this.#scratch.set(part, at);
+      at += part.length;
+    }
+    return this.#scratch;
+  }
+
+  #writeAll(bytes: Uint8Array, size: number, position: number): void {
+    let done = 0;
+    while (done < size) done += this.#progress(fs.writeSync(this.#fd, bytes, done, size - done, position + done));
+  }
+
+  #writeGathered(parts: readonly Uint8Array[], size: number, position: number): void {
+    let rest = parts;
+    let done = 0;
+    for (;;) {
+      let written = this.#progress(fs.writevSync(this.#fd, rest as Uint8Array[], position + done));
+      done += written;
+      if (done >= size) return;
+      // A short write: go on in the middle of the part it stopped in.
+      let skip = 0;
+      while (written >= (rest[skip]?.length ?? Number.POSITIVE_INFINITY)) written -= rest[skip++]?.length ?? 0;
+      const [first, ...others] = rest.slice(skip);
+      rest = first === undefined ? others : [first.subarray(written), ...others];
+    }
+  }
+
+  /** A write that takes nothing would loop for ever. */
+  #progress(written: number): number {
+    if (written === 0) throw Object.assign(new Error('the write took no bytes'), { code: 'EIO' });
+    return written;
+  }
+
+  readSync(target: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < target.length) {
+      const count = fs.readSync(this.#fd, target, done, target.length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < target.length) {
+      const count = await new Promise<number>((resolve, reject) => {
+        fs.read(this.#fd, target, done, target.length - done, position + done, (error, bytes) =>
+          error === null ? resolve(bytes) : reject(error),
+        );
+      });
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  sync(): Promise<void> {
+    return settled((callback) => fs.fdatasync(this.#fd, callback));
+  }
+
+  async allocate(sizeBytes: number): Promise<void> {
+    const zeros = new Uint8Array(Math.min(ALLOCATE_CHUNK_BYTES, sizeBytes));
+    for (let at = 0; at < sizeBytes; ) {
+      const length = Math.min(zeros.length, sizeBytes - at);
+      at += await new Promise<number>((resolve, reject) => {
+        fs.write(this.#fd, zeros, 0, length, at, (error, written) =>
+          error === null ? resolve(this.#progress(written)) : reject(error),
+        );
+      });
+      // Synced piece by piece, so that the kernel never has a large heap of zeros to write before a log record.
+      await this.sync();
+    }
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return settled((callback) => fs.ftruncate(this.#fd, sizeBytes, callback));
+  }
+
+  sizeBytes(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.fstat(this.#fd, (error, stats) => (error === null ? resolve(stats.size) : reject(error)));
+    });
+  }
+
+  close(): Promise<void> {
+    return settled((callback) => fs.close(this.#fd, callback));
+  }
+}
+
+function settled(start: (callback: (error?: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => (error === null || error === undefined ? resolve() : reject(error)));
+  });
+}
