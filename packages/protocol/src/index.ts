@@ -16,4 +16,5 @@ export * from './proof.ts';
 export * from './query-codec.ts';
 export * from './text.ts';
 export * from './units.ts';
+export * from './value.ts';
 export * from './wire.ts';

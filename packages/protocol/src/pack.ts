@@ -20,6 +20,8 @@ export interface PackLimits {
   /** Arrays inside arrays; the outermost is 1. */
   readonly depthMax: number;
   readonly itemsMax: number;
+  /** Maps and times too, for session data; default only what our own arrays hold. */
+  readonly anyValue?: boolean;
 }
 
 const defaultLimits: PackLimits = { depthMax: 4, itemsMax: 65_536 };
@@ -53,8 +55,8 @@ export function malformed(what: string, problem: string): RequestError {
 
 const tooShort = 'it ends too early';
 
-/** Walks one msgpack value without building it; returns what is wrong with it, if anything. */
-function scan(bytes: Uint8Array, { depthMax, itemsMax }: PackLimits): string | undefined {
+/** Walks one msgpack value without building it; returns what is wrong with it, if anything. For this package only. */
+export function scan(bytes: Uint8Array, { depthMax, itemsMax, anyValue = false }: PackLimits): string | undefined {
   const end = bytes.length;
   // How many values are still to come in each open array; open[0] is the document itself.
   const open = [1];
@@ -77,8 +79,24 @@ function scan(bytes: Uint8Array, { depthMax, itemsMax }: PackLimits): string | u
     let arrayItems = -1;
     if (token >= 0xa0 && token <= 0xbf) textBytes = token & 0x1f;
     else if (token >= 0x90 && token <= 0x9f) arrayItems = token & 0x0f;
+    else if (anyValue && token >= 0x80 && token <= 0x8f) arrayItems = (token & 0x0f) * 2;
     else {
       switch (token) {
+        case 0xde:
+        case 0xdf:
+          if (!anyValue) return unusedKind(token);
+          arrayItems = readLength(bytes, at, token === 0xde ? 2 : 4) * 2;
+          at += token === 0xde ? 2 : 4;
+          break;
+        case 0xc7:
+        case 0xd6:
+        case 0xd7: {
+          // The one extension in use is msgpack's own: a time, of 4, 8 or 12 bytes.
+          const size = token === 0xc7 ? readLength(bytes, at++, 1) : token === 0xd6 ? 4 : 8;
+          if (!anyValue || bytes[at] !== 0xff || ![4, 8, 12].includes(size)) return unusedKind(token);
+          at += 1 + size;
+          break;
+        }
         case 0xcc:
         case 0xd0:
           at += 1;
@@ -127,7 +145,7 @@ function scan(bytes: Uint8Array, { depthMax, itemsMax }: PackLimits): string | u
           at += 4;
           break;
         default:
-          return `it holds a value of a kind that is not used here (0x${token.toString(16)})`;
+          return unusedKind(token);
       }
     }
     if (at > end) return tooShort;
@@ -143,6 +161,10 @@ function scan(bytes: Uint8Array, { depthMax, itemsMax }: PackLimits): string | u
     }
   }
   return at === end ? undefined : 'there are bytes after its end';
+}
+
+function unusedKind(token: number): string {
+  return `it holds a value of a kind that is not used here (0x${token.toString(16)})`;
 }
 
 /** A big-endian length; bytes beyond the end count as zero, the caller's end check catches that. */
