@@ -5,6 +5,7 @@
 let flushes: (() => void)[] = [];
 let uncorks: (() => void)[] = [];
 let scheduled = false;
+const flushRoundsMax = 4;
 
 /** Runs `flush` once when this turn ends. The caller sees to it that it asks only once a turn. */
 export function atTurnEnd(flush: () => void): void {
@@ -25,12 +26,26 @@ function schedule(): void {
 }
 
 function endTurn(): void {
-  const flushing = flushes;
-  flushes = [];
-  for (const flush of flushing) flush();
+  // A flush may ask for another further down: the frame it made, on its way to the socket.
+  for (let round = 0; flushes.length > 0 && round < flushRoundsMax; round++) {
+    const flushing = flushes;
+    flushes = [];
+    for (const flush of flushing) run(flush);
+  }
   const uncorking = uncorks;
   uncorks = [];
-  scheduled = flushes.length > 0;
+  for (const uncork of uncorking) run(uncork);
+  scheduled = flushes.length > 0 || uncorks.length > 0;
   if (scheduled) setImmediate(endTurn);
-  for (const uncork of uncorking) uncork();
+}
+
+/** One that throws must not keep the others from running. */
+function run(task: () => void): void {
+  try {
+    task();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
 }
