@@ -59,7 +59,10 @@ describe('transcript parser', () => {
 
   it('compares answers without their log lines', () => {
     assert.equal(meaningOf('INFO 1 became leader\n  DEBUG x\n'), 'ok');
-    assert.equal(meaningOf('> 1 handling Ready\n  INFO noise\n  <empty Ready>\n'), '> 1 handling Ready\n  <empty Ready>');
+    assert.equal(
+      meaningOf('> 1 handling Ready\n  INFO noise\n  <empty Ready>\n'),
+      '> 1 handling Ready\n  <empty Ready>',
+    );
     assert.equal(meaningOf('ok'), 'ok');
   });
 });
