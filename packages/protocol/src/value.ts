@@ -9,7 +9,7 @@ const valueLimits = { depthMax: 128, itemsMax: limits.valueBytesMax, anyValue: t
 
 /**
  * Encodes null, booleans, numbers, bigints of 64 bits, text, bytes, dates, arrays and plain objects.
- * @throws {RequestError} VALIDATION for functions, symbols, circles and what would not come back as it was
+ * @throws {RequestError} VALIDATION for functions, symbols, circles and depths over 128; objects of other classes become plain ones
  */
 export function encodeValue(value: unknown): Uint8Array {
   let bytes: Uint8Array;

@@ -21,7 +21,7 @@ describe('session data', () => {
     circle.push(circle);
     let deep: unknown = 0;
     for (let at = 0; at < 1_000; at++) deep = [deep];
-    for (const value of [circle, () => {}, deep, /x/, new Error('x')]) {
+    for (const value of [circle, () => {}, deep]) {
       assert.throws(() => encodeValue(value), isValidation, String(value));
     }
   });
