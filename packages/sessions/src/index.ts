@@ -1,1 +1,4 @@
-export {};
+/** The replicated state machine of Holdfast: what a session is and what each command does. */
+export { shardOf } from './hash.ts';
+export { SessionMachine } from './session-machine.ts';
+export type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';

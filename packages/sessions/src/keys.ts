@@ -1,0 +1,140 @@
+/**
+ * Keys in the engine: area u16 | kind u8 | rest. Areas below 0x8000 are shards and hold session heads with small data;
+ * 0x8000 + shard holds data too large to be rewritten with its head; 0xffff holds what belongs to no shard.
+ */
+import { utf8 } from './bytes.ts';
+
+const kinds = { session: 1, expiry: 2, user: 3, tag: 4, data: 5, state: 16, client: 17 } as const;
+const dataArea = 0x8000;
+const commonArea = 0xffff;
+
+/** An entry of the expiry index is found in the bucket of its time, so that a touch rarely has to move it. */
+export const expiryBucketMs = 60_000;
+
+export interface KeyRange {
+  readonly from: Uint8Array;
+  /** Exclusive. */
+  readonly to: Uint8Array;
+}
+
+export function sessionKey(shard: number, id: string): Uint8Array {
+  return withText(shard, kinds.session, id);
+}
+
+export function dataKey(shard: number, id: string): Uint8Array {
+  return withText(dataArea + shard, kinds.data, id);
+}
+
+/** All sessions, or those of one shard. */
+export function sessionRange(shard?: number): KeyRange {
+  if (shard === undefined) return { from: areaStart(0), to: areaStart(dataArea) };
+  return { from: areaStart(shard), to: areaStart(shard + 1) };
+}
+
+/** The id at the end of a session key. */
+export function sessionKeyId(key: Uint8Array): Uint8Array {
+  return key.subarray(3);
+}
+
+export function expiryKey(expiresAt: number, id: string): Uint8Array {
+  const { bytes, length } = utf8(id);
+  const key = new Uint8Array(expiryHeadBytes + length);
+  writeExpiryHead(key, expiresAt);
+  key.set(bytes.subarray(0, length), expiryHeadBytes);
+  return key;
+}
+
+const expiryHeadBytes = 9;
+
+function writeExpiryHead(key: Uint8Array, expiresAt: number): void {
+  const bucket = Math.floor(expiresAt / expiryBucketMs);
+  writeHead(key, commonArea, kinds.expiry);
+  const view = new DataView(key.buffer);
+  view.setUint16(3, Math.floor(bucket / 4_294_967_296));
+  view.setUint32(5, bucket >>> 0);
+}
+
+/** Every bucket that may hold something due at `timeMs`. */
+export function dueRange(timeMs: number): KeyRange {
+  const to = new Uint8Array(expiryHeadBytes);
+  writeExpiryHead(to, Math.min(timeMs + expiryBucketMs, Number.MAX_SAFE_INTEGER));
+  return { from: kindStart(kinds.expiry), to };
+}
+
+export function expiryKeyId(key: Uint8Array): Uint8Array {
+  return key.subarray(expiryHeadBytes);
+}
+
+export function userKey(user: string, id: string): Uint8Array {
+  return indexKey(kinds.user, user, id);
+}
+
+export function tagKey(tag: string, id: string): Uint8Array {
+  return indexKey(kinds.tag, tag, id);
+}
+
+/** The start of all index keys of one user; the rest of such a key is the id. */
+export function userPrefix(user: string): Uint8Array {
+  return indexKey(kinds.user, user, '');
+}
+
+export function tagPrefix(tag: string): Uint8Array {
+  return indexKey(kinds.tag, tag, '');
+}
+
+export function stateKey(): Uint8Array {
+  return kindStart(kinds.state);
+}
+
+export function clientKey(clientId: Uint8Array): Uint8Array {
+  const key = new Uint8Array(3 + clientId.length);
+  writeHead(key, commonArea, kinds.client);
+  key.set(clientId, 3);
+  return key;
+}
+
+export function clientRange(): KeyRange {
+  return { from: kindStart(kinds.client), to: kindStart(kinds.client + 1) };
+}
+
+export function clientKeyId(key: Uint8Array): Uint8Array {
+  return key.subarray(3);
+}
+
+/** The name's length stands before it, so that no name is the start of another's range. */
+function indexKey(kind: number, name: string, id: string): Uint8Array {
+  let { bytes, length } = utf8(name);
+  const nameBytes = bytes.slice(0, length);
+  ({ bytes, length } = utf8(id));
+  const key = new Uint8Array(5 + nameBytes.length + length);
+  writeHead(key, commonArea, kind);
+  key[3] = nameBytes.length >>> 8;
+  key[4] = nameBytes.length & 0xff;
+  key.set(nameBytes, 5);
+  key.set(bytes.subarray(0, length), 5 + nameBytes.length);
+  return key;
+}
+
+function withText(area: number, kind: number, text: string): Uint8Array {
+  const { bytes, length } = utf8(text);
+  const key = new Uint8Array(3 + length);
+  writeHead(key, area, kind);
+  for (let i = 0; i < length; i++) key[3 + i] = bytes[i] ?? 0;
+  return key;
+}
+
+function areaStart(area: number): Uint8Array {
+  return Uint8Array.of(area >>> 8, area & 0xff);
+}
+
+function kindStart(kind: number): Uint8Array {
+  const key = new Uint8Array(3);
+  writeHead(key, commonArea, kind);
+  return key;
+}
+
+function writeHead(key: Uint8Array, area: number, kind: number): void {
+  key[0] = area >>> 8;
+  key[1] = area & 0xff;
+  key[2] = kind;
+}

@@ -1,0 +1,112 @@
+/** Everything of the machine that is neither a session nor a client: one value in the engine, one item in a snapshot. */
+import { decodeArray, encodeArray, Fields, machineVersion, RequestError } from '@holdfast/protocol';
+import type { ConfState } from '@holdfast/raft';
+import { MemberTable } from './member-table.ts';
+import { ShardCounters } from './shard-counters.ts';
+import type { MemberRecord } from './types.ts';
+
+const stateFormat = 1;
+const packLimits = { depthMax: 4, itemsMax: 100_000 };
+
+/** The mutable middle of the machine. */
+export interface MachineState {
+  appliedIndex: number;
+  appliedTerm: number;
+  /** Of the newest entry; never falls. */
+  logTimeMs: number;
+  /** One more for every command that changed a session. */
+  revision: number;
+  /** Sessions removed by sweeps, ever, and up to the last cleanup. */
+  expiredTotal: number;
+  expiredAtCleanup: number;
+  members: MemberTable;
+  counters: ShardCounters;
+}
+
+export function foundingState(
+  shards: number,
+  founding: { readonly index: number; readonly term: number; readonly conf: ConfState },
+): MachineState {
+  return {
+    appliedIndex: founding.index,
+    appliedTerm: founding.term,
+    logTimeMs: 0,
+    revision: 0,
+    expiredTotal: 0,
+    expiredAtCleanup: 0,
+    members: new MemberTable(founding.conf),
+    counters: new ShardCounters(shards),
+  };
+}
+
+export function encodeState(state: MachineState): Uint8Array {
+  return encodeArray([
+    stateFormat,
+    machineVersion,
+    state.appliedIndex,
+    state.appliedTerm,
+    state.logTimeMs,
+    state.revision,
+    state.expiredTotal,
+    state.expiredAtCleanup,
+    state.members.export(),
+    state.counters.export(),
+  ]);
+}
+
+/** @throws {RequestError} UPGRADE_REQUIRED for a newer format or machine, VALIDATION for damaged bytes */
+export function decodeState(bytes: Uint8Array): MachineState {
+  const what = 'the state of the machine';
+  const fields = new Fields(decodeArray(bytes, what, packLimits), what);
+  const format = fields.integer('format');
+  const version = fields.integer('machine version');
+  if (format !== stateFormat || version > machineVersion) {
+    throw new RequestError({
+      code: 'UPGRADE_REQUIRED',
+      problem: `the state is of format ${format} and machine version ${version}; this one knows ${stateFormat} and ${machineVersion}`,
+    });
+  }
+  const state: MachineState = {
+    appliedIndex: fields.integer('appliedIndex'),
+    appliedTerm: fields.integer('appliedTerm'),
+    logTimeMs: fields.integer('logTimeMs'),
+    revision: fields.integer('revision'),
+    expiredTotal: fields.integer('expiredTotal'),
+    expiredAtCleanup: fields.integer('expiredAtCleanup'),
+    members: readMembers(fields.list('members')),
+    counters: ShardCounters.import(readIntegers(fields.list('counters'))),
+  };
+  fields.end();
+  return state;
+}
+
+function readMembers(fields: Fields): MemberTable {
+  const nextNodeId = fields.integer('nextNodeId');
+  const autoLeave = fields.boolean('autoLeave');
+  const voters = readIntegers(fields.list('voters'));
+  const votersOutgoing = readIntegers(fields.list('votersOutgoing'));
+  const learners = readIntegers(fields.list('learners'));
+  const learnersNext = readIntegers(fields.list('learnersNext'));
+  const removedIds = readIntegers(fields.list('removedIds'));
+  const members: MemberRecord[] = [];
+  for (const list = fields.list('members'); list.left > 0; ) {
+    const member = list.list('member');
+    members.push({
+      nodeId: member.integer('nodeId'),
+      peerId: member.text('peerId'),
+      nonce: member.text('nonce'),
+      name: member.text('name'),
+      address: member.text('address'),
+    });
+    member.end();
+  }
+  fields.end();
+  const conf = { voters, votersOutgoing, learners, learnersNext, autoLeave };
+  return MemberTable.import({ nextNodeId, conf, removedIds, members });
+}
+
+function readIntegers(fields: Fields): number[] {
+  const numbers: number[] = [];
+  while (fields.left > 0) numbers.push(fields.integer('number'));
+  return numbers;
+}

@@ -1,0 +1,154 @@
+/**
+ * Sessions as bytes, in the engine and in snapshots. A value is: u8 format, u8 flags, u8 tag count, u8 zero, f64
+ * created, accessed, expires, ttl, access count, created revision, revision (absent ones 0, told by flags), u32 data
+ * size, u32 data hash, u16 user length, user, for each tag u8 length and tag, then the data unless it is kept apart.
+ */
+import { RequestError } from '@holdfast/protocol';
+import { textOf, utf8, viewOf } from './bytes.ts';
+import { hashId, hashLabels } from './hash.ts';
+import type { SessionRecord } from './types.ts';
+
+const recordFormat = 1;
+const flags = { expires: 1, ttl: 2, user: 4, apart: 8 } as const;
+const fixedBytes = 70;
+
+/** Data up to here stands in the session's own value; larger data has a key of its own, not rewritten by touches. */
+export const inlineDataBytesMax = 1_024;
+
+export function isApart(record: SessionRecord): boolean {
+  return record.data.length > inlineDataBytesMax;
+}
+
+/** Everything but the data; what lists and counts need. */
+export type SessionHead = Omit<SessionRecord, 'data'> & { readonly sizeBytes: number };
+
+/** A decoded value; `data` is undefined when it is kept apart. */
+export interface DecodedSession {
+  readonly head: SessionHead;
+  readonly data: Uint8Array | undefined;
+}
+
+export function encodeSession(record: SessionRecord): Uint8Array {
+  const apart = isApart(record);
+  let total = fixedBytes + (apart ? 0 : record.data.length);
+  const user = record.user === null ? undefined : utf8(record.user).length;
+  total += user ?? 0;
+  for (const tag of record.tags) total += 1 + utf8(tag).length;
+
+  const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, recordFormat);
+  view.setUint8(
+    1,
+    (record.expiresAt === null ? 0 : flags.expires) |
+      (record.ttlMs === null ? 0 : flags.ttl) |
+      (user === undefined ? 0 : flags.user) |
+      (apart ? flags.apart : 0),
+  );
+  view.setUint8(2, record.tags.length);
+  view.setFloat64(4, record.createdAt);
+  view.setFloat64(12, record.lastAccessedAt);
+  view.setFloat64(20, record.expiresAt ?? 0);
+  view.setFloat64(28, record.ttlMs ?? 0);
+  view.setFloat64(36, record.accessCount);
+  view.setFloat64(44, record.createdRevision);
+  view.setFloat64(52, record.revision);
+  view.setUint32(60, record.data.length);
+  view.setUint32(64, record.dataHash);
+  view.setUint16(68, user ?? 0);
+  let at = fixedBytes;
+  if (record.user !== null) at = writeText(bytes, at, record.user);
+  for (const tag of record.tags) {
+    const lengthAt = at;
+    at = writeText(bytes, at + 1, tag);
+    bytes[lengthAt] = at - lengthAt - 1;
+  }
+  if (!apart) bytes.set(record.data, at);
+  return bytes;
+}
+
+function writeText(target: Uint8Array, at: number, text: string): number {
+  const { bytes, length } = utf8(text);
+  target.set(bytes.subarray(0, length), at);
+  return at + length;
+}
+
+/**
+ * Decodes a session value; inline data is a view on `bytes`.
+ * @throws {RequestError} CORRUPT; UPGRADE_REQUIRED for a format this version does not know
+ */
+export function decodeSession(id: string, shards: number, bytes: Uint8Array): DecodedSession {
+  if (bytes[0] !== recordFormat) {
+    if (bytes.length === 0) throw damaged(id);
+    throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `session ${id} is stored in format ${bytes[0]}` });
+  }
+  try {
+    const view = viewOf(bytes);
+    const set = view.getUint8(1);
+    const sizeBytes = view.getUint32(60);
+    let at = fixedBytes;
+    const read = (length: number) => {
+      if (at + length > bytes.length) throw damaged(id);
+      at += length;
+      return bytes.subarray(at - length, at);
+    };
+    const userBytes = read(view.getUint16(68));
+    const user = (set & flags.user) === 0 ? null : textOf(userBytes);
+    const tags: string[] = [];
+    for (let left = view.getUint8(2); left > 0; left--) tags.push(textOf(read(read(1)[0] ?? 0)));
+    const data = (set & flags.apart) === 0 ? read(sizeBytes) : undefined;
+    if (at !== bytes.length) throw damaged(id);
+    const idHash = hashId(id);
+    const head: SessionHead = {
+      id,
+      shard: idHash % shards,
+      sizeBytes,
+      createdAt: view.getFloat64(4),
+      lastAccessedAt: view.getFloat64(12),
+      expiresAt: (set & flags.expires) === 0 ? null : view.getFloat64(20),
+      ttlMs: (set & flags.ttl) === 0 ? null : view.getFloat64(28),
+      accessCount: view.getFloat64(36),
+      createdRevision: view.getFloat64(44),
+      revision: view.getFloat64(52),
+      user,
+      tags,
+      idHash,
+      dataHash: view.getUint32(64),
+      labelsHash: hashLabels(user, tags),
+    };
+    return { head, data };
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
+    throw damaged(id);
+  }
+}
+
+/** A head and its data as one record. */
+export function joinSession(head: SessionHead, data: Uint8Array): SessionRecord {
+  if (data.length !== head.sizeBytes) throw damaged(head.id);
+  return {
+    id: head.id,
+    shard: head.shard,
+    data,
+    createdAt: head.createdAt,
+    lastAccessedAt: head.lastAccessedAt,
+    expiresAt: head.expiresAt,
+    ttlMs: head.ttlMs,
+    accessCount: head.accessCount,
+    createdRevision: head.createdRevision,
+    revision: head.revision,
+    user: head.user,
+    tags: head.tags,
+    idHash: head.idHash,
+    dataHash: head.dataHash,
+    labelsHash: head.labelsHash,
+  };
+}
+
+export function damaged(id: string): RequestError {
+  return new RequestError({
+    code: 'CORRUPT',
+    problem: `the stored bytes of session ${id} are damaged`,
+    hint: 'the state of this node must be rebuilt from a snapshot and the log',
+  });
+}

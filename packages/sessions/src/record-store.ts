@@ -1,0 +1,175 @@
+/** Sessions through three layers: changes in memory, a cache, the engine. */
+import type { Engine, EngineWrite } from '@holdfast/storage';
+import { dataKey, expiryBucketMs, expiryKey, sessionKey, tagKey, userKey } from './keys.ts';
+import { memoryBytes, RecordCache } from './record-cache.ts';
+import { damaged, decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
+import type { SessionRecord } from './types.ts';
+
+/** A session as the engine has it (or will, after the write that is running), and as it is now. */
+interface Change {
+  base: SessionRecord | undefined;
+  record: SessionRecord | undefined;
+}
+
+type Changes = Map<string, Change>;
+
+const changesPerSlice = 256;
+
+/**
+ * What was applied is visible here at once and reaches the engine later, in one batch with everything else of the same
+ * applied index. Two sets of changes: one is being written while the other takes new ones.
+ */
+export class RecordStore {
+  readonly #engine: Engine;
+  readonly #shards: number;
+  readonly #cache: RecordCache;
+  #dirty: Changes = new Map();
+  #writing: Changes | undefined;
+  #dirtyBytes = 0;
+  #writingBytes = 0;
+
+  constructor(engine: Engine, shards: number, cacheBytes: number) {
+    this.#engine = engine;
+    this.#shards = shards;
+    this.#cache = new RecordCache(cacheBytes);
+  }
+
+  /** Bytes of sessions that the engine does not have yet. */
+  get dirtyBytes(): number {
+    return this.#dirtyBytes + this.#writingBytes;
+  }
+
+  get hasChanges(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** The session as applied, also past its expiry until it is removed. */
+  get(id: string, idHash: number): SessionRecord | undefined {
+    const change = this.#dirty.get(id) ?? this.#writing?.get(id);
+    if (change !== undefined) return change.record;
+    return this.#cache.get(id) ?? this.#read(id, idHash % this.#shards);
+  }
+
+  /** @param before what `get` gave for this id */
+  set(id: string, before: SessionRecord | undefined, after: SessionRecord | undefined): void {
+    const change = this.#dirty.get(id);
+    if (change === undefined) {
+      this.#dirty.set(id, { base: before, record: after });
+      this.#dirtyBytes += after === undefined ? 200 : memoryBytes(after);
+    } else {
+      this.#dirtyBytes += (after?.data.length ?? 0) - (change.record?.data.length ?? 0);
+      change.record = after;
+    }
+  }
+
+  /** Sets the changes up to now apart, to be written. One such set at a time. */
+  beginWrite(): void {
+    if (this.#writing !== undefined) throw new Error('the last changes are still being written');
+    this.#writing = this.#dirty;
+    this.#writingBytes = this.#dirtyBytes;
+    this.#dirty = new Map();
+    this.#dirtyBytes = 0;
+  }
+
+  /** The engine writes for the changes set apart, made in slices. */
+  async writes(yieldTurn: () => Promise<void>): Promise<EngineWrite[]> {
+    const writes: EngineWrite[] = [];
+    let untilYield = changesPerSlice;
+    for (const [id, { base, record }] of this.#writing ?? []) {
+      pushWrites(writes, id, base, record);
+      untilYield -= 1;
+      if (untilYield > 0) continue;
+      await yieldTurn();
+      untilYield = changesPerSlice;
+    }
+    return writes;
+  }
+
+  /** The changes set apart are in the engine. */
+  endWrite(): void {
+    for (const [id, { record }] of this.#writing ?? []) {
+      if (record === undefined) this.#cache.delete(id);
+      else this.#cache.set(record);
+    }
+    this.#writing = undefined;
+    this.#writingBytes = 0;
+  }
+
+  /** They are not: they stay changes, below those that came since. */
+  cancelWrite(): void {
+    const merged = this.#writing ?? new Map();
+    for (const [id, change] of this.#dirty) {
+      const older = merged.get(id);
+      if (older === undefined) merged.set(id, change);
+      else older.record = change.record;
+    }
+    this.#dirty = merged;
+    this.#dirtyBytes += this.#writingBytes;
+    this.#writing = undefined;
+    this.#writingBytes = 0;
+  }
+
+  #read(id: string, shard: number): SessionRecord | undefined {
+    const value = this.#engine.get(sessionKey(shard, id));
+    if (value === undefined) return undefined;
+    const { head, data } = decodeSession(id, this.#shards, value);
+    const apart = data ?? this.#engine.get(dataKey(shard, id));
+    if (apart === undefined) throw damaged(id);
+    const record = joinSession(head, apart);
+    this.#cache.set(record);
+    return record;
+  }
+}
+
+/** The keys that make `record` out of `base` in the engine: the session, its data when apart, and the indexes. */
+export function pushWrites(
+  writes: EngineWrite[],
+  id: string,
+  base: SessionRecord | undefined,
+  record: SessionRecord | undefined,
+): void {
+  if (base === record) return;
+  const shard = (record ?? base)?.shard ?? 0;
+  if (record === undefined) writes.push({ type: 'del', key: sessionKey(shard, id) });
+  else writes.push({ type: 'put', key: sessionKey(shard, id), value: encodeSession(record) });
+
+  const hadData = base !== undefined && isApart(base);
+  const hasData = record !== undefined && isApart(record);
+  if (hasData && record.data !== base?.data) {
+    writes.push({ type: 'put', key: dataKey(shard, id), value: record.data });
+  } else if (hadData && !hasData) {
+    writes.push({ type: 'del', key: dataKey(shard, id) });
+  }
+  pushExpiry(writes, id, base?.expiresAt ?? null, record?.expiresAt ?? null);
+  if ((base?.user ?? null) !== (record?.user ?? null)) {
+    if (base !== undefined && base.user !== null) writes.push({ type: 'del', key: userKey(base.user, id) });
+    if (record !== undefined && record.user !== null) {
+      writes.push({ type: 'put', key: userKey(record.user, id), value: nothing });
+    }
+  }
+  if (base?.tags !== record?.tags) {
+    const before = base?.tags ?? [];
+    const after = record?.tags ?? [];
+    for (const tag of before) if (!after.includes(tag)) writes.push({ type: 'del', key: tagKey(tag, id) });
+    for (const tag of after)
+      if (!before.includes(tag)) writes.push({ type: 'put', key: tagKey(tag, id), value: nothing });
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+/**
+ * The index holds a time that is never later than the session's own expiry, in the bucket of that expiry. So it is
+ * rewritten when the bucket changes or the expiry comes nearer, and not by every touch.
+ */
+function pushExpiry(writes: EngineWrite[], id: string, before: number | null, after: number | null): void {
+  if (before === after) return;
+  const moves =
+    before === null || after === null || Math.floor(before / expiryBucketMs) !== Math.floor(after / expiryBucketMs);
+  if (before !== null && moves) writes.push({ type: 'del', key: expiryKey(before, id) });
+  if (after !== null && (moves || after < before)) {
+    const value = new Uint8Array(8);
+    new DataView(value.buffer).setFloat64(0, after);
+    writes.push({ type: 'put', key: expiryKey(after, id), value });
+  }
+}

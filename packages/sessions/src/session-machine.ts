@@ -1,0 +1,445 @@
+/** The replicated state machine: the door. */
+import {
+  type Answers,
+  type Command,
+  decodeBatch,
+  decodeCommandBody,
+  type Failure,
+  type ListFilter,
+  limits,
+  RequestError,
+  type SystemAnswers,
+} from '@holdfast/protocol';
+import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
+import type { Engine } from '@holdfast/storage';
+import { ClientTable } from './client-table.ts';
+import { findDue } from './due-scan.ts';
+import { hashId } from './hash.ts';
+import { clientKeyId, clientRange, stateKey } from './keys.ts';
+import { Lister } from './lister.ts';
+import { decodeState, encodeState, foundingState, type MachineState } from './machine-state.ts';
+import { readRange } from './range-reader.ts';
+import { RecordStore } from './record-store.ts';
+import { type Context, runAccess, runDelete, runExpire, runStore, runTouch } from './session-commands.ts';
+import { installSnapshot } from './snapshot-install.ts';
+import { snapshotItems } from './snapshot-source.ts';
+import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
+
+const marksMax = 8;
+const defaultCacheBytes = 64 * 1_048_576;
+const defaultShards = 64;
+
+/** The machine that has an engine; an engine given to another is taken from the first. */
+const owners = new WeakMap<Engine, SessionMachine>();
+
+/**
+ * What every node does with the log, alike: sessions, exactly-once bookkeeping, members, log time. `apply` is
+ * synchronous and changes memory only; `flush` brings the engine up to date later, in one batch with the applied
+ * index. What the engine lacks after a crash is applied again from the log.
+ */
+export class SessionMachine {
+  readonly #engine: Engine;
+  readonly #yieldTurn: () => Promise<void>;
+  readonly #state: MachineState;
+  readonly #records: RecordStore;
+  readonly #clients: ClientTable;
+  readonly #context: Context;
+  readonly #lister: Lister;
+  readonly #marks = new Map<LogIndex, readonly string[]>();
+  #flushedIndex: LogIndex;
+  #flushing: Promise<void> | undefined;
+  #flushQueued: Promise<void> | undefined;
+  /** No session expires before this. */
+  #expiryFloorMs = Number.NEGATIVE_INFINITY;
+  #isScanning = false;
+  #isClosed = false;
+
+  private constructor(engine: Engine, options: SessionMachineOptions, state: MachineState, clients: ClientTable) {
+    this.#engine = engine;
+    this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
+    this.#state = state;
+    this.#clients = clients;
+    this.#records = new RecordStore(engine, state.counters.shards, options.cacheBytes ?? defaultCacheBytes);
+    this.#flushedIndex = state.appliedIndex;
+    this.#context = {
+      state,
+      records: this.#records,
+      timeMs: state.logTimeMs,
+      earliestExpiryMs: Number.POSITIVE_INFINITY,
+      hashBytes: options.hashBytes,
+    };
+    this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', this.#yieldTurn);
+  }
+
+  /**
+   * Takes up the state in `engine`, or begins a new one when the engine is empty. A machine that had this engine
+   * before is closed.
+   * @throws {RequestError} UPGRADE_REQUIRED, or CORRUPT: then clear the engine and rebuild it by snapshot and log
+   */
+  static async open(engine: Engine, options: SessionMachineOptions): Promise<SessionMachine> {
+    await owners.get(engine)?.close();
+    const value = engine.get(stateKey());
+    const clients = new ClientTable();
+    let state: MachineState;
+    if (value === undefined) {
+      const { shards = defaultShards, founding = defaultFounding } = options;
+      if (!Number.isInteger(shards) || shards < 1 || shards > limits.shardsMax) throw new Error(`${shards} shards`);
+      // Keys without a state are what an install left that did not come to its end.
+      await engine.clear();
+      state = foundingState(shards, founding);
+    } else {
+      state = decodeState(value);
+      const snapshot = engine.snapshot();
+      try {
+        for await (const { key, value: client } of readRange(snapshot, clientRange()))
+          clients.load(clientKeyId(key), client);
+      } finally {
+        await snapshot.release();
+      }
+      clients.sortLoaded();
+    }
+    return SessionMachine.#own(new SessionMachine(engine, options, state, clients), engine);
+  }
+
+  /**
+   * Replaces all that `engine` holds by a snapshot, and serves it. A machine that had this engine before is closed.
+   * When it fails, the engine is left empty.
+   * @param chunks what another machine's `snapshotChunks` gave
+   * @throws {RequestError} CORRUPT when totals or hashes do not match, UPGRADE_REQUIRED
+   */
+  static async install(
+    engine: Engine,
+    chunks: AsyncIterable<Uint8Array>,
+    options: SessionMachineOptions,
+  ): Promise<SessionMachine> {
+    await owners.get(engine)?.close();
+    await installSnapshot(engine, chunks, options.hashBytes);
+    return SessionMachine.open(engine, options);
+  }
+
+  static #own(machine: SessionMachine, engine: Engine): SessionMachine {
+    owners.set(engine, machine);
+    return machine;
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#state.appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#state.appliedTerm;
+  }
+
+  /** Applied index of what is in the engine. */
+  get flushedIndex(): LogIndex {
+    return this.#flushedIndex;
+  }
+
+  /** Time of the newest applied entry, ms since 1970; 0 before the first. */
+  get logTimeMs(): number {
+    return this.#state.logTimeMs;
+  }
+
+  /** Number of commands that changed a session, ever. */
+  get revision(): number {
+    return this.#state.revision;
+  }
+
+  get shards(): number {
+    return this.#state.counters.shards;
+  }
+
+  get conf(): ConfState {
+    return this.#state.members.conf;
+  }
+
+  /** Every node that has an id and was not removed, whether it is in the configuration yet or not. */
+  get members(): readonly MemberRecord[] {
+    return this.#state.members.all();
+  }
+
+  /** Ids of nodes that were removed. */
+  get removedMemberIds(): readonly NodeId[] {
+    return this.#state.members.removedIds();
+  }
+
+  member(nodeId: NodeId): MemberRecord | undefined {
+    return this.#state.members.get(nodeId);
+  }
+
+  /** Bytes of changes that the engine does not have yet. */
+  get dirtyBytes(): number {
+    return this.#records.dirtyBytes;
+  }
+
+  /** Sessions removed by sweeps since the last `expire` with `endsCleanup`. */
+  get removedSinceLastCleanup(): number {
+    return this.#state.expiredTotal - this.#state.expiredAtCleanup;
+  }
+
+  /** A lower bound: no session expires before it (ms, log time); -Infinity until the first `dueIds`. */
+  get nextExpiryHint(): number {
+    return Math.min(this.#expiryFloorMs, this.#context.earliestExpiryMs);
+  }
+
+  /**
+   * Applies one committed entry. Entries come in order, each once; an empty payload only moves the index.
+   * @throws {RequestError} UPGRADE_REQUIRED for a command this version does not know, CORRUPT for a damaged batch.
+   * Nothing of the entry is applied then, and the node must stop.
+   */
+  apply({ index, term, payload }: LogEntry): Applied {
+    this.#checkNext(index);
+    if (payload.length === 0) {
+      this.#advance(index, term);
+      return { index, header: undefined, replies: [] };
+    }
+    const { header, commands } = decodeBatch(payload);
+    // All are decoded before one is run: an unknown command must not leave half an entry applied.
+    const decoded = commands.map((command) => decodeOrFailure(command.operationCode, command.body));
+    const context = this.#context;
+    context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
+    this.#state.logTimeMs = context.timeMs;
+    this.#clients.forgetIdle(context.timeMs);
+    const replies: Reply[] = [];
+    for (const [i, { identity }] of commands.entries()) {
+      const command = decoded[i];
+      if (command === undefined) throw new Error('a command was lost in decoding');
+      replies.push(
+        identity === undefined
+          ? this.#run(command, index)
+          : this.#clients.once(identity, context.timeMs, () => this.#run(command, index)),
+      );
+    }
+    this.#advance(index, term);
+    return { index, header, replies };
+  }
+
+  /** A configuration change took effect. It is an entry of its own; `conf` is what Raft made of it. */
+  applyConfChange(index: LogIndex, term: Term, conf: ConfState): void {
+    this.#checkNext(index);
+    this.#state.members.applyConf(conf);
+    this.#advance(index, term);
+  }
+
+  /**
+   * The session as applied, also one past its expiry that no sweep has removed yet: the caller compares `expiresAt`
+   * with its time.
+   */
+  get(id: string): SessionRecord | undefined {
+    return this.#records.get(id, hashId(id));
+  }
+
+  /**
+   * One page of sessions in engine order, as of one moment at or after the call. Expired ones are left out.
+   * @param nowMs time for expiry, default log time
+   * @throws {RequestError} VALIDATION for a cursor that is not ours or of another filter
+   */
+  async list(
+    filter: ListFilter,
+    limit: number,
+    cursor: string | null,
+    nowMs = this.#state.logTimeMs,
+  ): Promise<Answers['list']> {
+    await this.#settle();
+    return this.#lister.list(this.#engine, filter, limit, cursor, nowMs);
+  }
+
+  /**
+   * How many sessions pass the filter. Without one it costs nothing, and counts also sessions that are past their
+   * expiry and not swept: sweep first.
+   */
+  async count(filter: ListFilter = {}, nowMs = this.#state.logTimeMs): Promise<number> {
+    const { counters } = this.#state;
+    if (Object.values(filter).every((value) => value === undefined)) return counters.totalSessions();
+    await this.#settle();
+    return this.#lister.count(this.#engine, filter, nowMs);
+  }
+
+  /** Totals from the counters; like `count`, with what is not yet swept. */
+  stats(): Omit<Answers['stats'], 'backendStats'> {
+    const { counters } = this.#state;
+    return {
+      totalSessions: counters.totalSessions(),
+      totalSizeBytes: counters.totalBytes(),
+      shardDistribution: Object.fromEntries(Array.from(counters.sessions, (count, shard) => [String(shard), count])),
+    };
+  }
+
+  /** Hash of each shard's sessions at the applied index, 16 hexadecimal digits: equal on nodes that hold the same. */
+  shardHashes(): string[] {
+    return this.#state.counters.hashes();
+  }
+
+  /** The hashes as of the mark command at `index`; undefined when it was not applied here or eight others came since. */
+  markAt(index: LogIndex): readonly string[] | undefined {
+    return this.#marks.get(index);
+  }
+
+  /**
+   * Up to `limit` ids of sessions that expire at or before `nowMs`. They stay until an expire command names them.
+   */
+  async dueIds(nowMs: number, limit: number): Promise<string[]> {
+    if (nowMs < this.nextExpiryHint) return [];
+    // One scan at a time may raise the bound; it must not lose what another one was still to see.
+    const raisesFloor = !this.#isScanning;
+    if (raisesFloor) {
+      this.#isScanning = true;
+      this.#expiryFloorMs = this.nextExpiryHint;
+      // Expiries set from here on may come too late for the scan: they are kept beside what it finds.
+      this.#context.earliestExpiryMs = Number.POSITIVE_INFINITY;
+    }
+    try {
+      await this.#settle();
+      const due = await findDue(this.#engine, nowMs, limit, (id) => this.get(id), this.#yieldTurn);
+      if (raisesFloor && due.ids.length === 0) this.#expiryFloorMs = due.nextExpiryMs;
+      return due.ids;
+    } finally {
+      if (raisesFloor) this.#isScanning = false;
+    }
+  }
+
+  /**
+   * Writes everything applied before the call to the engine, as one batch. Applying may go on meanwhile. When the
+   * engine fails, nothing is lost here: the changes stay in memory and go with the next call.
+   * @throws what the engine threw
+   */
+  flush(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#flushing === undefined) {
+      const done = this.#flushNow().finally(() => {
+        this.#flushing = undefined;
+      });
+      this.#flushing = done;
+      return done;
+    }
+    // One runs: all who come meanwhile share the next.
+    this.#flushQueued ??= this.#flushing
+      .catch(() => undefined)
+      .then(() => {
+        this.#flushQueued = undefined;
+        return this.flush();
+      });
+    return this.#flushQueued;
+  }
+
+  async #flushNow(): Promise<void> {
+    const { appliedIndex } = this.#state;
+    if (appliedIndex === this.#flushedIndex && this.#engine.get(stateKey()) !== undefined) return;
+    // Up to the first await nothing is applied, so all three belong to one applied index.
+    const state = encodeState(this.#state);
+    const clientWrites = this.#clients.takeWrites();
+    this.#records.beginWrite();
+    try {
+      const writes = await this.#records.writes(this.#yieldTurn);
+      for (const write of clientWrites) writes.push(write);
+      writes.push({ type: 'put', key: stateKey(), value: state });
+      await this.#engine.write(writes);
+    } catch (error) {
+      this.#records.cancelWrite();
+      this.#clients.untakeWrites(clientWrites);
+      throw error;
+    }
+    this.#records.endWrite();
+    this.#flushedIndex = appliedIndex;
+  }
+
+  /** Before a scan of the engine: everything applied is in it. */
+  async #settle(): Promise<void> {
+    if (this.#isClosed) throw closed();
+    if (this.#records.dirtyBytes > 0 || this.#records.hasChanges) await this.flush();
+  }
+
+  /**
+   * The whole state at one applied index, for a peer or a file, read from a frozen view: applying goes on meanwhile.
+   * Call `release` when done, also when the chunks were not read to the end.
+   */
+  async snapshotChunks(): Promise<{
+    readonly meta: SnapshotMeta;
+    readonly chunks: AsyncIterable<Uint8Array>;
+    readonly release: () => Promise<void>;
+  }> {
+    await this.flush();
+    const view = this.#engine.snapshot();
+    try {
+      const { meta, chunks } = await snapshotItems(view, this.#yieldTurn);
+      return { meta, chunks, release: () => view.release() };
+    } catch (error) {
+      await view.release();
+      throw error;
+    }
+  }
+
+  /** Ends this machine: a write that runs is waited for, nothing more is written or scanned. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#flushing?.catch(() => undefined);
+  }
+
+  #run(command: Command | Failure, index: LogIndex): Reply {
+    if ('code' in command) return { ok: false, failure: command };
+    switch (command.type) {
+      case 'store':
+        return runStore(this.#context, command);
+      case 'touch':
+        return runTouch(this.#context, command);
+      case 'delete':
+        return runDelete(this.#context, command);
+      case 'expire':
+        return runExpire(this.#context, command);
+      case 'access':
+        return runAccess(this.#context, command);
+      case 'allocate-member':
+        return orFailure('allocate-member', () => this.#state.members.allocate(command));
+      case 'update-member':
+        return { ok: true, operation: 'update-member', answer: this.#state.members.update(command) };
+      case 'mark': {
+        this.#marks.set(index, this.shardHashes());
+        for (const oldest of this.#marks.keys()) {
+          if (this.#marks.size <= marksMax) break;
+          this.#marks.delete(oldest);
+        }
+        const answer: SystemAnswers['mark'] = { index };
+        return { ok: true, operation: 'mark', answer };
+      }
+    }
+  }
+
+  #checkNext(index: LogIndex): void {
+    const { appliedIndex } = this.#state;
+    if (index !== appliedIndex + 1) throw new Error(`entry ${index} cannot follow applied entry ${appliedIndex}`);
+  }
+
+  #advance(index: LogIndex, term: Term): void {
+    this.#state.appliedIndex = index;
+    this.#state.appliedTerm = term;
+  }
+}
+
+const defaultFounding = {
+  index: 1,
+  term: 1,
+  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+};
+
+/** A malformed body fails its own command; an unknown command stops the node. */
+function decodeOrFailure(operationCode: number, body: Uint8Array): Command | Failure {
+  try {
+    return decodeCommandBody(operationCode, body);
+  } catch (error) {
+    if (error instanceof RequestError && error.code !== 'UPGRADE_REQUIRED') return error.failure;
+    throw error;
+  }
+}
+
+function orFailure(operation: 'allocate-member', run: () => object): Reply {
+  try {
+    return { ok: true, operation, answer: run() };
+  } catch (error) {
+    if (error instanceof RequestError) return { ok: false, failure: error.failure };
+    throw error;
+  }
+}
+
+function closed(): RequestError {
+  return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
+}

@@ -1,0 +1,128 @@
+import { decodeArray, Fields, machineVersion, RequestError } from '@holdfast/protocol';
+import type { Engine, EngineWrite } from '@holdfast/storage';
+import { textOf, viewOf } from './bytes.ts';
+import { clientKey, stateKey } from './keys.ts';
+import { decodeState, encodeState, type MachineState } from './machine-state.ts';
+import { decodeSession, joinSession } from './record-codec.ts';
+import { pushWrites } from './record-store.ts';
+import { ShardCounters } from './shard-counters.ts';
+import { damagedSnapshot, fromChunks, itemKinds, snapshotFormat, snapshotMagic } from './snapshot-items.ts';
+
+/** One engine batch while loading. */
+const batchBytes = 1_048_576;
+const clientIdBytes = 16;
+
+/**
+ * Replaces what an engine holds by a snapshot. The state goes in last: until then the engine counts as empty.
+ * @throws {RequestError} CORRUPT, UPGRADE_REQUIRED; the engine is empty then
+ */
+export async function installSnapshot(
+  engine: Engine,
+  chunks: AsyncIterable<Uint8Array>,
+  hashBytes: (bytes: Uint8Array, seed: number) => number,
+): Promise<void> {
+  await engine.clear();
+  try {
+    const state = await load(engine, chunks, hashBytes);
+    await engine.write([{ type: 'put', key: stateKey(), value: encodeState(state) }]);
+  } catch (error) {
+    await engine.clear();
+    if (error instanceof RequestError && error.code === 'VALIDATION') throw damagedSnapshot(error.message);
+    throw error;
+  }
+}
+
+async function load(
+  engine: Engine,
+  chunks: AsyncIterable<Uint8Array>,
+  hashBytes: (bytes: Uint8Array, seed: number) => number,
+): Promise<MachineState> {
+  let writes: EngineWrite[] = [];
+  let writesBytes = 0;
+  let state: MachineState | undefined;
+  let loaded = new ShardCounters(1);
+  let isOpened = false;
+  let isSealed = false;
+  for await (const { kind, payload } of fromChunks(chunks)) {
+    if (isSealed) throw damagedSnapshot('there are items after its seal');
+    if (!isOpened) {
+      if (kind !== itemKinds.preamble) throw damagedSnapshot('it does not begin as one');
+      checkPreamble(payload);
+      isOpened = true;
+    } else if (kind === itemKinds.state) {
+      if (state !== undefined) throw damagedSnapshot('it holds two states');
+      state = decodeState(payload);
+      loaded = new ShardCounters(state.counters.shards);
+    } else if (state === undefined) {
+      throw damagedSnapshot('its state does not come first');
+    } else if (kind === itemKinds.client) {
+      const value = payload.slice(clientIdBytes);
+      writes.push({ type: 'put', key: clientKey(payload.subarray(0, clientIdBytes)), value });
+    } else if (kind === itemKinds.session) {
+      loadSession(payload, loaded, writes, hashBytes);
+    } else if (kind === itemKinds.seal) {
+      checkSeal(payload, state.counters, loaded);
+      isSealed = true;
+    } else {
+      throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `the state snapshot holds items of kind ${kind}` });
+    }
+    writesBytes += payload.length;
+    if (writesBytes < batchBytes) continue;
+    await engine.write(writes);
+    writes = [];
+    writesBytes = 0;
+  }
+  if (!isSealed || state === undefined) throw damagedSnapshot('it ends too early');
+  await engine.write(writes);
+  return state;
+}
+
+function checkPreamble(payload: Uint8Array): void {
+  const fields = new Fields(decodeArray(payload, 'the preamble'), 'the preamble');
+  if (fields.text('magic') !== snapshotMagic) throw damagedSnapshot('it does not begin as one');
+  const format = fields.integer('format');
+  const version = fields.integer('machine version');
+  if (format === snapshotFormat && version <= machineVersion) return;
+  throw new RequestError({
+    code: 'UPGRADE_REQUIRED',
+    problem: `the state snapshot is of format ${format} and machine version ${version}; this one knows ${snapshotFormat} and ${machineVersion}`,
+  });
+}
+
+function loadSession(
+  payload: Uint8Array,
+  loaded: ShardCounters,
+  writes: EngineWrite[],
+  hashBytes: (bytes: Uint8Array, seed: number) => number,
+): void {
+  if (payload.length < 6) throw damagedSnapshot('a session is too short');
+  const view = viewOf(payload);
+  const idEnd = 6 + view.getUint16(0);
+  const valueEnd = idEnd + view.getUint32(2);
+  if (valueEnd > payload.length) throw damagedSnapshot('a session is too short');
+  let id: string;
+  try {
+    id = textOf(payload.subarray(6, idEnd));
+  } catch {
+    throw damagedSnapshot('the id of a session is not text');
+  }
+  const { head, data } = decodeSession(id, loaded.shards, payload.subarray(idEnd, valueEnd));
+  const record = joinSession(head, data ?? payload.slice(valueEnd));
+  if (hashBytes(record.data, 0) >>> 0 !== record.dataHash)
+    throw damagedSnapshot(`the data of session ${id} is not what it was`);
+  loaded.add(record);
+  pushWrites(writes, id, undefined, record);
+}
+
+/** What was loaded, what the state says, and what the sender sealed must be the same. */
+function checkSeal(payload: Uint8Array, stated: ShardCounters, loaded: ShardCounters): void {
+  const fields = new Fields(decodeArray(payload, 'the seal'), 'the seal');
+  const numbers: number[] = [];
+  while (fields.left > 0) numbers.push(fields.integer('counter'));
+  const sealed = ShardCounters.import(numbers);
+  if (!loaded.equals(stated) || !sealed.equals(stated)) {
+    throw damagedSnapshot(
+      `it holds ${loaded.totalSessions()} sessions of ${loaded.totalBytes()} bytes, and should hold ${stated.totalSessions()} of ${stated.totalBytes()}, with other hashes`,
+    );
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * A snapshot is a stream of items, u8 kind | u32 length | payload, cut into chunks wherever a chunk is full. First the
+ * preamble and the state, then clients, then sessions, last a seal with the counters of all that came before.
+ */
+import { RequestError } from '@holdfast/protocol';
+import { viewOf } from './bytes.ts';
+
+export const itemKinds = { preamble: 1, state: 2, client: 3, session: 4, seal: 5 } as const;
+export const snapshotMagic = 'holdfast state';
+export const snapshotFormat = 1;
+export const chunkBytesMax = 262_144;
+const itemHeadBytes = 5;
+/** A session with the largest data, user, tags and id fits by far. */
+const itemBytesMax = 4 * 1_048_576;
+
+export interface Item {
+  readonly kind: number;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** Lays items into chunks of up to {@link chunkBytesMax}. */
+export async function* toChunks(items: AsyncIterable<Item>): AsyncGenerator<Uint8Array> {
+  let chunk = new Uint8Array(chunkBytesMax);
+  let used = 0;
+  for await (const { kind, parts } of items) {
+    const head = new Uint8Array(itemHeadBytes);
+    head[0] = kind;
+    viewOf(head).setUint32(
+      1,
+      parts.reduce((sum, part) => sum + part.length, 0),
+    );
+    for (const part of [head, ...parts]) {
+      for (let at = 0; at < part.length; ) {
+        const piece = part.subarray(at, at + chunkBytesMax - used);
+        chunk.set(piece, used);
+        used += piece.length;
+        at += piece.length;
+        if (used < chunkBytesMax) continue;
+        yield chunk;
+        chunk = new Uint8Array(chunkBytesMax);
+        used = 0;
+      }
+    }
+  }
+  if (used > 0) yield chunk.subarray(0, used);
+}
+
+/**
+ * Takes items out of chunks, wherever these were cut.
+ * @throws {RequestError} CORRUPT
+ */
+export async function* fromChunks(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<{ readonly kind: number; readonly payload: Uint8Array }> {
+  let rest = new Uint8Array(0);
+  for await (const chunk of chunks) {
+    let at = 0;
+    if (rest.length === 0) rest = new Uint8Array(chunk);
+    else {
+      const joined = new Uint8Array(rest.length + chunk.length);
+      joined.set(rest);
+      joined.set(chunk, rest.length);
+      rest = joined;
+    }
+    while (rest.length - at >= itemHeadBytes) {
+      const length = viewOf(rest).getUint32(at + 1);
+      if (length > itemBytesMax) throw damagedSnapshot(`an item of ${length} bytes`);
+      const end = at + itemHeadBytes + length;
+      if (end > rest.length) break;
+      yield { kind: rest[at] ?? 0, payload: rest.subarray(at + itemHeadBytes, end) };
+      at = end;
+    }
+    rest = rest.slice(at);
+  }
+  if (rest.length > 0) throw damagedSnapshot('it ends within an item');
+}
+
+export function damagedSnapshot(problem: string): RequestError {
+  return new RequestError({
+    code: 'CORRUPT',
+    problem: `the state snapshot is damaged: ${problem}`,
+    hint: 'it was not taken over; another one will be asked for',
+  });
+}

@@ -1,0 +1,75 @@
+/** The words of the state machine. */
+import type { BatchHeader, CommandType, Failure } from '@holdfast/protocol';
+import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
+
+/** A session as the cluster keeps it. Never changed: a change makes a new one. Times are ms since 1970, log time. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly shard: number;
+  readonly data: Uint8Array;
+  readonly createdAt: number;
+  readonly lastAccessedAt: number;
+  /** Gone from this log time on; null: never. A record may be read after that until a sweep removes it. */
+  readonly expiresAt: number | null;
+  readonly ttlMs: number | null;
+  readonly accessCount: number;
+  /** Revision of the command that created it: tells this session from a later one of the same id. */
+  readonly createdRevision: number;
+  /** Revision of the last change of data, ttl, user or tags. */
+  readonly revision: number;
+  readonly user: string | null;
+  readonly tags: readonly string[];
+  /** Hashes of what rarely changes, so that a touch does not look at the data again. */
+  readonly idHash: number;
+  readonly dataHash: number;
+  readonly labelsHash: number;
+}
+
+/** What one command came to. Kept as objects; encoded only when they leave the process. */
+export type Reply =
+  | { readonly ok: true; readonly operation: CommandType; readonly answer: object }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** What one log entry came to. */
+export interface Applied {
+  readonly index: LogIndex;
+  /** Undefined for the empty entry of a new leader. */
+  readonly header: BatchHeader | undefined;
+  /** One per command of the batch, in its order. */
+  readonly replies: readonly Reply[];
+}
+
+/** A node that was given a Raft id. */
+export interface MemberRecord {
+  readonly nodeId: NodeId;
+  readonly peerId: string;
+  /** Of its data directory: a wiped node of the same peer id is another member. */
+  readonly nonce: string;
+  readonly name: string;
+  readonly address: string;
+}
+
+/** A committed entry as the log holds it. */
+export interface LogEntry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly payload: Uint8Array;
+}
+
+export interface SessionMachineOptions {
+  /** Only for an empty engine; one that holds state knows its number. 1 to `limits.shardsMax`. Default 64. */
+  readonly shards?: number;
+  /** Bytes of sessions kept in memory beside the engine. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /**
+   * A fast 32-bit hash of bytes, the same on every node for ever, since shard hashes are compared between nodes:
+   * CRC-32 (node's `zlib.crc32`).
+   */
+  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  /** Makes list cursors of this cluster recognisable: its cluster id. */
+  readonly cursorSecret?: string;
+  /** Lets other work run between two slices of a long job. Default: a turn of the microtask queue. */
+  readonly yieldTurn?: () => Promise<void>;
+  /** State of an empty engine. Default: index 1, term 1, node 1 the only voter, as every log begins. */
+  readonly founding?: { readonly index: LogIndex; readonly term: Term; readonly conf: ConfState };
+}

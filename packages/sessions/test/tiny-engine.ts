@@ -1,0 +1,69 @@
+/** The smallest engine: a map, sorted when a view of it is taken. Writes take a turn of the event loop and can fail. */
+import type { Engine, EnginePair, EngineSnapshot, EngineWrite } from '@holdfast/storage';
+
+const nameOf = (key: Uint8Array) => Buffer.from(key).toString('latin1');
+
+export class TinyEngine implements Engine {
+  readonly kind = 'memory';
+  readonly #pairs = new Map<string, EnginePair>();
+  /** The next writes fail with this. */
+  failure: Error | undefined;
+  /** Called within every write before it happens. */
+  beforeWrite: (() => void | Promise<void>) | undefined;
+  writes = 0;
+  openViews = 0;
+
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#pairs.get(nameOf(key))?.value;
+  }
+
+  async write(batch: readonly EngineWrite[]): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.beforeWrite?.();
+    if (this.failure !== undefined) throw this.failure;
+    this.writes += 1;
+    for (const write of batch) {
+      if (write.type === 'del') this.#pairs.delete(nameOf(write.key));
+      else this.#pairs.set(nameOf(write.key), { key: write.key, value: write.value });
+    }
+  }
+
+  snapshot(): EngineSnapshot {
+    const pairs = [...this.#pairs.values()].sort((left, right) => Buffer.compare(left.key, right.key));
+    this.openViews += 1;
+    return {
+      read: async ({ from, to, limit, sizeBytesMax }) => {
+        const found: EnginePair[] = [];
+        let sizeBytes = 0;
+        for (const pair of pairs) {
+          if (Buffer.compare(pair.key, from) < 0) continue;
+          if (Buffer.compare(pair.key, to) >= 0 || found.length >= limit || sizeBytes >= sizeBytesMax) break;
+          found.push(pair);
+          sizeBytes += pair.key.length + pair.value.length;
+        }
+        return found;
+      },
+      release: async () => {
+        this.openViews -= 1;
+      },
+    };
+  }
+
+  async checkpoint(): Promise<boolean> {
+    return false;
+  }
+
+  async clear(): Promise<void> {
+    this.#pairs.clear();
+  }
+
+  async stats(): Promise<Record<string, number | string>> {
+    return {};
+  }
+
+  async close(): Promise<void> {}
+}
