@@ -54,12 +54,31 @@ export interface SnapshotMeta {
 
 export type MessageType =
   // between nodes
-  | 'MsgProp' | 'MsgApp' | 'MsgAppResp' | 'MsgVote' | 'MsgVoteResp' | 'MsgPreVote' | 'MsgPreVoteResp'
-  | 'MsgSnap' | 'MsgHeartbeat' | 'MsgHeartbeatResp' | 'MsgReadIndex' | 'MsgReadIndexResp'
-  | 'MsgTransferLeader' | 'MsgTimeoutNow'
+  | 'MsgProp'
+  | 'MsgApp'
+  | 'MsgAppResp'
+  | 'MsgVote'
+  | 'MsgVoteResp'
+  | 'MsgPreVote'
+  | 'MsgPreVoteResp'
+  | 'MsgSnap'
+  | 'MsgHeartbeat'
+  | 'MsgHeartbeatResp'
+  | 'MsgReadIndex'
+  | 'MsgReadIndexResp'
+  | 'MsgTransferLeader'
+  | 'MsgTimeoutNow'
   // inside one node
-  | 'MsgHup' | 'MsgBeat' | 'MsgCheckQuorum' | 'MsgForgetLeader' | 'MsgUnreachable' | 'MsgSnapStatus'
-  | 'MsgStorageAppend' | 'MsgStorageAppendResp' | 'MsgStorageApply' | 'MsgStorageApplyResp';
+  | 'MsgHup'
+  | 'MsgBeat'
+  | 'MsgCheckQuorum'
+  | 'MsgForgetLeader'
+  | 'MsgUnreachable'
+  | 'MsgSnapStatus'
+  | 'MsgStorageAppend'
+  | 'MsgStorageAppendResp'
+  | 'MsgStorageApply'
+  | 'MsgStorageApplyResp';
 
 /**
  * One message. All fields are always present, so that every message has the same shape; the meaning of `logTerm`,
@@ -138,7 +157,11 @@ export interface LogView {
   snapshot(): SnapshotMeta | undefined;
 }
 
-export type ConfChangeType = 'ConfChangeAddNode' | 'ConfChangeRemoveNode' | 'ConfChangeUpdateNode' | 'ConfChangeAddLearnerNode';
+export type ConfChangeType =
+  | 'ConfChangeAddNode'
+  | 'ConfChangeRemoveNode'
+  | 'ConfChangeUpdateNode'
+  | 'ConfChangeAddLearnerNode';
 export interface ConfChangeSingle {
   readonly type: ConfChangeType;
   readonly nodeId: NodeId;

@@ -1,0 +1,82 @@
+/** Becoming leader: when to campaign, what to ask, whom to vote for (Raft thesis §3.4, §3.6.1, §9.6). */
+import { isConfChange } from './conf-change.ts';
+import type { Core } from './core.ts';
+import { CAMPAIGN_BY_TRANSFER } from './message.ts';
+import { broadcastAppend } from './replication.ts';
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts';
+import { type Message, NONE } from './types.ts';
+
+export type Campaign = 'pre-election' | 'election' | 'transfer';
+
+/** Entries looked at a time when searching for configuration changes, bytes. */
+const SCAN_BYTES = 1_048_576;
+
+/** Starts a campaign, unless this node may not become leader now. */
+export function startCampaign(core: Core, campaign: Campaign): void {
+  if (core.state === 'StateLeader' || !core.isPromotable || hasUnappliedConfChange(core)) return;
+  runCampaign(core, campaign);
+}
+
+/**
+ * A committed but unapplied change may have made other nodes the voters: counting by the old ones could elect a second
+ * leader (etcd#7280).
+ */
+function hasUnappliedConfChange(core: Core): boolean {
+  const { applied, committed } = core.log;
+  for (let low = applied + 1; low <= committed; ) {
+    const entries = core.log.slice(low, committed + 1, SCAN_BYTES);
+    if (entries === undefined || entries.length === 0) return true;
+    if (entries.some(({ type }) => isConfChange(type))) return true;
+    low += entries.length;
+  }
+  return false;
+}
+
+function runCampaign(core: Core, campaign: Campaign): void {
+  const isPreVote = campaign === 'pre-election';
+  if (isPreVote) becomePreCandidate(core);
+  else becomeCandidate(core);
+  // A pre-vote asks about the next term without entering it.
+  const term = isPreVote ? core.term + 1 : core.term;
+  const context = campaign === 'transfer' ? CAMPAIGN_BY_TRANSFER : 0;
+  const index = core.log.lastIndex();
+  const logTerm = core.log.lastTerm();
+  for (const id of core.tracker.voterIds()) {
+    // Its own vote counts once it is durable, like any other.
+    if (id === core.id) core.send(isPreVote ? 'MsgPreVoteResp' : 'MsgVoteResp', id, { term });
+    else core.send(isPreVote ? 'MsgPreVote' : 'MsgVote', id, { term, index, logTerm, context });
+  }
+}
+
+/** Answers a candidate. Learners vote too: a candidate may know of a promotion that they do not (etcd#10998). */
+export function answerVote(core: Core, message: Message): void {
+  const { type, from, term, logTerm, index } = message;
+  const isPreVote = type === 'MsgPreVote';
+  const canVote = core.vote === from || (core.vote === NONE && core.lead === NONE) || (isPreVote && term > core.term);
+  const response = isPreVote ? 'MsgPreVoteResp' : 'MsgVoteResp';
+  if (!canVote || !core.log.isUpToDate(logTerm, index)) {
+    core.send(response, from, { term: core.term, reject: true });
+    return;
+  }
+  // In the asked term: for a pre-vote it is not ours.
+  core.send(response, from, { term });
+  if (isPreVote) return;
+  core.electionElapsed = 0;
+  core.vote = from;
+}
+
+/** What a (pre-)candidate does with an answer to its campaign. */
+export function countVote(core: Core, { from, reject }: Message): void {
+  core.tracker.recordVote(from, !reject);
+  const result = core.tracker.voteResult();
+  if (result === 'VoteLost') {
+    becomeFollower(core, core.term, NONE);
+  } else if (result === 'VoteWon') {
+    if (core.state === 'StatePreCandidate') {
+      runCampaign(core, 'election');
+    } else {
+      becomeLeader(core);
+      broadcastAppend(core);
+    }
+  }
+}

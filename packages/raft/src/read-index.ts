@@ -1,0 +1,42 @@
+/** Linearizable reads on the leader (ReadIndex, thesis §6.4), for itself and for followers that ask. */
+import type { Core } from './core.ts';
+import { broadcastHeartbeat } from './heartbeat.ts';
+import type { ReadRequest } from './read-requests.ts';
+import { type LogIndex, NONE } from './types.ts';
+
+/** Takes a read; it is answered once a majority has confirmed that this node still leads. */
+export function requestRead(core: Core, request: ReadRequest): void {
+  if (!core.hasCommittedInTerm) {
+    // Before that, a new leader does not know how far its predecessor had committed.
+    core.reads.postpone(request);
+    return;
+  }
+  const isLeased = core.config.readPolicy === 'lease' && core.leadTransferee === NONE;
+  if (core.tracker.isSingleton || isLeased) {
+    answerRead(core, request, core.log.committed);
+    return;
+  }
+  if (!core.reads.open(request, core.log.committed)) return;
+  broadcastHeartbeat(core);
+}
+
+/** The first entry of this term is committed: reads that waited for it go on. */
+export function releasePostponedReads(core: Core): void {
+  if (!core.hasCommittedInTerm) return;
+  for (const request of core.reads.takePostponed()) requestRead(core, request);
+}
+
+/** A peer answered a heartbeat of `round`: answers all rounds that a majority has confirmed now. */
+export function confirmReads(core: Core, from: number, round: number): void {
+  if (round === 0) return;
+  core.reads.acknowledge(from, round);
+  const confirmed = core.tracker.quorumOf((id) =>
+    id === core.id ? core.reads.lastRound : core.reads.acknowledgedBy(id),
+  );
+  for (const { request, index } of core.reads.advance(confirmed)) answerRead(core, request, index);
+}
+
+function answerRead(core: Core, { from, context }: ReadRequest, index: LogIndex): void {
+  if (from === core.id) core.readStates.push({ index, context });
+  else core.send('MsgReadIndexResp', from, { index, context });
+}

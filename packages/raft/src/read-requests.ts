@@ -1,0 +1,80 @@
+import type { LogIndex, NodeId } from './types.ts';
+
+/** A read that waits for proof that the leader still leads. */
+export interface ReadRequest {
+  readonly from: NodeId;
+  /** The requester's id of this attempt. */
+  readonly context: number;
+}
+
+interface Round {
+  readonly id: number;
+  readonly request: ReadRequest;
+  /** The commit index when the request came: what the read must see. */
+  readonly index: LogIndex;
+}
+
+/** Requests kept at most; a driver batches its reads, so that more only means it is flooded. */
+const PENDING_MAX = 4_096;
+
+/**
+ * The leader's open read rounds (ReadIndex, thesis §6.4). Each request opens a round with an id that grows and is
+ * never used again; heartbeats carry the youngest id, and an answer to it proves leadership for that round and all
+ * before it. A late or repeated answer carries an old id and so proves nothing for a younger round (etcd#20418).
+ */
+export class ReadRequests {
+  #nextRound = 1;
+  #rounds: Round[] = [];
+  /** The youngest round each peer has confirmed. */
+  readonly #acks = new Map<NodeId, number>();
+  /** Came before the leader had committed anything in its term, and so did not know yet what is committed. */
+  #postponed: ReadRequest[] = [];
+
+  /** What heartbeats carry: the youngest open round, 0 without one. */
+  get lastRound(): number {
+    return this.#rounds.at(-1)?.id ?? 0;
+  }
+
+  /** False when too many wait: the request is dropped, and its sender asks again. */
+  postpone(request: ReadRequest): boolean {
+    if (this.#postponed.length >= PENDING_MAX) return false;
+    this.#postponed.push(request);
+    return true;
+  }
+
+  takePostponed(): readonly ReadRequest[] {
+    const postponed = this.#postponed;
+    this.#postponed = [];
+    return postponed;
+  }
+
+  open(request: ReadRequest, index: LogIndex): boolean {
+    if (this.#rounds.length >= PENDING_MAX) return false;
+    this.#rounds.push({ id: this.#nextRound, request, index });
+    this.#nextRound += 1;
+    return true;
+  }
+
+  acknowledge(from: NodeId, round: number): void {
+    // Ids of earlier terms are lower than those of open rounds; ids never given out are none of ours.
+    if (round < this.#nextRound && round > (this.#acks.get(from) ?? 0)) this.#acks.set(from, round);
+  }
+
+  acknowledgedBy(id: NodeId): number | undefined {
+    return this.#acks.get(id);
+  }
+
+  /** Takes out all rounds up to `confirmed`. */
+  advance(confirmed: number): readonly Round[] {
+    const done = this.#rounds.filter(({ id }) => id <= confirmed);
+    if (done.length > 0) this.#rounds = this.#rounds.slice(done.length);
+    return done;
+  }
+
+  /** The role or term changed: nothing that waited can be confirmed any more. Ids go on. */
+  reset(): void {
+    this.#rounds = [];
+    this.#acks.clear();
+    this.#postponed = [];
+  }
+}
