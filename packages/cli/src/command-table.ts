@@ -1,0 +1,87 @@
+/** Every command, in the order of `--help`. Only the one that runs is loaded. */
+import type { Command } from 'commander';
+import type { Io } from './io.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(io: Io): Promise<Command>;
+}
+
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: 'start',
+    summary: 'run one node',
+    load: async (io) => (await import('./commands/start.ts')).startCommand(io),
+  },
+  {
+    name: 'dev',
+    summary: 'run a local cluster of real processes; Ctrl-C stops all',
+    load: async (io) => (await import('./commands/dev.ts')).devCommand(io),
+  },
+  {
+    name: 'store',
+    summary: 'create or replace a session',
+    load: async (io) => (await import('./commands/store.ts')).storeCommand(io),
+  },
+  {
+    name: 'get',
+    summary: "print a session's data",
+    load: async (io) => (await import('./commands/get.ts')).getCommand(io),
+  },
+  {
+    name: 'meta',
+    summary: "print a session's metadata",
+    load: async (io) => (await import('./commands/get.ts')).metaCommand(io),
+  },
+  {
+    name: 'touch',
+    summary: 'move last access and expiry',
+    load: async (io) => (await import('./commands/touch.ts')).touchCommand(io),
+  },
+  {
+    name: 'delete',
+    summary: 'remove sessions',
+    load: async (io) => (await import('./commands/delete.ts')).deleteCommand(io),
+  },
+  {
+    name: 'list',
+    summary: 'list sessions, filtered and in pages',
+    load: async (io) => (await import('./commands/list.ts')).listCommand(io),
+  },
+  {
+    name: 'count',
+    summary: 'count sessions',
+    load: async (io) => (await import('./commands/list.ts')).countCommand(io),
+  },
+  {
+    name: 'stats',
+    summary: 'print totals, shards and backend figures',
+    load: async (io) => (await import('./commands/stats.ts')).statsCommand(io),
+  },
+  {
+    name: 'cleanup',
+    summary: 'remove expired sessions now',
+    load: async (io) => (await import('./commands/stats.ts')).cleanupCommand(io),
+  },
+  {
+    name: 'status',
+    summary: 'print the cluster and its nodes',
+    load: async (io) => (await import('./commands/cluster.ts')).statusCommand(io),
+  },
+  {
+    name: 'members',
+    summary: 'print the members as the cluster has agreed on them',
+    load: async (io) => (await import('./commands/cluster.ts')).membersCommand(io),
+  },
+  {
+    name: 'check',
+    summary: 'compare the nodes, shard by shard',
+    load: async (io) => (await import('./commands/cluster.ts')).checkCommand(io),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    load: async (io) => (await import('./commands/version.ts')).versionCommand(io),
+  },
+];

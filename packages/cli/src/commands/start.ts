@@ -1,0 +1,117 @@
+/** `start`: runs one node until it is asked to stop. */
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { newCommand } from '../command.ts';
+import type { Io, LogLevel, NodeSettings, RunningNode } from '../io.ts';
+import { nodeLogger } from '../node-log.ts';
+import { addressList, durationOption, integerOption, listenAddress, sizeOption } from '../parse.ts';
+import { readToken } from '../token-file.ts';
+
+export interface StartOptions {
+  readonly data: string;
+  readonly listen?: string;
+  readonly advertise?: string;
+  readonly join?: readonly string[];
+  readonly tokenFile?: string;
+  readonly name?: string;
+  readonly backend?: string;
+  readonly shards?: number;
+  readonly cleanupInterval?: number;
+  readonly logKeepSize?: number;
+  readonly logLevel: LogLevel;
+  readonly json?: true;
+}
+
+export function startCommand(io: Io): Command {
+  return newCommand(io, 'start')
+    .description(
+      `Runs one node. A new data directory begins a new cluster of one, or joins one with --join.
+A known one needs only --data. Stops on Ctrl-C.`,
+    )
+    .requiredOption('--data <dir>', 'everything the node must not forget')
+    .option('--listen <host:port>', 'for peers and clients (default 127.0.0.1:7400)', listenAddress('--listen'))
+    .option('--advertise <host:port>', 'how others reach this node, if not there', listenAddress('--advertise'))
+    .option('--join <addr>', 'a member of the cluster to join; may be given again', addresses)
+    .option('--token-file <file>', "the cluster's shared secret; needed to listen beyond this machine")
+    .option('--name <name>', 'what people call it')
+    .option('--backend <backend>', 'memory, disk or a module (default disk)')
+    .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
+    .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
+    .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
+    .addOption(
+      new Option('--log-level <level>', 'what goes to stderr')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('warn'),
+    )
+    .option('--json', 'print events and logs as JSON lines')
+    .action((options: StartOptions) => runNode(io, options));
+}
+
+const interval = durationOption('--cleanup-interval', 0);
+
+function addresses(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), ...addressList('--join', value)];
+}
+
+async function runNode(io: Io, options: StartOptions): Promise<void> {
+  const starting = new AbortController();
+  const stopAsked = new Promise<'stop'>((resolve) => {
+    io.onStop(() => {
+      starting.abort();
+      resolve('stop');
+    });
+  });
+  const settings = await settingsOf(io, options, starting.signal);
+  const node = await io.startNode(settings).catch((error: unknown) => {
+    // Asked to stop before it served: that is what was wanted.
+    if (starting.signal.aborted) return undefined;
+    throw error;
+  });
+  if (node === undefined) return;
+  announce(io, node, options);
+  const ended = await Promise.race([stopAsked, node.failed]);
+  if (ended instanceof Error) {
+    // Its data is safe already; what is left to do may hang on the very fault.
+    await Promise.race([node.stop().catch(() => undefined), delay(stopAfterFailureMs)]);
+    throw ended;
+  }
+  await node.stop();
+}
+
+const stopAfterFailureMs = 2_000;
+
+function delay(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
+  const { listen, advertise, name, backend, shards, tokenFile, logKeepSize, cleanupInterval } = options;
+  return {
+    dataDirectory: resolve(options.data),
+    join: options.join ?? [],
+    log: nodeLogger(io, options.logLevel, options.json === true),
+    signal,
+    ...(listen === undefined ? {} : { listen }),
+    ...(advertise === undefined ? {} : { advertise }),
+    ...(name === undefined ? {} : { name }),
+    ...(backend === undefined ? {} : { backend }),
+    ...(shards === undefined ? {} : { shards }),
+    ...(tokenFile === undefined ? {} : { token: await readToken(tokenFile) }),
+    ...(logKeepSize === undefined ? {} : { logKeepBytes: logKeepSize }),
+    ...(cleanupInterval === undefined ? {} : { cleanupIntervalMs: cleanupInterval }),
+  };
+}
+
+function announce(io: Io, { name, peerId, address, clusterId }: RunningNode, options: StartOptions): void {
+  if (options.json === true) {
+    io.stdout.write(`${JSON.stringify({ event: 'ready', name, peerId, address, clusterId })}\n`);
+    return;
+  }
+  io.stdout.write(`ready ${name} ${address} cluster ${clusterId}\n`);
+  if (options.join !== undefined) return;
+  const token = options.tokenFile === undefined ? '' : ` --token-file ${options.tokenFile}`;
+  io.stderr.write(
+    `  add a node:  holdfast start --data OTHER_DIR --listen HOST:PORT --join ${address}${token}\n` +
+      `  use it:      holdfast status --node ${address}\n`,
+  );
+}

@@ -1,0 +1,97 @@
+/** The outside world as commands see it. `process-io.ts` is the real one; tests bring their own. */
+import type { Answers, Operation, Request } from '@holdfast/protocol';
+
+/** Where text or bytes go. Writing never fails: a reader that went away is noticed elsewhere. */
+export interface OutputStream {
+  /** A person looks at it. */
+  readonly isTTY: boolean;
+  write(chunk: string | Uint8Array): void;
+}
+
+export interface InputStream {
+  readonly isTTY: boolean;
+  /** Everything up to the end; undefined when it is longer than `sizeBytesMax`. */
+  readAll(sizeBytesMax: number): Promise<Uint8Array | undefined>;
+}
+
+export interface ConnectOptions {
+  /** Any members of the cluster. */
+  readonly nodes: readonly string[];
+  readonly timeoutMs: number;
+  readonly token: Uint8Array | undefined;
+}
+
+/** The part of the client that commands use. Nothing is dialled before the first request. */
+export interface SessionClient {
+  /**
+   * @param options.requestId of an earlier attempt, as OUTCOME_UNKNOWN names it
+   * @throws {RequestError}
+   */
+  execute<O extends Operation>(
+    request: Extract<Request, { type: O }>,
+    options?: { readonly requestId?: string; readonly timeoutMs?: number },
+  ): Promise<Answers[O]>;
+  /** A session's data as it is stored, from any JSON value or bytes. */
+  encodeValue(value: unknown): Uint8Array;
+  decodeValue(data: Uint8Array): unknown;
+  close(): Promise<void>;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What `start` hands to the node. Absent settings are the node's to choose. */
+export interface NodeSettings {
+  readonly dataDirectory: string;
+  readonly listen?: string;
+  readonly advertise?: string;
+  readonly join: readonly string[];
+  readonly token?: Uint8Array;
+  readonly name?: string;
+  readonly backend?: string;
+  readonly shards?: number;
+  readonly logKeepBytes?: number;
+  readonly cleanupIntervalMs?: number;
+  readonly log: (
+    level: LogLevel,
+    message: string,
+    fields?: Readonly<Record<string, string | number | boolean | null>>,
+  ) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningNode {
+  readonly name: string;
+  readonly peerId: string;
+  readonly address: string;
+  readonly clusterId: string;
+  /** Settles only when the node cannot go on. */
+  readonly failed: Promise<Error>;
+  stop(): Promise<void>;
+}
+
+/** A `holdfast start` in a process of its own. It ends by itself when this process dies. */
+export interface NodeProcess {
+  onOutputLine: ((line: string) => void) | undefined;
+  onErrorLine: ((line: string) => void) | undefined;
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  /** Asks it to stop; after some seconds it is made to. */
+  stop(): void;
+}
+
+export type StopReason = 'SIGINT' | 'SIGTERM' | 'parent gone';
+
+export interface Io {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly stdin: InputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  nowMs(): number;
+  /** Loads the client; cheap until the first request. */
+  connect(options: ConnectOptions): Promise<SessionClient>;
+  /** Loads and starts a node; resolves when it serves. */
+  startNode(settings: NodeSettings): Promise<RunningNode>;
+  /** Runs this same program with other arguments. */
+  spawnNode(args: readonly string[]): NodeProcess;
+  /** From now on asks to stop come here instead of ending the process. */
+  onStop(listener: (reason: StopReason) => void): void;
+}

@@ -1,0 +1,93 @@
+/** Says what went wrong and what to do next: two lines on stderr, or one JSON document. */
+import { describe, type Failure, hintFor, isRetryable, type RequestError } from '@holdfast/protocol';
+import { CommanderError } from 'commander';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { printable } from './format.ts';
+import type { Io } from './io.ts';
+
+interface Report {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly exitCode: number;
+  /** Of OUTCOME_UNKNOWN. */
+  readonly requestId?: string;
+}
+
+/** @returns the exit code */
+export function reportError(io: Io, error: unknown, json: boolean, command: string | undefined): number {
+  const { exitCode, ...report } = reportOf(error, command);
+  if (json) {
+    io.stderr.write(`${JSON.stringify({ error: report })}\n`);
+  } else {
+    const hint = report.hint === '' ? '' : `  hint: ${printable(report.hint)}\n`;
+    io.stderr.write(`error: ${printable(report.message)}\n${hint}`);
+  }
+  return exitCode;
+}
+
+function reportOf(error: unknown, command: string | undefined): Report {
+  if (isRequestError(error)) return ofFailure(error.failure);
+  if (error instanceof CommanderError) return ofUsage(error, command);
+  return ofOther(error);
+}
+
+/** By shape: an application's backend module may bring its own copy of the class. */
+function isRequestError(error: unknown): error is RequestError {
+  return error instanceof Error && error.name === 'RequestError' && 'failure' in error;
+}
+
+function ofFailure(failure: Failure): Report {
+  const hint =
+    failure.code === 'OUTCOME_UNKNOWN'
+      ? `repeat the command with --request-id ${failure.requestId}: it is applied once`
+      : hintFor(failure);
+  return {
+    code: failure.code,
+    message: describe(failure),
+    hint,
+    retryable: isRetryable(failure),
+    exitCode: exitCodeOf(failure.code),
+    ...(failure.code === 'OUTCOME_UNKNOWN' ? { requestId: failure.requestId } : {}),
+  };
+}
+
+/** Commander's messages are `error: …`, sometimes with a suggestion in brackets on a second line. */
+function ofUsage(error: CommanderError, command: string | undefined): Report {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = rest.join(' ').replace(/^\((.*)\)$/, '$1');
+  const help = command === undefined || error.code === 'commander.unknownCommand' ? '' : ` ${command}`;
+  return {
+    code: 'VALIDATION',
+    message: first,
+    hint: suggestion === '' ? `see holdfast${help} --help` : suggestion,
+    retryable: false,
+    exitCode: exitCodes.usage,
+  };
+}
+
+/** What storage and transport throw at a node that starts: a word that is stable, and perhaps a hint. */
+const otherExitCodes: Readonly<Record<string, number>> = {
+  ADDRESS_IN_USE: exitCodes.usage,
+  INVALID_ADDRESS: exitCodes.usage,
+  UNREACHABLE: exitCodes.unreachable,
+};
+
+function ofOther(error: unknown): Report {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = property(error, 'code') ?? 'INTERNAL';
+  const hint = code === 'ADDRESS_IN_USE' ? 'stop what uses it, or choose another --listen HOST:PORT' : '';
+  return {
+    code,
+    message,
+    hint: property(error, 'hint') ?? hint,
+    retryable: false,
+    exitCode: otherExitCodes[code] ?? (/DAMAGED|CORRUPT/.test(code) ? exitCodes.corrupt : exitCodes.unexpected),
+  };
+}
+
+function property(error: unknown, name: string): string | undefined {
+  const value: unknown = error instanceof Error ? Reflect.get(error, name) : undefined;
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import type { CheckReport, ClusterStatus } from '@holdfast/protocol';
+import { FakeIo } from './fake-io.ts';
+
+const status: ClusterStatus = {
+  clusterId: 'c1',
+  leader: 'n1',
+  term: 4,
+  commitIndex: 90,
+  nodes: [
+    {
+      name: 'n1',
+      peerId: 'p1',
+      address: '127.0.0.1:7400',
+      role: 'leader',
+      state: 'up',
+      appliedIndex: 90,
+      lag: 0,
+      sessions: 5,
+      version: '0.1.0',
+    },
+    {
+      name: 'n2',
+      peerId: 'p2',
+      address: '127.0.0.1:7401',
+      role: 'follower',
+      state: 'down',
+      appliedIndex: null,
+      lag: null,
+      sessions: null,
+      version: null,
+    },
+  ],
+};
+
+describe('status', () => {
+  it('prints exactly the documented fields as JSON', async () => {
+    const io = new FakeIo();
+    io.answer = () => ({ ...status, internal: 1, nodes: status.nodes.map((node) => ({ ...node, extra: true })) });
+    assert.deepEqual(JSON.parse((await io.run('status --json')).stdout), status);
+  });
+
+  it('prints a table and what may still fail on a terminal', async () => {
+    const io = new FakeIo();
+    io.tty = true;
+    io.answer = () => status;
+    const { stdout } = await io.run('status');
+    assert.match(stdout, /cluster c1 {2}2 nodes {2}leader n1 {2}term 4 {2}commit 90/);
+    assert.match(stdout, /1 of 2 voters up: no majority, no writes/);
+    assert.match(stdout, /^n2 +127\.0\.0\.1:7401 +follower +down +- /m);
+  });
+
+  it('prints one tab-separated line for each node in a pipe', async () => {
+    const io = new FakeIo();
+    io.answer = () => status;
+    const lines = (await io.run('status')).stdout.trimEnd().split('\n');
+    assert.deepEqual(lines, [
+      'n1\t127.0.0.1:7400\tleader\tup\t90\t0\t5\t0.1.0\tp1',
+      'n2\t127.0.0.1:7401\tfollower\tdown\t\t\t\t\tp2',
+    ]);
+  });
+});
+
+describe('members and stats', () => {
+  it('members prints the agreed list', async () => {
+    const io = new FakeIo();
+    const items = [{ nodeId: 1, name: 'n1', peerId: 'p1', address: 'a:1', role: 'voter' }];
+    io.answer = () => ({ items });
+    assert.deepEqual(JSON.parse((await io.run('members --json')).stdout), { items });
+  });
+
+  it('stats prints every shard, zeros too', async () => {
+    const io = new FakeIo();
+    const stats = {
+      totalSessions: 3,
+      totalSizeBytes: 30,
+      shardDistribution: { 0: 3, 1: 0 },
+      backendStats: { backend: 'disk' },
+    };
+    io.answer = () => stats;
+    assert.deepEqual(JSON.parse((await io.run('stats --json')).stdout), stats);
+    const lines = new FakeIo();
+    lines.answer = () => stats;
+    assert.match((await lines.run('stats')).stdout, /^shardDistribution\.1\t0$/m);
+  });
+});
+
+describe('check', () => {
+  const report = (other: string): CheckReport => ({
+    appliedIndex: 8,
+    equal: other === 'bb',
+    nodes: [
+      { name: 'n1', shardHashes: ['aa', 'bb'] },
+      { name: 'n2', shardHashes: ['aa', other] },
+    ],
+  });
+
+  it('is exit code 0 when all nodes hold the same', async () => {
+    const io = new FakeIo();
+    io.answer = () => report('bb');
+    const { exitCode, stdout } = await io.run('check --json');
+    assert.equal(exitCode, 0);
+    assert.deepEqual(JSON.parse(stdout), report('bb'));
+  });
+
+  it('is exit code 9 when they differ, and names the shards', async () => {
+    const io = new FakeIo();
+    io.answer = () => report('xx');
+    const { exitCode, stdout } = await io.run('check');
+    assert.equal(exitCode, 9);
+    assert.match(stdout, /^n2\t2\tdiffers in 1$/m);
+  });
+});

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { formatBytes, formatRelative, printable } from '../src/format.ts';
+import { findJsonProblem } from '../src/json-problem.ts';
+import { address } from '../src/parse.ts';
+
+describe('JSON problems', () => {
+  for (const [text, offset] of [
+    ['', 0],
+    ['{', 1],
+    ['{"a":1', 6],
+    ['{a:1}', 1],
+    ["{'a':1}", 1],
+    ['[1,]', 3],
+    ['[1 2]', 3],
+    ['{"a" 1}', 5],
+    ['"open', 5],
+    ['"a\\x"', 2],
+    ['"tab\there"', 4],
+    ['01', 1],
+    ['hello', 0],
+    ['{"a":1} x', 8],
+    ['[1}', 2],
+    ['nul', 0],
+  ] as const) {
+    it(`of ${JSON.stringify(text)} begin at ${offset}`, () => {
+      assert.equal(findJsonProblem(text)?.offset, offset);
+    });
+  }
+
+  it('are found exactly where JSON.parse refuses', () => {
+    const broken = fc.tuple(
+      fc.json(),
+      fc.nat(),
+      fc.constantFrom('', ',', '"', '}', ']', ':', 'x', '\\', ' ', '\n', '1'),
+    );
+    fc.assert(
+      fc.property(broken, ([json, at, insert]) => {
+        const cut = at % (json.length + 1);
+        const text = json.slice(0, cut) + insert + json.slice(cut + (insert === '' ? 1 : 0));
+        const accepts = (() => {
+          try {
+            JSON.parse(text);
+            return true;
+          } catch {
+            return false;
+          }
+        })();
+        assert.equal(findJsonProblem(text) === undefined, accepts, text);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('are found in a long text without running out of stack', () => {
+    assert.equal(findJsonProblem(`"${'x\\n'.repeat(500_000)}`)?.offset, 1_500_001);
+    assert.equal(findJsonProblem('['.repeat(1_000_000))?.offset, 1_000_000);
+  });
+});
+
+describe('addresses', () => {
+  for (const good of [
+    '127.0.0.1:7400',
+    'localhost:1',
+    'db-1.example.com:65535',
+    '[::1]:7400',
+    '/ip4/127.0.0.1/tcp/7400',
+    '/dns4/db.example/tcp/7400/p2p/12D3KooWJq8Zb1C5m',
+  ]) {
+    it(`take ${good}`, () => assert.equal(address('--node', good), good));
+  }
+  for (const bad of [
+    '',
+    'localhost',
+    ':7400',
+    'a:0',
+    'a:65536',
+    '::1:7400',
+    '1.2.3:7400',
+    'a b:1',
+    '/ip4/1.2.3.4',
+    '/udp/1',
+  ]) {
+    it(`refuse ${bad === '' ? 'nothing' : bad}`, () =>
+      assert.throws(() => address('--node', bad), { code: 'VALIDATION' }));
+  }
+});
+
+describe('figures for people', () => {
+  it('name distances in one unit', () => {
+    assert.deepEqual(
+      [0, 59_999, -60_000, 7_200_000, -90_000_000].map((distanceMs) => formatRelative(1e12 + distanceMs, 1e12)),
+      ['now', 'in 59s', '1m ago', 'in 2h', '1d ago'],
+    );
+  });
+
+  it('name sizes in one unit', () => {
+    assert.deepEqual([0, 1023, 1024, 1_572_864].map(formatBytes), ['0 B', '1023 B', '1.0 KiB', '1.5 MiB']);
+  });
+
+  it('leave no control character, whatever the text', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !/[\p{Cc}\u202e]/u.test(printable(text))));
+  });
+});
