@@ -1,0 +1,200 @@
+/**
+ * A group of nodes on one thread, with the messages that are between them. Nothing moves by itself: a test says which
+ * node handles its `Ready`, which messages arrive, and when storage does its work.
+ */
+
+import assert from 'node:assert/strict';
+import { decodeConfChange } from '../src/conf-change.ts';
+import type { RaftConfig } from '../src/config.ts';
+import { RawNode } from '../src/raw-node.ts';
+import {
+  APPEND_THREAD,
+  APPLY_THREAD,
+  type Entry,
+  type HardState,
+  type LogIndex,
+  type Message,
+  type MessageType,
+  type NodeId,
+  type ReadState,
+  type Ready,
+  type SnapshotMeta,
+} from '../src/types.ts';
+import { MemoryLog, NO_SNAPSHOT } from './memory-log.ts';
+import { isStorageWork, toSyncReady } from './sync-adaptor.ts';
+
+/** Everything of a core's configuration that a test may choose. */
+export type NodeOptions = Partial<Omit<RaftConfig, 'id' | 'log' | 'applied'>>;
+
+export interface NodeStart extends NodeOptions {
+  /** What the log begins with. Default: nothing, so that the node waits for a leader to send it the state. */
+  readonly start?: SnapshotMeta | undefined;
+  /** Storage works when a test says so, instead of at once. */
+  readonly isAsync?: boolean;
+  /** Puts more into the log before the node reads it. */
+  readonly prepare?: (log: MemoryLog) => void;
+}
+
+/** etcd's transcripts assume these; the product's defaults are stricter. */
+const TRANSCRIPT_DEFAULTS = {
+  electionTicks: 3,
+  heartbeatTicks: 1,
+  // Random timeouts never decide a transcript: those that tick set them.
+  random: () => 0.5,
+  preVote: false,
+  checkQuorum: false,
+  stepDownOnRemoval: false,
+  messageBytesMax: Number.MAX_SAFE_INTEGER,
+  inflightMessagesMax: 2 ** 31 - 1,
+  inflightBytesMax: Number.MAX_SAFE_INTEGER,
+  uncommittedBytesMax: Number.MAX_SAFE_INTEGER,
+  applyingBytesMax: Number.MAX_SAFE_INTEGER,
+} as const satisfies NodeOptions;
+
+/** One node with its storage and the storage work that waits. */
+export class TestNode {
+  readonly id: NodeId;
+  readonly log: MemoryLog;
+  readonly isAsync: boolean;
+  readonly appendWork: Message[] = [];
+  readonly applyWork: Message[] = [];
+  /** What was applied, in order. */
+  readonly applied: Entry[] = [];
+  /** Reads that may be served. */
+  readonly reads: ReadState[] = [];
+  readonly #options: NodeOptions;
+  #raw: RawNode;
+  #appliedIndex: LogIndex;
+
+  constructor(id: NodeId, { start = NO_SNAPSHOT, isAsync = false, prepare, ...options }: NodeStart) {
+    this.id = id;
+    this.isAsync = isAsync;
+    this.#options = options;
+    this.log = new MemoryLog(start);
+    prepare?.(this.log);
+    this.#appliedIndex = start.index;
+    this.#raw = this.#newCore();
+  }
+
+  get raw(): RawNode {
+    return this.#raw;
+  }
+
+  /** Everything that was not written is gone; what was applied is kept, as by a durable state machine. */
+  restart(): void {
+    this.appendWork.length = 0;
+    this.applyWork.length = 0;
+    // Applying may run ahead of writing the commit index; what is applied was committed.
+    const { hardState } = this.log.initialState();
+    this.log.setHardState({ ...hardState, commit: Math.max(hardState.commit, this.#appliedIndex) });
+    this.#raw = this.#newCore();
+  }
+
+  append(hardState: HardState | undefined, entries: readonly Entry[], snapshot: SnapshotMeta | undefined): void {
+    if (hardState !== undefined) this.log.setHardState(hardState);
+    if (snapshot === undefined) return this.log.append(entries);
+    assert.equal(entries.length, 0, 'a snapshot and entries in one write');
+    this.log.install(snapshot);
+    this.#appliedIndex = snapshot.index;
+  }
+
+  apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const { index, term, type, data } = entry;
+      const isNormal = type === 'EntryNormal';
+      const conf = isNormal ? this.log.initialState().conf : this.raw.applyConfChange(decodeConfChange(data));
+      this.log.setSnapshot({ index, term, conf });
+      this.applied.push(entry);
+      this.#appliedIndex = index;
+    }
+  }
+
+  #newCore(): RawNode {
+    return new RawNode({
+      ...TRANSCRIPT_DEFAULTS,
+      applyUnstableEntries: !this.isAsync,
+      ...this.#options,
+      id: this.id,
+      log: this.log,
+      applied: this.#appliedIndex,
+    });
+  }
+}
+
+export class Environment {
+  readonly nodes: TestNode[] = [];
+  /** Sent and not yet delivered, oldest first. */
+  messages: Message[] = [];
+
+  node(id: NodeId): TestNode {
+    const node = this.nodes[id - 1];
+    assert(node !== undefined, `there is no node ${id}`);
+    return node;
+  }
+
+  /** Adds a node with the next free id. */
+  addNode(start: NodeStart): TestNode {
+    const node = new TestNode(this.nodes.length + 1, start);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** Lets a node hand out its work. Synchronous nodes do it at once, asynchronous ones queue it. */
+  processReady(id: NodeId): Ready {
+    const node = this.node(id);
+    const handedOut = node.raw.ready();
+    node.reads.push(...handedOut.readStates);
+    if (node.isAsync) {
+      for (const message of handedOut.messages) this.#queue(node, message);
+      return handedOut;
+    }
+    const { ready, stepsOnAdvance } = toSyncReady(handedOut, id);
+    node.append(ready.hardState, ready.entries, ready.snapshot);
+    node.apply(ready.committedEntries);
+    this.messages.push(...ready.messages);
+    for (const message of stepsOnAdvance) node.raw.step(message);
+    return ready;
+  }
+
+  /** Does the oldest write of a node; its responses go on their way. Undefined when there is none. */
+  processAppend(id: NodeId): Message | undefined {
+    const node = this.node(id);
+    const work = node.appendWork.shift();
+    if (work === undefined) return undefined;
+    const { term, vote, commit, entries, snapshot, responses } = work;
+    const isHardStateEmpty = term === 0 && vote === 0 && commit === 0;
+    node.append(isHardStateEmpty ? undefined : { term, vote, commit }, entries, snapshot);
+    this.messages.push(...responses);
+    return work;
+  }
+
+  /** Applies the oldest batch of a node; its responses go on their way. Undefined when there is none. */
+  processApply(id: NodeId): Message | undefined {
+    const node = this.node(id);
+    const work = node.applyWork.shift();
+    if (work === undefined) return undefined;
+    node.apply(work.entries);
+    this.messages.push(...work.responses);
+    return work;
+  }
+
+  /** Takes out the messages for one node, optionally of one type only. Local ones are never lost, so never dropped. */
+  take(to: NodeId, { type, forDrop = false }: { type?: MessageType | undefined; forDrop?: boolean } = {}): Message[] {
+    const isTaken = (message: Message) =>
+      message.to === to && !(forDrop && isLocal(message)) && (type === undefined || message.type === type);
+    const taken = this.messages.filter(isTaken);
+    this.messages = this.messages.filter((message) => !isTaken(message));
+    return taken;
+  }
+
+  #queue(node: TestNode, message: Message): void {
+    if (message.to === APPEND_THREAD) node.appendWork.push(message);
+    else if (message.to === APPLY_THREAD) node.applyWork.push(message);
+    else this.messages.push(message);
+  }
+}
+
+/** Stays inside one node: to itself, or from its storage. */
+function isLocal(message: Message): boolean {
+  return message.from === message.to || isStorageWork(message) || message.from < 0;
+}
