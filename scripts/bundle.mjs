@@ -1,16 +1,16 @@
-// Bundles the command line: one file to load for `--help`, one more for the parts that need the network.
+// Bundles the command line: one small file to load for `--help`, others for the parts that need the network.
 // Importing libp2p unbundled costs 0.9 s, bundled 0.25 s.
-import { build } from 'esbuild';
-import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages', 'cli');
 const outdir = join(cli, 'dist', 'bundle');
-rmSync(outdir, { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   entryPoints: [join(cli, 'src', 'main.ts')],
   outdir,
+  write: false,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -20,9 +20,20 @@ await build({
   // Native addons are loaded from node_modules.
   external: ['classic-level', 'msgpackr-extract'],
   // CommonJS packages inside the bundle call require().
-  banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+  },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
 });
+
+// Only what changed is written and only what is stale removed: nodes may be running from this folder.
+mkdirSync(outdir, { recursive: true });
+for (const { path, contents } of outputFiles) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) continue;
+  writeFileSync(path, contents);
+}
+const current = new Set(outputFiles.map(({ path }) => basename(path)));
+for (const name of readdirSync(outdir)) if (!current.has(name)) rmSync(join(outdir, name));
