@@ -1,7 +1,8 @@
 export * from './disk.ts';
 export * from './engine.ts';
 export * from './errors.ts';
-export { type AppendWork, Log, type LogOptions } from './log.ts';
+export { Log } from './log.ts';
+export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';

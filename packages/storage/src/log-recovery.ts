@@ -240,8 +240,9 @@ class Replay {
     }
     await makeDurable(last);
     const { term, vote, commit } = this.#hardState;
-    // Raft learns the commit index again; the log may only never say less than its own base, or more than it holds.
-    const known = Math.min(Math.max(commit, this.index.base.index), this.index.lastIndex);
+    // The commit index is written lazily, and Raft learns it again. But it may never be behind what was applied, nor
+    // ahead of the log (RAFT.md bug 38).
+    const known = Math.min(Math.max(commit, checkpoint.index), this.index.lastIndex);
     return {
       segments: this.segments,
       index: this.index,

@@ -113,7 +113,7 @@ export class SpareSegments {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#making;
-    for (const { file } of this.#spares) await file.close();
+    for (const { file } of this.#spares) await file.close().catch(() => {});
     this.#spares = [];
   }
 

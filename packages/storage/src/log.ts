@@ -1,7 +1,8 @@
-import type { ConfState, Entry, HardState, LogIndex, LogView, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
+import type { ConfState, Entry, HardState, LogIndex, LogView, SnapshotMeta, Term } from '@holdfast/raft';
 import type { Disk } from './disk.ts';
 import { StorageError } from './errors.ts';
 import { EntryIndex } from './log-index.ts';
+import { type AppendWork, type LogOptions, logDefaults, segmentSizeBytesOf } from './log-options.ts';
 import { type Checkpoint, encodeAppend, encodeCheckpoint, entryTypeCode, type LogPosition } from './log-payload.ts';
 import { LogReader } from './log-reader.ts';
 import { recordKinds } from './log-record.ts';
@@ -11,37 +12,9 @@ import { SpareSegments } from './log-spares.ts';
 import { LogTail } from './log-tail.ts';
 import { type LogWork, LogWriter, type WrittenState } from './log-writer.ts';
 
-const MEBIBYTE = 1_048_576;
 /** The first file of a start is small, so that starting does not wait for zeros; spares have the full size. */
-const FIRST_SEGMENT_BYTES = MEBIBYTE;
+const FIRST_SEGMENT_BYTES = 1_048_576;
 const EMPTY = new Uint8Array(0);
-
-export interface LogOptions {
-  readonly directory: string;
-  readonly clusterId: string;
-  readonly nodeId: NodeId;
-  /** Fresh random bytes: they tie records to their file. */
-  readonly randomBytes: (count: number) => Uint8Array;
-  /** Log kept behind a checkpoint for members that lag. Default 64 MiB. */
-  readonly keepSizeBytes?: number | undefined;
-  /** Default a quarter of `keepSizeBytes`, between 1 and 16 MiB. At most 1 GiB. */
-  readonly segmentSizeBytes?: number | undefined;
-  /** Newest entries kept in memory. Default 16 MiB. */
-  readonly cacheBytes?: number | undefined;
-  /** Most that may wait for the disk. Default 256 MiB. */
-  readonly queueSizeBytesMax?: number | undefined;
-  /** Called once, when a write or sync has failed for good. */
-  readonly onFailure?: ((error: StorageError) => void) | undefined;
-}
-
-export interface AppendWork {
-  readonly hardState?: HardState | undefined;
-  readonly entries: readonly Entry[];
-  /** Replaces the whole log. The state it names must be durable already. Entries, if any, follow it. */
-  readonly snapshot?: SnapshotMeta | undefined;
-  /** True asks for an fsync where none is needed; entries, term, vote and snapshot always get one. */
-  readonly mustSync?: boolean | undefined;
-}
 
 /**
  * The replicated log, term and vote of one node, on disk (docs/ON-DISK.md). The stable log of raft's core: entries are
@@ -75,10 +48,10 @@ export class Log implements LogView {
   ) {
     const { directory, clusterId, nodeId, randomBytes } = options;
     this.#options = options;
-    this.#keepSizeBytes = options.keepSizeBytes ?? 64 * MEBIBYTE;
+    this.#keepSizeBytes = options.keepSizeBytes ?? logDefaults.keepSizeBytes;
     this.#spares = spares;
     this.#index = from.index;
-    this.#tail = new LogTail(options.cacheBytes ?? 16 * MEBIBYTE);
+    this.#tail = new LogTail(options.cacheBytes ?? logDefaults.cacheBytes);
     this.#hardState = written.hardState;
     this.#initialHardState = written.hardState;
     this.#conf = written.checkpoint.conf;
@@ -89,7 +62,7 @@ export class Log implements LogView {
         directory,
         identity: { clusterId, nodeId },
         randomBytes,
-        queueSizeBytesMax: options.queueSizeBytesMax ?? 256 * MEBIBYTE,
+        queueSizeBytesMax: options.queueSizeBytesMax ?? logDefaults.queueSizeBytesMax,
         spares,
         onWritten: (work, segment, dataOffset) => this.#noteWritten(work, segment, dataOffset),
         onFailure: (error) => options.onFailure?.(error),
@@ -404,11 +377,4 @@ function checkRow(entries: readonly Entry[], firstIndex: LogIndex): void {
     if (entry.index !== index) throw new RangeError(`entry ${entry.index} stands where ${index} belongs`);
     index += 1;
   }
-}
-
-function segmentSizeBytesOf(options: LogOptions): number {
-  const quarter = (options.keepSizeBytes ?? 64 * MEBIBYTE) / 4;
-  const size = options.segmentSizeBytes ?? Math.min(Math.max(quarter, MEBIBYTE), 16 * MEBIBYTE);
-  if (size < 4_096 || size > 1024 * MEBIBYTE) throw new RangeError('a segment has between 4 KiB and 1 GiB');
-  return size;
 }

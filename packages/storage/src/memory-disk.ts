@@ -15,6 +15,7 @@ export type DiskOperation =
   | 'sync'
   | 'allocate'
   | 'truncate'
+  | 'size'
   | 'close';
 
 export interface MemoryDiskOptions {
@@ -34,8 +35,10 @@ interface Inode {
   undoSize: number | undefined;
   /** Written since the last sync began. */
   undo: Undo;
-  /** Written before the sync that is running. */
+  /** Written before syncs that are running, oldest first. */
   syncing: Undo[];
+  /** Written before a sync that failed. */
+  undecided: Undo[];
 }
 
 interface DirectoryChange {
@@ -92,19 +95,57 @@ export class MemoryDisk implements Disk {
     return inode.bytes.slice(0, inode.size);
   }
 
-  async open(path: string, options: { create: boolean }): Promise<DiskFile> {
-    await this.#begin('open', path);
-    let inode = this.#files.get(path);
-    if (inode === undefined) {
-      if (!options.create) throw errno('ENOENT', path);
-      inode = { bytes: new Uint8Array(0), size: 0, undoSize: undefined, undo: new Map(), syncing: [] };
-      this.#setEntry(path, inode);
-    }
-    return this.#handle(path, inode);
+  /** The disk as one process sees it. After the next crash nothing that this process does has an effect or an end. */
+  mount(): Disk {
+    const life = this.#life;
+    return {
+      open: (path, options) => this.#run(life, 'open', path, () => this.#open(life, path, options.create)),
+      list: (directory) => this.#run(life, 'list', directory, () => this.#list(directory)),
+      makeDirectory: (directory) =>
+        this.#run(life, 'makeDirectory', directory, () => void this.#directories.add(directory)),
+      rename: (from, to) => this.#run(life, 'rename', from, () => this.#rename(from, to)),
+      remove: (path) => this.#run(life, 'remove', path, () => this.#remove(path)),
+      syncDirectory: (directory) => {
+        // Only what was done before the call is promised.
+        const covered = new Set(this.#changes);
+        const isLeft = (change: DirectoryChange) => !covered.has(change) || change.directory !== directory;
+        return this.#run(life, 'syncDirectory', directory, () => {
+          this.#changes = this.#changes.filter(isLeft);
+        });
+      },
+    };
   }
 
-  async list(directory: string): Promise<string[]> {
-    await this.#begin('list', directory);
+  open(path: string, options: { create: boolean }): Promise<DiskFile> {
+    return this.mount().open(path, options);
+  }
+  list(directory: string): Promise<string[]> {
+    return this.mount().list(directory);
+  }
+  makeDirectory(directory: string): Promise<void> {
+    return this.mount().makeDirectory(directory);
+  }
+  rename(from: string, to: string): Promise<void> {
+    return this.mount().rename(from, to);
+  }
+  remove(path: string): Promise<void> {
+    return this.mount().remove(path);
+  }
+  syncDirectory(directory: string): Promise<void> {
+    return this.mount().syncDirectory(directory);
+  }
+
+  #open(life: number, path: string, create: boolean): DiskFile {
+    let inode = this.#files.get(path);
+    if (inode === undefined) {
+      if (!create) throw errno('ENOENT', path);
+      inode = newInode();
+      this.#setEntry(path, inode);
+    }
+    return this.#handle(life, path, inode);
+  }
+
+  #list(directory: string): string[] {
     const names = new Set<string>();
     const prefix = `${directory}/`;
     for (const path of [...this.#files.keys(), ...this.#directories]) {
@@ -113,13 +154,7 @@ export class MemoryDisk implements Disk {
     return [...names];
   }
 
-  async makeDirectory(directory: string): Promise<void> {
-    await this.#begin('makeDirectory', directory);
-    this.#directories.add(directory);
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    await this.#begin('rename', from);
+  #rename(from: string, to: string): void {
     const inode = this.#inode(from);
     const replaced = this.#files.get(to);
     this.#files.delete(from);
@@ -134,22 +169,13 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  async remove(path: string): Promise<void> {
-    await this.#begin('remove', path);
+  #remove(path: string): void {
     for (const name of [...this.#files.keys()]) {
       if (name === path || name.startsWith(`${path}/`)) this.#setEntry(name, undefined);
     }
     for (const name of [...this.#directories]) {
       if (name === path || name.startsWith(`${path}/`)) this.#directories.delete(name);
     }
-  }
-
-  async syncDirectory(directory: string): Promise<void> {
-    // Only what was done before the call is promised.
-    const before = this.#changes.length;
-    const covered = new Set(this.#changes.slice(0, before));
-    await this.#begin('syncDirectory', directory);
-    this.#changes = this.#changes.filter((change) => !(covered.has(change) && change.directory === directory));
   }
 
   #setEntry(path: string, inode: Inode | undefined): void {
@@ -173,88 +199,64 @@ export class MemoryDisk implements Disk {
     if (code !== undefined) throw errno(code, path);
   }
 
-  async #begin(operation: DiskOperation, path: string): Promise<void> {
-    const life = this.#life;
+  /** Does an asynchronous operation of one life. In a later life it never ends: nobody is left to hear of it. */
+  async #run<T>(life: number, operation: DiskOperation, path: string, effect: () => T): Promise<T> {
+    if (life !== this.#life) return never();
     this.#fault(operation, path);
     await this.#options.delay?.(operation, path);
-    await this.#ifAlive(life);
+    // Checked in the same turn as the effect: no crash may come between.
+    return life === this.#life ? effect() : never();
   }
 
-  /** An operation of an earlier life never ends: nobody is left to hear of it. */
-  #ifAlive(life: number): Promise<void> | undefined {
-    return life === this.#life ? undefined : new Promise(() => {});
-  }
-
-  #handle(path: string, inode: Inode): DiskFile {
-    const life = this.#life;
-    const alive = () => {
+  #handle(life: number, path: string, inode: Inode): DiskFile {
+    const run = <T>(operation: DiskOperation, effect: () => T) => this.#run(life, operation, path, effect);
+    const runSync = (operation: DiskOperation) => {
       if (life !== this.#life) throw errno('EBADF', path);
-    };
-    const begin = async (operation: DiskOperation) => {
-      await this.#ifAlive(life);
-      await this.#begin(operation, path);
-    };
-    const readSync = (target: Uint8Array, position: number): number => {
-      alive();
-      this.#fault('read', path);
-      const end = Math.min(inode.size, position + target.length);
-      if (end <= position) return 0;
-      target.set(inode.bytes.subarray(position, end));
-      return end - position;
+      this.#fault(operation, path);
     };
     return {
       writeSync: (parts, position) => {
-        alive();
-        this.#fault('write', path);
+        runSync('write');
         let at = position;
         for (const part of parts) {
           write(inode, part, at);
           at += part.length;
         }
       },
-      readSync,
-      read: async (target, position) => {
-        await this.#ifAlive(life);
-        await this.#options.delay?.('read', path);
-        await this.#ifAlive(life);
-        return readSync(target, position);
+      readSync: (target, position) => {
+        runSync('read');
+        return read(inode, target, position);
       },
+      read: (target, position) => run('read', () => read(inode, target, position)),
       sync: async () => {
-        await this.#ifAlive(life);
-        const covered = inode.undo;
-        const sizeCovered = inode.size;
-        inode.undo = new Map();
-        inode.syncing.push(covered);
-        // A failed sync leaves its sectors undecided for ever: the caller must not go on.
-        await this.#begin('sync', path);
-        inode.syncing = inode.syncing.filter((undo) => undo !== covered);
-        if (inode.size === sizeCovered) inode.undoSize = undefined;
-        else if (inode.undoSize !== undefined) inode.undoSize = Math.min(sizeCovered, inode.size);
+        const sync = beginSync(inode);
+        try {
+          await run('sync', sync.succeed);
+        } catch (error) {
+          sync.fail();
+          throw error;
+        }
       },
-      allocate: async (sizeBytes) => {
-        await begin('allocate');
-        inode.bytes = new Uint8Array(sizeBytes);
-        inode.size = sizeBytes;
-        inode.undo = new Map();
-        inode.undoSize = undefined;
-      },
-      truncate: async (sizeBytes) => {
-        await begin('truncate');
-        inode.undoSize ??= inode.size;
-        if (sizeBytes > inode.size) reserve(inode, sizeBytes);
-        // The bytes stay in `bytes`, since a crash may bring the old size back; growing again must show zeros.
-        else if (sizeBytes < inode.size) zeroAfter(inode, sizeBytes);
-        inode.size = sizeBytes;
-      },
-      sizeBytes: async () => {
-        await this.#ifAlive(life);
-        return inode.size;
-      },
-      close: async () => {
-        await begin('close');
-      },
+      allocate: (sizeBytes) =>
+        run('allocate', () => {
+          inode.bytes = new Uint8Array(sizeBytes);
+          inode.size = sizeBytes;
+          inode.undo = new Map();
+          inode.undoSize = undefined;
+        }),
+      truncate: (sizeBytes) => run('truncate', () => truncate(inode, sizeBytes)),
+      sizeBytes: () => run('size', () => inode.size),
+      close: () => run('close', () => {}),
     };
   }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}
+
+function newInode(): Inode {
+  return { bytes: new Uint8Array(0), size: 0, undoSize: undefined, undo: new Map(), syncing: [], undecided: [] };
 }
 
 function errno(code: string, path: string): Error {
@@ -297,10 +299,47 @@ function zeroAfter(inode: Inode, size: number): void {
   inode.bytes.fill(0, size, inode.size);
 }
 
+/** A sync promises only what was written before it began. */
+function beginSync(inode: Inode): { succeed: () => void; fail: () => void } {
+  const covered = inode.undo;
+  const sizeCovered = inode.size;
+  inode.undo = new Map();
+  inode.syncing.push(covered);
+  return {
+    succeed: () => {
+      // All that was written before is durable, also what an earlier sync still works on.
+      inode.syncing = inode.syncing.slice(inode.syncing.indexOf(covered) + 1);
+      if (inode.size === sizeCovered) inode.undoSize = undefined;
+      else if (inode.undoSize !== undefined) inode.undoSize = Math.min(sizeCovered, inode.size);
+    },
+    fail: () => {
+      // The system takes these sectors for clean now: no later sync writes them ("fsyncgate").
+      if (!inode.syncing.includes(covered)) return;
+      inode.syncing = inode.syncing.filter((undo) => undo !== covered);
+      inode.undecided.push(covered);
+    },
+  };
+}
+
+function read(inode: Inode, target: Uint8Array, position: number): number {
+  const end = Math.min(inode.size, position + target.length);
+  if (end <= position) return 0;
+  target.set(inode.bytes.subarray(position, end));
+  return end - position;
+}
+
+function truncate(inode: Inode, sizeBytes: number): void {
+  inode.undoSize ??= inode.size;
+  if (sizeBytes > inode.size) reserve(inode, sizeBytes);
+  // The bytes are remembered, since a crash may bring the old size back; growing again must show zeros.
+  else zeroAfter(inode, sizeBytes);
+  inode.size = sizeBytes;
+}
+
 /** Decides what of a file's unsynced state survives. */
 function tear(inode: Inode, random: () => number): void {
   // Newest first, so that each sector ends in one of the states it has really been in.
-  for (const undo of [inode.undo, ...inode.syncing.reverse()]) {
+  for (const undo of [inode.undo, ...inode.syncing.reverse(), ...inode.undecided.reverse()]) {
     for (const [sector, old] of undo) {
       const at = sector * SECTOR_BYTES;
       if (random() < 0.5) inode.bytes.set(old.subarray(0, Math.max(0, inode.bytes.length - at)), at);
@@ -313,5 +352,6 @@ function tear(inode: Inode, random: () => number): void {
   }
   inode.undo = new Map();
   inode.syncing = [];
+  inode.undecided = [];
   inode.undoSize = undefined;
 }
