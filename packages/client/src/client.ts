@@ -1,0 +1,257 @@
+import {
+  type Answers,
+  type CheckReport,
+  type ClusterStatus,
+  checkCommand,
+  checkQuery,
+  decodeAnswer,
+  decodeValue,
+  encodeCommandBody,
+  encodeQuery,
+  encodeValue,
+  idsOf,
+  isWrite,
+  type ListFilter,
+  type Operation,
+  operationCodes,
+  type Request,
+  RequestError,
+  type Session,
+  type SessionMetadata,
+} from '@holdfast/protocol';
+import type { Host } from '@holdfast/transport';
+import { Dispatcher } from './dispatcher.ts';
+import { parseRequestId } from './identity.ts';
+import { OpenRequest, type ReadAnswer } from './open-request.ts';
+import { type ClientOptions, checkTimeout, type RequestOptions, type Settings, settingsOf } from './options.ts';
+
+export interface StoreOptions extends RequestOptions {
+  /** Sliding time to live, restarted by `store` and `touch`. Default: no expiry. */
+  readonly ttlMs?: number;
+  readonly user?: string;
+  readonly tags?: readonly string[];
+  /** Only if there is no such session; else CONFLICT. */
+  readonly ifAbsent?: boolean;
+  /** Only if the session is at this revision; else CONFLICT. */
+  readonly ifRevision?: number;
+  /** Keep ttl, expiry, user and tags of the session that is there. */
+  readonly keepTtl?: boolean;
+}
+export interface ReadOptions extends RequestOptions {
+  /** What the asked node has, without asking the others: fast, perhaps old. */
+  readonly stale?: boolean;
+}
+export interface ListOptions extends RequestOptions {
+  /** At most so many. Default 50. */
+  readonly limit?: number;
+  /** Goes on after the page that gave it. */
+  readonly cursor?: string | null;
+}
+/** A session with its data as a value. */
+export interface LoadedSession<T> {
+  readonly id: string;
+  readonly data: T;
+  readonly metadata: SessionMetadata;
+}
+
+/**
+ * A client of one cluster, through any of its nodes. Nothing is dialled before the first request. All requests of one
+ * turn of the event loop travel together, so issue them together: `Promise.all`, not one `await` after another.
+ *
+ * Every method fails with a `RequestError`, whose `failure` says what happened and what may be done. A write that ends
+ * in `OUTCOME_UNKNOWN` may be repeated with the `requestId` it names: it is applied once.
+ */
+export class Client implements AsyncDisposable {
+  readonly #settings: Settings;
+  readonly #options: ClientOptions;
+  readonly #dispatcher: Dispatcher;
+  /** Repeated requests: each has the identity of an earlier client, and a connection of its own. */
+  readonly #repeats = new Set<Dispatcher>();
+  #ownHost: Promise<Host> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws {RequestError} VALIDATION */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#settings = settingsOf(options);
+    this.#dispatcher = new Dispatcher(this.#settings, options.clusterId, () => this.#host());
+  }
+
+  /** Creates or replaces a session. */
+  store(id: string, data: unknown, options: StoreOptions = {}): Promise<SessionMetadata> {
+    return attempt(() => this.storeRaw(id, encodeValue(data), options));
+  }
+
+  /** Like `store`, with data that is one msgpack value already (`encodeValue`). The bytes must not change afterwards. */
+  storeRaw(id: string, data: Uint8Array, options: StoreOptions = {}): Promise<SessionMetadata> {
+    const { ttlMs = null, user = null, tags = [], ifAbsent = false, ifRevision = null, keepTtl = false } = options;
+    return this.execute({ type: 'store', id, data, ttlMs, user, tags, ifAbsent, ifRevision, keepTtl }, options);
+  }
+
+  /** Reads a session with every write that was acknowledged before; undefined when there is none. Counts the access. */
+  get<T = unknown>(id: string, options: ReadOptions = {}): Promise<LoadedSession<T> | undefined> {
+    const query = { type: 'get', id, stale: options.stale ?? false } as const;
+    return this.#submit(query, options, readLoaded, true) as Promise<LoadedSession<T> | undefined>;
+  }
+
+  /** Like `get`, with the data as it is stored. */
+  getRaw(id: string, options: ReadOptions = {}): Promise<Session | undefined> {
+    const query = { type: 'get', id, stale: options.stale ?? false } as const;
+    return this.#submit(query, options, decodeAnswer, true) as Promise<Session | undefined>;
+  }
+
+  /** What is known of a session, without counting an access. */
+  meta(id: string, options: ReadOptions = {}): Promise<SessionMetadata | undefined> {
+    const query = { type: 'meta', id, stale: options.stale ?? false } as const;
+    return this.#submit(query, options, decodeAnswer, true) as Promise<SessionMetadata | undefined>;
+  }
+
+  /** Moves the last access and the sliding expiry; with `ttlMs` sets a new time to live. Undefined when there is none. */
+  touch(id: string, options: RequestOptions & { ttlMs?: number } = {}): Promise<SessionMetadata | undefined> {
+    const command = { type: 'touch', id, ttlMs: options.ttlMs ?? null } as const;
+    return this.#submit(command, options, decodeAnswer, true) as Promise<SessionMetadata | undefined>;
+  }
+
+  /** Deletes sessions, at most 1,000 at once; those that are not there are no error. Resolves to how many were. */
+  async delete(ids: string | readonly string[], options: RequestOptions = {}): Promise<number> {
+    return (await this.execute({ type: 'delete', ids: typeof ids === 'string' ? [ids] : ids }, options)).deleted;
+  }
+
+  /** One page of the sessions that match, in no particular order; go on with its cursor until that is null. */
+  list(filter: ListFilter = {}, options: ListOptions = {}): Promise<Answers['list']> {
+    const { limit = 50, cursor = null } = options;
+    return this.execute({ type: 'list', filter, limit, cursor }, options);
+  }
+
+  async count(filter: ListFilter = {}, options: RequestOptions = {}): Promise<number> {
+    return (await this.execute({ type: 'count', filter }, options)).count;
+  }
+
+  stats(options: RequestOptions = {}): Promise<Answers['stats']> {
+    return this.execute({ type: 'stats' }, options);
+  }
+
+  /** Removes every session that has expired by now. */
+  cleanup(options: RequestOptions = {}): Promise<Answers['cleanup']> {
+    return this.execute({ type: 'cleanup' }, options);
+  }
+
+  status(options: RequestOptions = {}): Promise<ClusterStatus> {
+    return this.execute({ type: 'status' }, options);
+  }
+
+  async members(options: RequestOptions = {}): Promise<Answers['members']['items']> {
+    return (await this.execute({ type: 'members' }, options)).items;
+  }
+
+  /** Compares the content of all nodes at one point of the log. */
+  check(options: RequestOptions = {}): Promise<CheckReport> {
+    return this.execute({ type: 'check' }, options);
+  }
+
+  /** A session's data as `storeRaw` takes it. */
+  encodeValue(value: unknown): Uint8Array {
+    return encodeValue(value);
+  }
+
+  decodeValue(data: Uint8Array): unknown {
+    return decodeValue(data);
+  }
+
+  /**
+   * Any request, in the form of the protocol.
+   * @throws {RequestError} NOT_FOUND too, unlike the methods above
+   */
+  execute<O extends Operation>(
+    request: Extract<Request, { type: O }>,
+    options: RequestOptions = {},
+  ): Promise<Answers[O]> {
+    return this.#submit(request, options, decodeAnswer, false) as Promise<Answers[O]>;
+  }
+
+  #submit(request: Request, options: RequestOptions, read: ReadAnswer, absentAsUndefined: boolean): Promise<unknown> {
+    let open: OpenRequest;
+    try {
+      open = this.#prepare(request, options, read, absentAsUndefined);
+      if (options.requestId !== undefined) return this.#repeat(open, options.requestId, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#dispatcher.submit(open, options.signal);
+  }
+
+  #prepare(request: Request, options: RequestOptions, readAnswer: ReadAnswer, absentAsUndefined: boolean): OpenRequest {
+    const { timeoutMs = this.#settings.timeoutMs } = options;
+    checkTimeout(timeoutMs);
+    const common = {
+      operation: request.type,
+      operationCode: operationCodes[request.type],
+      timeoutMs,
+      deadlineMs: performance.now() + timeoutMs,
+      readAnswer,
+      absentAsUndefined,
+    };
+    if (isWrite(request)) {
+      checkCommand(request);
+      return new OpenRequest({ ...common, body: encodeCommandBody(request), isWrite: true, ids: idsOf(request) });
+    }
+    checkQuery(request);
+    return new OpenRequest({ ...common, body: encodeQuery(request), isWrite: false, ids: [] });
+  }
+
+  async #repeat(request: OpenRequest, requestId: string, signal: AbortSignal | undefined): Promise<unknown> {
+    if (!request.isWrite) {
+      throw new RequestError({
+        code: 'VALIDATION',
+        problem: `${request.operation} changes nothing, so it has no request id`,
+        hint: 'ask again without one',
+      });
+    }
+    const id = parseRequestId(requestId);
+    const dispatcher = new Dispatcher(this.#settings, this.#options.clusterId, () => this.#host(), id);
+    this.#repeats.add(dispatcher);
+    try {
+      return await dispatcher.submit(request, signal);
+    } finally {
+      this.#repeats.delete(dispatcher);
+      await dispatcher.close();
+    }
+  }
+
+  /** Loads the network code at the first need: a program that only validates never pays for it. */
+  #host(): Promise<Host> {
+    if (this.#options.host !== undefined) return Promise.resolve(this.#options.host);
+    this.#ownHost ??= import('@holdfast/transport').then(({ createHost }) => createHost({}));
+    return this.#ownHost;
+  }
+
+  /** Fails what is open and closes the connection. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#dispatcher, ...this.#repeats].map((dispatcher) => dispatcher.close()));
+    const host = await this.#ownHost?.catch(() => undefined);
+    await host?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function readLoaded(operation: Operation, body: Uint8Array): LoadedSession<unknown> {
+  const session = decodeAnswer(operation, body) as Session;
+  return { id: session.id, data: decodeValue(session.data), metadata: session.metadata };
+}
+
+/** Turns an error thrown while a request is made into one of its promise. */
+function attempt<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return run();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

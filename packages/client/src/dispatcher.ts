@@ -1,0 +1,341 @@
+import { type Failure, RequestError, type WireReply } from '@holdfast/protocol';
+import type { Host } from '@holdfast/transport';
+import { atTurnEnd } from '@holdfast/transport/turn';
+import type { Connection } from './connection.ts';
+import { ClientIdentity, formatRequestId, type RequestId } from './identity.ts';
+import { isFinal, Link, type LinkEvents } from './link.ts';
+import type { OpenRequest } from './open-request.ts';
+import type { Settings } from './options.ts';
+import { SessionOrder } from './session-order.ts';
+
+/** How often open requests are looked at besides when the earliest deadline comes. */
+const checkMs = 250;
+/** A node that owes an answer to a simple request and has said nothing for so long is given up for another. */
+const silenceMs = 2_000;
+const retryMsMin = 20;
+const retryMsMax = 200;
+/** New client ids for one write. */
+const renewalsMax = 3;
+
+/**
+ * Everything between a request and its answer: order, sending, retries, deadlines. Requests of one turn of the event
+ * loop share a frame; one timer serves all deadlines.
+ */
+export class Dispatcher implements LinkEvents {
+  readonly #settings: Settings;
+  readonly #link: Link;
+  readonly #order = new SessionOrder();
+  /** A repeated request keeps the identity it was given; others may take a new one. */
+  readonly #fixedIdentity: boolean;
+  #identity: ClientIdentity;
+  readonly #open = new Set<OpenRequest>();
+  #openBytes = 0;
+  /** To be sent at the next opportunity, in this order. */
+  #ready: OpenRequest[] = [];
+  #flushScheduled = false;
+  /** To be sent again after a short while. */
+  #later: OpenRequest[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
+  #checkTimer: NodeJS.Timeout | undefined;
+  #nextCheckMs = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(settings: Settings, clusterId: string | undefined, host: () => Promise<Host>, repeated?: RequestId) {
+    this.#settings = settings;
+    this.#fixedIdentity = repeated !== undefined;
+    this.#identity = new ClientIdentity(repeated);
+    const { nodes, token } = settings;
+    this.#link = new Link({ nodes, clusterId, token, host, identity: () => this.#identity, events: this });
+  }
+
+  submit(request: OpenRequest, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      request.resolve = resolve;
+      request.reject = reject;
+      this.#admit(request, signal);
+    });
+  }
+
+  #admit(request: OpenRequest, signal: AbortSignal | undefined): void {
+    const refusal = this.#whyNot(request, signal);
+    if (refusal !== undefined) {
+      request.reject(refusal);
+      return;
+    }
+    this.#open.add(request);
+    this.#openBytes += request.body.length;
+    if (signal !== undefined) {
+      request.signal = signal;
+      request.onAbort = () => this.#giveUp(request);
+      signal.addEventListener('abort', request.onAbort);
+    }
+    this.#checkAt(request.deadlineMs);
+    if (!request.isWrite || this.#order.enter(request)) this.#makeReady(request);
+  }
+
+  /** Why a new request cannot be taken in. */
+  #whyNot(request: OpenRequest, signal: AbortSignal | undefined): unknown {
+    const { inFlightMax, waitingMax, openBytesMax } = this.#settings;
+    if (this.#closed) return new RequestError(this.#unreachable('the client is closed'));
+    if (signal?.aborted === true) return signal.reason;
+    const { size } = this.#open;
+    if (size < inFlightMax + waitingMax && this.#openBytes + request.body.length <= openBytesMax) return undefined;
+    const problem = `${size} requests of ${this.#openBytes} bytes are open in this client already`;
+    return new RequestError({ code: 'OVERLOADED', problem });
+  }
+
+  #makeReady(request: OpenRequest): void {
+    this.#ready.push(request);
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    atTurnEnd(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#ready.length === 0) return;
+    const connection = this.#link.connection;
+    if (connection === undefined) {
+      if (this.#open.size > 0) this.#link.want();
+      return;
+    }
+    if (!connection.isFree) return;
+    const ready = this.#ready;
+    const batch: OpenRequest[] = [];
+    const held: OpenRequest[] = [];
+    let room = this.#settings.inFlightMax - connection.underWay;
+    let at = 0;
+    for (; at < ready.length && room > 0; at++) {
+      const request = ready[at];
+      if (request === undefined || request.settled) continue;
+      if (request.isWrite && !this.#identify(request, connection)) {
+        if (!request.settled) held.push(request);
+        continue;
+      }
+      batch.push(request);
+      room--;
+    }
+    this.#ready = at < ready.length ? held.concat(ready.slice(at)) : held;
+    connection.send(batch, performance.now());
+  };
+
+  /** Numbers a write at its first sending. False when it cannot be sent now, or not at all (it is settled then). */
+  #identify(request: OpenRequest, connection: Connection): boolean {
+    if (request.identity === undefined) {
+      const sequence = connection.identity.begin();
+      if (sequence === undefined) return false;
+      request.identity = connection.identity;
+      request.sequence = sequence;
+    } else if (request.identity !== connection.identity) {
+      // It was under way when the cluster forgot that client: nobody can tell any more.
+      this.#fail(request, this.#unknown(request));
+      return false;
+    }
+    return true;
+  }
+
+  onReply(connection: Connection, request: OpenRequest, reply: WireReply): void {
+    if (this.#ready.length > 0) this.#scheduleFlush();
+    if (!reply.ok) {
+      this.#refused(connection, request, reply.failure);
+      return;
+    }
+    connection.refusals = 0;
+    this.#settle(request);
+    try {
+      request.resolve(request.readAnswer(request.operation, reply.body));
+    } catch (error) {
+      request.reject(error);
+    }
+  }
+
+  #refused(connection: Connection, request: OpenRequest, failure: Failure): void {
+    request.lastFailure = failure;
+    switch (failure.code) {
+      case 'NOT_FOUND':
+        if (request.absentAsUndefined) {
+          this.#settle(request);
+          request.resolve(undefined);
+        } else this.#fail(request, failure);
+        break;
+      case 'CLIENT_EXPIRED':
+        this.#expired(connection, request);
+        break;
+      case 'NOT_READY':
+        this.#link.leave(connection, true);
+        if (this.#link.hasAlternatives) this.#makeReady(request);
+        else this.#retryLater(request);
+        break;
+      case 'NO_QUORUM':
+        // This node may be the one that is cut off.
+        if (++connection.refusals > 1 && this.#link.hasAlternatives) this.#link.leave(connection, true);
+        this.#retryLater(request);
+        break;
+      case 'OUTCOME_UNKNOWN':
+      case 'TIMEOUT':
+        request.inDoubt ||= request.isWrite;
+        this.#retryLater(request);
+        break;
+      case 'OVERLOADED':
+      case 'UNREACHABLE':
+        this.#retryLater(request);
+        break;
+      default:
+        this.#fail(request, failure);
+    }
+  }
+
+  /** The cluster does not know this client any more, as after a long idle time. A write never in doubt starts anew. */
+  #expired(connection: Connection, request: OpenRequest): void {
+    if (request.inDoubt) this.#fail(request, this.#unknown(request));
+    else if (this.#fixedIdentity || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
+    else {
+      if (request.identity === this.#identity) this.#identity = new ClientIdentity();
+      request.identity?.answered(request.sequence);
+      request.identity = undefined;
+      request.sequence = 0;
+      request.renewals++;
+      this.#link.leave(connection, false);
+      this.#makeReady(request);
+    }
+  }
+
+  #retryLater(request: OpenRequest): void {
+    this.#later.push(request);
+    const full = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(10, request.attempts - 1));
+    this.#retryTimer ??= setTimeout(this.#retry, full * (0.5 + Math.random() / 2));
+  }
+
+  readonly #retry = (): void => {
+    this.#retryTimer = undefined;
+    const later = this.#later;
+    this.#later = [];
+    for (const request of later) if (!request.settled) this.#makeReady(request);
+  };
+
+  onReady(): void {
+    this.#scheduleFlush();
+  }
+
+  onDrain(): void {
+    this.#scheduleFlush();
+  }
+
+  onLost(_connection: Connection, requests: readonly OpenRequest[], failure: Failure | undefined): void {
+    const final = failure !== undefined && isFinal(failure);
+    for (const request of requests) {
+      request.inDoubt ||= request.isWrite;
+      if (failure !== undefined) request.lastFailure = failure;
+      if (final) this.#fail(request, request.inDoubt ? this.#unknown(request) : failure);
+    }
+    // What was under way goes before what has not been sent yet.
+    this.#ready = [...requests.filter(({ settled }) => !settled), ...this.#ready];
+    if (this.#ready.length > 0) this.#scheduleFlush();
+  }
+
+  onRefused(failure: Failure, final: boolean): void {
+    if (!final) return;
+    for (const request of [...this.#open]) this.#fail(request, request.inDoubt ? this.#unknown(request) : failure);
+  }
+
+  /** The caller's signal came. */
+  #giveUp(request: OpenRequest): void {
+    if (mayHappen(request)) {
+      this.#fail(request, this.#unknown(request));
+    } else {
+      this.#settle(request);
+      request.reject(request.signal?.reason);
+    }
+  }
+
+  #fail(request: OpenRequest, failure: Failure): void {
+    if (request.settled) return;
+    this.#settle(request, failure.code === 'OUTCOME_UNKNOWN');
+    request.reject(new RequestError(failure));
+  }
+
+  /** Takes a request out of everything; its promise is the caller's. */
+  #settle(request: OpenRequest, unknown = false): void {
+    request.settled = true;
+    this.#open.delete(request);
+    this.#openBytes -= request.body.length;
+    request.connection?.forget(request);
+    if (request.onAbort !== undefined) request.signal?.removeEventListener('abort', request.onAbort);
+    if (request.isWrite) {
+      if (unknown) request.identity?.abandon(request.sequence);
+      else if (request.sequence > 0) request.identity?.answered(request.sequence);
+      this.#order.leave(request, (next) => this.#makeReady(next));
+    }
+    if (this.#open.size === 0) this.#link.rest();
+  }
+
+  #checkAt(timeMs: number): void {
+    if (timeMs >= this.#nextCheckMs) return;
+    const nowMs = performance.now();
+    this.#nextCheckMs = Math.min(timeMs, nowMs + checkMs);
+    clearTimeout(this.#checkTimer);
+    this.#checkTimer = setTimeout(this.#check, this.#nextCheckMs - nowMs);
+  }
+
+  readonly #check = (): void => {
+    const nowMs = performance.now();
+    let nextMs = nowMs + checkMs;
+    for (const request of this.#open) {
+      if (request.deadlineMs <= nowMs) this.#fail(request, this.#outcomeAtDeadline(request));
+      else nextMs = Math.min(nextMs, request.deadlineMs);
+    }
+    this.#nextCheckMs = Number.POSITIVE_INFINITY;
+    if (this.#open.size === 0) return;
+    this.#leaveSilentNode(nowMs);
+    this.#checkAt(nextMs);
+  };
+
+  #outcomeAtDeadline(request: OpenRequest): Failure {
+    const failure = request.lastFailure ?? this.#link.lastFailure;
+    if (!request.isWrite) return failure ?? { code: 'TIMEOUT', timeoutMs: request.timeoutMs };
+    if (mayHappen(request)) return this.#unknown(request);
+    if (failure !== undefined) return failure;
+    if (this.#link.connection === undefined) return this.#unreachable('no connection in time');
+    const problem = 'it was not sent in time, behind other requests of this client';
+    return { code: 'OVERLOADED', problem };
+  }
+
+  #leaveSilentNode(nowMs: number): void {
+    const connection = this.#link.connection;
+    if (connection === undefined || !this.#link.hasAlternatives || nowMs - connection.heardAtMs < silenceMs) return;
+    for (const { operation, sentAtMs } of connection.requests) {
+      if (nowMs - sentAtMs < silenceMs) return;
+      if (!['get', 'meta', 'store', 'touch', 'delete'].includes(operation)) continue;
+      connection.abandon(`${connection.address} owes an answer and is silent`);
+      return;
+    }
+  }
+
+  #unknown({ identity, sequence }: OpenRequest): Failure {
+    const { clientId, bornMs } = identity ?? this.#identity;
+    return { code: 'OUTCOME_UNKNOWN', requestId: formatRequestId({ clientId, bornMs, sequence }) };
+  }
+
+  #unreachable(problem: string): Failure {
+    return { code: 'UNREACHABLE', addresses: this.#link.addresses, problem };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    for (const request of [...this.#open]) {
+      this.#fail(request, mayHappen(request) ? this.#unknown(request) : this.#unreachable('the client was closed'));
+    }
+    clearTimeout(this.#checkTimer);
+    await this.#link.close();
+  }
+}
+
+/** Whether a request that ends now may still be carried out, or has been. */
+function mayHappen(request: OpenRequest): boolean {
+  return request.isWrite && (request.inDoubt || request.connection !== undefined);
+}

@@ -1,0 +1,69 @@
+import type { Failure, Operation } from '@holdfast/protocol';
+import type { Connection } from './connection.ts';
+import type { ClientIdentity } from './identity.ts';
+
+/** Turns the body of a reply into what the caller gets. */
+export type ReadAnswer = (operation: Operation, body: Uint8Array) => unknown;
+
+/** One request from `execute` until its promise settles. One object, no closures: there are many of them. */
+export class OpenRequest {
+  readonly operation: Operation;
+  readonly operationCode: number;
+  readonly body: Uint8Array;
+  readonly isWrite: boolean;
+  /** The sessions it writes; empty for queries. */
+  readonly ids: readonly string[];
+  readonly timeoutMs: number;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  readonly readAnswer: ReadAnswer;
+  /** A session that is not there is answered `undefined` instead of NOT_FOUND. */
+  readonly absentAsUndefined: boolean;
+  resolve: (answer: unknown) => void = ignore;
+  reject: (error: unknown) => void = ignore;
+  settled = false;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+
+  /** Writes on the same session that must be answered first. */
+  blockers = 0;
+  /** Given at the first sending, and kept for all further ones. */
+  identity: ClientIdentity | undefined;
+  sequence = 0;
+  /** Where it is under way now, since when and under which number. */
+  connection: Connection | undefined;
+  sentAtMs = 0;
+  number = 0;
+  /** It was under way when a connection broke: it may have been carried out. */
+  inDoubt = false;
+  attempts = 0;
+  /** How often it was given a new client id. */
+  renewals = 0;
+  lastFailure: Failure | undefined;
+
+  constructor(init: RequestInit) {
+    this.operation = init.operation;
+    this.operationCode = init.operationCode;
+    this.body = init.body;
+    this.isWrite = init.isWrite;
+    this.ids = init.ids;
+    this.timeoutMs = init.timeoutMs;
+    this.deadlineMs = init.deadlineMs;
+    this.readAnswer = init.readAnswer;
+    this.absentAsUndefined = init.absentAsUndefined;
+  }
+}
+
+export interface RequestInit {
+  readonly operation: Operation;
+  readonly operationCode: number;
+  readonly body: Uint8Array;
+  readonly isWrite: boolean;
+  readonly ids: readonly string[];
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly readAnswer: ReadAnswer;
+  readonly absentAsUndefined: boolean;
+}
+
+function ignore(): void {}

@@ -1,0 +1,66 @@
+import { RequestError } from '@holdfast/protocol';
+import type { Host } from '@holdfast/transport';
+
+export interface ClientOptions {
+  /** `host:port` or multiaddr of one or more nodes of one cluster; the others are learned. */
+  readonly nodes: readonly string[];
+  /** How long a request may take unless it says otherwise. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** The client token, where the cluster asks for one. */
+  readonly token?: Uint8Array;
+  /** The only cluster to talk to. Without it: the first one met, from then on. */
+  readonly clusterId?: string;
+  /** Requests under way at once; further ones wait. Default 1,024. */
+  readonly inFlightMax?: number;
+  /** Dials with this host and leaves it open on close. Without it the client starts its own. */
+  readonly host?: Host;
+}
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** Give up after this long. Default: the client's. */
+  readonly timeoutMs?: number;
+  /** Gives up early. What was sent may still be carried out. */
+  readonly signal?: AbortSignal;
+  /** Repeats an earlier write, as `OUTCOME_UNKNOWN` named it: it is applied once. */
+  readonly requestId?: string;
+}
+
+/** Options with their defaults. */
+export interface Settings {
+  readonly nodes: readonly string[];
+  readonly timeoutMs: number;
+  readonly token: Uint8Array | undefined;
+  readonly inFlightMax: number;
+  /** Requests that wait for a place among those in flight, and the bytes of all open ones. */
+  readonly waitingMax: number;
+  readonly openBytesMax: number;
+}
+
+/** @throws {RequestError} VALIDATION */
+export function settingsOf(options: ClientOptions): Settings {
+  const { nodes, timeoutMs = 5_000, token, inFlightMax = 1_024 } = options;
+  if (nodes.length === 0) throw invalid('no node is named', 'give the address of at least one node, as host:port');
+  if (!Number.isSafeInteger(inFlightMax) || inFlightMax < 1) {
+    throw invalid(`inFlightMax is ${inFlightMax}`, 'give a whole number of at least 1');
+  }
+  checkTimeout(timeoutMs);
+  return {
+    nodes: [...new Set(nodes)],
+    timeoutMs,
+    token,
+    inFlightMax,
+    waitingMax: 65_536,
+    openBytesMax: 256 * 1_048_576,
+  };
+}
+
+/** @throws {RequestError} VALIDATION */
+export function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs > 0 && Number.isFinite(timeoutMs)) return;
+  throw invalid(`the timeout is ${timeoutMs} ms`, 'give a number of milliseconds above 0');
+}
+
+function invalid(problem: string, hint: string): RequestError {
+  return new RequestError({ code: 'VALIDATION', problem, hint });
+}
