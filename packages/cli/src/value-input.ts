@@ -59,7 +59,7 @@ async function readInputFile(path: string): Promise<Uint8Array> {
 }
 
 /** @throws {RequestError} VALIDATION naming line and column */
-export function parseJson(text: string, source: string): unknown {
+function parseJson(text: string, source: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
