@@ -92,7 +92,10 @@ export class TestNode {
 
   append(hardState: HardState | undefined, entries: readonly Entry[], snapshot: SnapshotMeta | undefined): void {
     if (hardState !== undefined) this.log.setHardState(hardState);
-    if (snapshot === undefined) return this.log.append(entries);
+    if (snapshot === undefined) {
+      this.log.append(entries);
+      return;
+    }
     assert.equal(entries.length, 0, 'a snapshot and entries in one write');
     this.log.install(snapshot);
     this.#appliedIndex = snapshot.index;

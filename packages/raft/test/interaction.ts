@@ -31,7 +31,7 @@ export function newInteraction(): Interpreter {
     const run = COMMANDS[directive.command];
     assert(run !== undefined, `unknown command: ${directive.command}`);
     const answer = run(environment, directive);
-    const level = valueOf(directive, 'log-level') ?? (isQuiet ? 'none' : 'debug');
+    const level = argument(directive, 'log-level') ?? (isQuiet ? 'none' : 'debug');
     return answer === '' || (level === 'none' && !PROBLEMS.has(answer)) ? 'ok' : answer;
   };
 }
@@ -68,7 +68,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'send-snapshot': sendSnapshot,
   'set-randomized-election-timeout': (environment, directive) => {
-    const timeoutTicks = Number(valueOf(directive, 'timeout'));
+    const timeoutTicks = Number(argument(directive, 'timeout'));
     return silently(() => first(environment, directive).raw.setRandomizedElectionTimeout(timeoutTicks));
   },
   stabilize: (environment, directive) => stabilize(environment, idsOf(environment, directive)),
@@ -76,8 +76,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'tick-election': (environment, directive) => tick(environment, directive, 3),
   'tick-heartbeat': (environment, directive) => tick(environment, directive, 1),
   'transfer-leadership': (environment, directive) => {
-    const from = environment.node(Number(valueOf(directive, 'from')));
-    return silently(() => from.raw.transferLeader(Number(valueOf(directive, 'to'))));
+    const from = environment.node(Number(argument(directive, 'from')));
+    return silently(() => from.raw.transferLeader(Number(argument(directive, 'to'))));
   },
 };
 
@@ -113,7 +113,7 @@ function addNodes(environment: Environment, directive: Directive): string {
 }
 
 function deliverMessages(environment: Environment, directive: Directive): string {
-  const type = valueOf(directive, 'type') as MessageType | undefined;
+  const type = argument(directive, 'type') as MessageType | undefined;
   let answer = '';
   for (const { key, values } of directive.args) {
     if (values.length === 0) answer += deliver(environment, Number(key), type);
@@ -137,13 +137,13 @@ function deliver(environment: Environment, to: NodeId, type?: MessageType): stri
 }
 
 function proposeConfChange(environment: Environment, directive: Directive): string {
-  const transition = valueOf(directive, 'transition') ?? 'auto';
+  const transition = argument(directive, 'transition') ?? 'auto';
   const change: ConfChange = {
     transition: transition === 'explicit' ? 'jointExplicit' : transition === 'implicit' ? 'jointImplicit' : 'auto',
     changes: parseConfChanges(directive.input),
     context: new Uint8Array(0),
   };
-  const v1 = valueOf(directive, 'v1') === 'true';
+  const v1 = argument(directive, 'v1') === 'true';
   return first(environment, directive).raw.proposeConfChange(change, { v1 }).ok ? '' : PROPOSAL_DROPPED;
 }
 
@@ -244,7 +244,7 @@ function idsOf(environment: Environment, { args }: Directive): NodeId[] {
   return args.filter(({ values }) => values.length === 0).map(({ key }) => environment.node(Number(key)).id);
 }
 
-function valueOf({ args }: Directive, key: string): string | undefined {
+function argument({ args }: Directive, key: string): string | undefined {
   return args.find((arg) => arg.key === key)?.values[0];
 }
 
