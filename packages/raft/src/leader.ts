@@ -93,7 +93,6 @@ function onAppendRejected(core: Core, { from, index, logTerm, rejectHint }: Mess
 }
 
 function onAppendAccepted(core: Core, { from, index }: Message, progress: Progress): void {
-  const wasPaused = progress.isPaused;
   const isNews = progress.maybeUpdate(index) || (progress.match === index && progress.state === 'StateProbe');
   if (!isNews) return;
   if (progress.state === 'StateProbe') {
@@ -106,7 +105,7 @@ function onAppendAccepted(core: Core, { from, index }: Message, progress: Progre
     progress.becomeReplicate();
   }
   if (maybeCommit(core)) broadcastAppend(core);
-  else if (wasPaused || (core.id !== from && progress.canBumpCommit(core.log.committed))) sendAppend(core, from);
+  else if (core.id !== from && progress.canBumpCommit(core.log.committed)) sendAppend(core, from);
   if (core.id !== from) {
     while (maybeSendAppend(core, from, false)) {
       // The window has room again: as many appends as it takes.
