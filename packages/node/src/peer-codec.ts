@@ -227,6 +227,7 @@ function readMessage(cursor: Cursor): Message {
   const entryCount = view.getUint16(start + 2);
   if (hasSnapshot !== (type === 'MsgSnap')) throw malformed(`${type} and snapshot do not fit`);
   if (entryCount > 0 && type !== 'MsgApp' && type !== 'MsgProp') throw malformed(`${type} with entries`);
+  // In the order of the core's own messages, so that all have one shape.
   return {
     type,
     to: view.getUint32(start + 4),
@@ -234,13 +235,13 @@ function readMessage(cursor: Cursor): Message {
     term: count(view, start + 16),
     logTerm: count(view, start + 24),
     index: count(view, start + 32),
+    entries: entryCount === 0 ? noEntries : readEntries(cursor, entryCount),
     commit: count(view, start + 40),
     vote: view.getUint32(start + 12),
+    snapshot: hasSnapshot ? readSnapshot(cursor) : undefined,
+    reject: (flags & flagReject) !== 0,
     rejectHint: count(view, start + 48),
     context: count(view, start + 56),
-    reject: (flags & flagReject) !== 0,
-    snapshot: hasSnapshot ? readSnapshot(cursor) : undefined,
-    entries: entryCount === 0 ? noEntries : readEntries(cursor, entryCount),
     responses: noMessages,
   };
 }
