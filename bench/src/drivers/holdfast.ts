@@ -7,8 +7,12 @@ export async function connect(addresses: readonly string[]): Promise<Driver> {
   // The first request opens the connection: not part of any measurement.
   await client.execute({ type: 'status' }, { timeoutMs: 10_000 });
   return {
-    store: (id, value) => client.storeRaw(id, value),
-    get: (id) => client.getRaw(id),
+    store: (id, value) => client.store(id, value),
+    get: async (id) => {
+      const session = await client.getRaw(id);
+      if (session === undefined) throw new Error(`holdfast has no ${id}`);
+      return session.data;
+    },
     close: () => client.close(),
   };
 }
