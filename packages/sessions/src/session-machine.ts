@@ -361,7 +361,7 @@ export class SessionMachine {
     await this.flush();
     const view = this.#engine.snapshot();
     try {
-      const { meta, chunks } = await snapshotItems(view, this.#yieldTurn);
+      const { meta, chunks } = await snapshotItems(view, this.#context.hashBytes, this.#yieldTurn);
       return { meta, chunks, release: () => view.release() };
     } catch (error) {
       await view.release();

@@ -41,6 +41,7 @@ async function load(
   let writesBytes = 0;
   let state: MachineState | undefined;
   let loaded = new ShardCounters(1);
+  let hash = 0;
   let isOpened = false;
   let isSealed = false;
   for await (const { kind, payload } of fromChunks(chunks)) {
@@ -61,11 +62,12 @@ async function load(
     } else if (kind === itemKinds.session) {
       loadSession(payload, loaded, writes, hashBytes);
     } else if (kind === itemKinds.seal) {
-      checkSeal(payload, state.counters, loaded);
+      checkSeal(payload, hash, state.counters, loaded);
       isSealed = true;
     } else {
       throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `the state snapshot holds items of kind ${kind}` });
     }
+    hash = hashBytes(payload, hash) >>> 0;
     writesBytes += payload.length;
     if (writesBytes < batchBytes) continue;
     await engine.write(writes);
@@ -115,8 +117,9 @@ function loadSession(
 }
 
 /** What was loaded, what the state says, and what the sender sealed must be the same. */
-function checkSeal(payload: Uint8Array, stated: ShardCounters, loaded: ShardCounters): void {
+function checkSeal(payload: Uint8Array, hash: number, stated: ShardCounters, loaded: ShardCounters): void {
   const fields = new Fields(decodeArray(payload, 'the seal'), 'the seal');
+  if (fields.integer('hash') !== hash) throw damagedSnapshot('its bytes are not what they were');
   const numbers: number[] = [];
   while (fields.left > 0) numbers.push(fields.integer('counter'));
   const sealed = ShardCounters.import(numbers);

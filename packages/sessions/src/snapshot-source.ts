@@ -11,6 +11,7 @@ import { type Item, itemKinds, snapshotFormat, snapshotMagic, toChunks } from '.
 /** The whole state in a frozen view of the engine, as chunks. Everything is of the one applied index in `meta`. */
 export async function snapshotItems(
   view: EngineSnapshot,
+  hashBytes: (bytes: Uint8Array, seed: number) => number,
   yieldTurn: () => Promise<void>,
 ): Promise<{ readonly meta: SnapshotMeta; readonly chunks: AsyncIterable<Uint8Array> }> {
   const value = await readOne(view, stateKey());
@@ -19,7 +20,8 @@ export async function snapshotItems(
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
   const { shards } = state.counters;
 
-  async function* items(): AsyncGenerator<Item> {
+  /** All items but the seal, which then covers their bytes. */
+  async function* contents(): AsyncGenerator<Item> {
     yield { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, machineVersion])] };
     yield { kind: itemKinds.state, parts: [encodeState(state)] };
     for await (const { key, value: client } of readRange(view, clientRange(), yieldTurn)) {
@@ -28,10 +30,10 @@ export async function snapshotItems(
     for await (const { key, value: session } of readRange(view, sessionRange(), yieldTurn)) {
       const id = textOf(sessionKeyId(key));
       const { head, data } = decodeSession(id, shards, session);
-      const head2 = new Uint8Array(6);
-      viewOf(head2).setUint16(0, utf8(id).length);
-      viewOf(head2).setUint32(2, session.length);
-      const parts = [head2, utf8Copy(id), session];
+      const lengths = new Uint8Array(6);
+      viewOf(lengths).setUint16(0, utf8(id).length);
+      viewOf(lengths).setUint32(2, session.length);
+      const parts = [lengths, utf8Copy(id), session];
       if (data === undefined) {
         const apart = await readOne(view, dataKey(head.shard, id));
         if (apart === undefined) throw damaged(id);
@@ -39,7 +41,14 @@ export async function snapshotItems(
       }
       yield { kind: itemKinds.session, parts };
     }
-    yield { kind: itemKinds.seal, parts: [encodeArray(state.counters.export())] };
+  }
+  async function* items(): AsyncGenerator<Item> {
+    let hash = 0;
+    for await (const item of contents()) {
+      for (const part of item.parts) hash = hashBytes(part, hash) >>> 0;
+      yield item;
+    }
+    yield { kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] };
   }
   return { meta, chunks: toChunks(items()) };
 }

@@ -63,7 +63,8 @@ export interface SessionMachineOptions {
   readonly cacheBytes?: number;
   /**
    * A fast 32-bit hash of bytes, the same on every node for ever, since shard hashes are compared between nodes:
-   * CRC-32 (node's `zlib.crc32`).
+   * CRC-32 (node's `zlib.crc32`). Hashing two pieces one after the other, the first's hash as the second's seed, must
+   * equal hashing them together.
    */
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   /** Makes list cursors of this cluster recognisable: its cluster id. */
