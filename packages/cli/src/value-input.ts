@@ -38,12 +38,15 @@ async function readBytes(io: Io, argument: string | undefined): Promise<{ bytes:
   if (argument !== undefined && argument !== '-') {
     return { bytes: new TextEncoder().encode(argument), source: 'the value' };
   }
-  if (argument === undefined && io.stdin.isTTY) {
-    throw usageError('there is no value', 'give it as JSON after the id, as @FILE, or through a pipe');
-  }
+  if (argument === undefined && io.stdin.isTTY) throw noValue();
   const bytes = await io.stdin.readAll(inputBytesMax);
   if (bytes === undefined) throw tooLarge(inputBytesMax + 1);
+  if (argument === undefined && bytes.length === 0) throw noValue();
   return { bytes, source: 'standard input' };
+}
+
+function noValue(): RequestError {
+  return usageError('there is no value', 'give it as JSON after the id, as @FILE, or through a pipe');
 }
 
 async function readInputFile(path: string): Promise<Uint8Array> {

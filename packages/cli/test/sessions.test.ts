@@ -137,6 +137,14 @@ describe('store', () => {
     });
   }
 
+  it('refuses a pipe with nothing in it', async () => {
+    const io = new FakeIo();
+    io.stdinText = '';
+    const { exitCode, stderr } = await io.run('store s1');
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /there is no value/);
+  });
+
   it('names the position of malformed JSON', async () => {
     const { exitCode, stderr } = await new FakeIo().run(['store', 's1', '{"a": 1,}']);
     assert.equal(exitCode, 2);
