@@ -31,6 +31,7 @@ import {
 } from '@holdfast/protocol';
 import type { Channel } from '@holdfast/transport';
 import type { Clock, Timer } from './clock.ts';
+import type { NetworkLog } from './network-log.ts';
 import type { ReplyTarget, RequestSink } from './request-sink.ts';
 
 const handshakeTimeoutMs = 5_000;
@@ -53,7 +54,9 @@ export interface ClientConnectionPorts {
   readonly clusterId: string;
   readonly token: Uint8Array | undefined;
   readonly randomBytes: (size: number) => Uint8Array;
-  readonly describe: () => Pick<Welcome, 'name' | 'logTimeMs' | 'leader' | 'members'>;
+  /** What a new client is told of this node and the cluster, as of now. */
+  readonly welcome: () => Pick<Welcome, 'name' | 'logTimeMs' | 'leader' | 'members'>;
+  readonly log: NetworkLog;
   readonly onClose: (connection: ClientConnection) => void;
 }
 
@@ -117,6 +120,8 @@ export class ClientConnection implements ReplyTarget {
   refuse(failure: Failure): void {
     if (this.#state === 'closed') return;
     this.#flush();
+    const { peerId, address } = this.#channel.remote;
+    this.#ports.log('debug', 'refused a client', { peerId, address, code: failure.code });
     this.#channel.send(encodeErrorFrame(failure));
     void this.#channel.close();
     this.#closed();
@@ -134,14 +139,14 @@ export class ClientConnection implements ReplyTarget {
   }
 
   #receiveHello(frame: Uint8Array): void {
-    const { clusterId, token, randomBytes, selfPeerId, describe } = this.#ports;
+    const { clusterId, token, randomBytes, selfPeerId, welcome } = this.#ports;
     const { remote } = this.#channel;
     const hello = decodeHello(frame);
     if (hello.clusterId !== null && hello.clusterId !== clusterId) {
       throw new RequestError({ code: 'WRONG_CLUSTER', expected: hello.clusterId, actual: clusterId });
     }
     if (token === undefined && !remote.loopback) throw notAuthorised('this node serves its own machine only');
-    const about = describe();
+    const about = welcome();
     // Copied: a view would keep the frame alive as long as the connection.
     this.#clientId = new Uint8Array(hello.clientId);
     this.#bornMs = hello.bornMs ?? about.logTimeMs;

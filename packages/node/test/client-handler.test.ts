@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { decodeAnswer, encodeProof, handshakeProof, operationCodes } from '@holdfast/protocol';
 import { ClientHandler } from '../src/client-handler.ts';
+import { silentLog } from '../src/network-log.ts';
 import { code, get, metadata, store, TestClient, TestSink } from './client-fixtures.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
@@ -34,7 +35,8 @@ describe('client handler', () => {
       clusterId: 'cluster',
       token: options.token,
       randomBytes: (size) => bytes(size, 9),
-      describe: () => ({ name: 'n1', logTimeMs: 77, leader: '127.0.0.1:7400', members: [] }),
+      log: silentLog,
+      welcome: () => ({ name: 'n1', logTimeMs: 77, leader: '127.0.0.1:7400', members: [] }),
     });
     handler.start();
   }
