@@ -7,17 +7,6 @@ import { describeTranscripts } from './testdata.ts';
 
 describeTranscripts({
   folder: 'confchange',
-  passing: [
-    'joint_autoleave.txt',
-    'joint_idempotency.txt',
-    'joint_learners_next.txt',
-    'joint_safety.txt',
-    'simple_idempotency.txt',
-    'simple_promote_demote.txt',
-    'simple_safety.txt',
-    'update.txt',
-    'zero.txt',
-  ],
   newInterpreter,
 });
 

@@ -6,7 +6,6 @@ import { describeTranscripts } from './testdata.ts';
 
 describeTranscripts({
   folder: 'quorum',
-  passing: ['joint_commit.txt', 'joint_vote.txt', 'majority_commit.txt', 'majority_vote.txt'],
   newInterpreter: () => interpret,
 });
 
