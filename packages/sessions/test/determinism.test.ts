@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Command, RequestIdentity } from '@holdfast/protocol';
 import fc from 'fast-check';
 import { type Applied, type LogEntry, type Reply, SessionMachine } from '../src/index.ts';
-import { each, LogMaker, openMachine, options, type Request, store, takeSnapshot } from './harness.ts';
+import { audit, each, LogMaker, openMachine, options, type Request, store, takeSnapshot } from './harness.ts';
 import { Model } from './model.ts';
 import { TinyEngine } from './tiny-engine.ts';
 
@@ -105,6 +105,7 @@ describe('determinism', () => {
         assert.deepEqual(one.shardHashes(), two.shardHashes());
         assert.deepEqual(one.stats(), two.stats());
         assert.equal(one.revision, two.revision);
+        await audit(one);
       }),
       runs,
     );
@@ -195,6 +196,21 @@ describe('determinism', () => {
 });
 
 describe('the machine', () => {
+  it('shows counted reads and touches in the hash of the shard', async () => {
+    const machine = await openMachine();
+    const log = new LogMaker();
+    machine.apply(log.add(1_000, [store('a', { ttlMs: 50 })]));
+    const seen = new Set([machine.shardHashes().join()]);
+    const access = { id: 'a', createdRevision: 1, count: 1, lastAccessedAt: 1_000 };
+    machine.apply(log.add(1_000, [{ type: 'access', accesses: [access] }]));
+    seen.add(machine.shardHashes().join());
+    machine.apply(log.add(1_001, [{ type: 'access', accesses: [{ ...access, count: 0, lastAccessedAt: 1_001 }] }]));
+    seen.add(machine.shardHashes().join());
+    machine.apply(log.add(1_001, [{ type: 'touch', id: 'a', ttlMs: null }]));
+    seen.add(machine.shardHashes().join());
+    assert.equal(seen.size, 4);
+  });
+
   it('agrees with the plain model on every reply and every session', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(entry, { maxLength: 30 }), fc.array(fc.boolean()), async (steps, flushes) => {
