@@ -3,7 +3,7 @@ import { encodeErrorFrame } from '@holdfast/protocol';
 import type { Channel, Host } from '@holdfast/transport';
 import { ClientConnection, type ClientConnectionPorts } from './client-connection.ts';
 
-export const clientProtocol = '/holdfast/client/1';
+const clientProtocol = '/holdfast/client/1';
 const connectionsMax = 1_000;
 
 export interface ClientHandlerOptions extends Omit<ClientConnectionPorts, 'onClose' | 'selfPeerId'> {

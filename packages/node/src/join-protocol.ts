@@ -12,7 +12,7 @@ import type { NodeId } from '@holdfast/raft';
 import type { Member } from './member-directory.ts';
 
 export const joinProtocol = '/holdfast/join/1';
-export const joinVersion = 1;
+const joinVersion = 1;
 const frameBytesMax = 1_048_576;
 const membersMax = 1_024;
 
@@ -160,14 +160,15 @@ export function encodeJoinRefusal(error: unknown): Uint8Array {
   return encodeArray(['refused', encodeFailure(failure)]);
 }
 
-/** Members as nested arrays, shared with the frames between members. */
-export function readMembers(list: Fields): Member[] {
+/** Members as nested arrays. */
+function readMembers(list: Fields): Member[] {
   if (list.left > membersMax) throw list.wrong('members', `at most ${membersMax}`);
   const members: Member[] = [];
   while (list.left > 0) members.push(readMember(list.list('a member')));
   return members;
 }
 
+/** One of them; also in the frames between members. */
 export function readMember(fields: Fields): Member {
   const member: Member = {
     nodeId: fields.integer('nodeId'),

@@ -5,9 +5,9 @@ import type { Channel } from '@holdfast/transport';
 import type { Clock } from './clock.ts';
 import { PeerError } from './peer-codec.ts';
 
-export const peerProtocolVersion = 1;
+const peerProtocolVersion = 1;
 /** How long either end waits for the other's first frame. */
-export const handshakeTimeoutMs = 3_000;
+const handshakeTimeoutMs = 3_000;
 const frameBytesMax = 2_048;
 
 /** What the opener of a channel says. Its peer id is not in it: the encrypted link proves that. */
@@ -98,7 +98,7 @@ export function encodeAnswer(answer: PeerAnswer): Uint8Array {
 }
 
 /** @throws {RequestError} VALIDATION */
-export function decodeAnswer(frame: Uint8Array): PeerAnswer {
+function decodeAnswer(frame: Uint8Array): PeerAnswer {
   const fields = open(frame);
   const isRefused = fields.choice('kind', ['welcome', 'refused']) === 'refused';
   const answer: PeerAnswer = isRefused

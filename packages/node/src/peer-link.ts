@@ -7,7 +7,7 @@ import type { PeerHello, PeerRefusal, PeerWelcome } from './peer-handshake.ts';
 import { type LaneName, laneNames, PeerLane, type PeerLanePorts } from './peer-lane.ts';
 
 /** An open incoming control lane silent for this long is dead: its sender sends at least once a second. */
-export const silenceMsMax = 4_000;
+const silenceMsMax = 4_000;
 
 export interface PeerLinkPorts extends Pick<PeerLanePorts, 'host' | 'clock' | 'random' | 'log'> {
   readonly selfNodeId: NodeId;

@@ -19,7 +19,7 @@ import type { Member, MemberDirectory } from './member-directory.ts';
 import type { NetworkLog } from './network-log.ts';
 import { PeerError } from './peer-codec.ts';
 
-export const peerQueryProtocol = '/holdfast/peer/1';
+const peerQueryProtocol = '/holdfast/peer/1';
 const version = 1;
 const servedMax = 64;
 const requestTimeoutMs = 5_000;

@@ -223,6 +223,26 @@ describe('peer links', () => {
     assert.equal(two.events.at(-1), 'up 1');
   });
 
+  it('notices by its boot counter that a peer started again, although nobody saw it die', async () => {
+    const [one, two] = await pair();
+    for (const [from, to] of [
+      ['peer-1', 'peer-2'],
+      ['peer-2', 'peer-1'],
+    ] as const)
+      world.network.cut(from, to);
+    two.links.close();
+    world.network.kill('peer-2');
+    await settled();
+    assert.equal(one.links.isUp(2), true, 'nothing was seen');
+    world.network.heal();
+    const again = world.start(2, [1, 2], { bootCounter: 2 });
+    await world.clock.pass(200);
+    assert.deepEqual(one.events, ['up 2', 'down 2', 'up 2']);
+    one.links.send([message({ type: 'MsgHeartbeat', from: 1, to: 2 })]);
+    await settled();
+    assert.equal(again.received.length, 1);
+  });
+
   it('keeps idle links alive with empty frames', async () => {
     const [one, two] = await pair();
     await world.clock.pass(60_000);
