@@ -26,6 +26,8 @@ const clientProtocol = '/holdfast/client/1';
 const frameBytes = 1_048_576;
 /** Above this the link is behind; more waits in the client until it has caught up. */
 const queuedBytesMax = 2 * 1_048_576;
+/** Bytes of requests under way at once; a node refuses more than 16 MiB of one client. */
+const underWayBytesMax = 12 * 1_048_576;
 
 export interface ConnectionEvents {
   onReply(connection: Connection, request: OpenRequest, reply: WireReply): void;
@@ -57,6 +59,7 @@ export class Connection {
   readonly #channel: Channel;
   readonly #events: ConnectionEvents;
   readonly #underWay = new Map<number, OpenRequest>();
+  #underWayBytes = 0;
   #lastNumber = 0;
   #lost = false;
 
@@ -110,6 +113,11 @@ export class Connection {
     return !this.draining && this.#channel.queuedBytes < queuedBytesMax;
   }
 
+  /** Bytes of requests that may be sent now. One may go over: it is far smaller. */
+  get roomBytes(): number {
+    return underWayBytesMax - this.#underWayBytes;
+  }
+
   /** Sends requests, in as few frames as their size allows. Writes have their identity already. */
   send(requests: readonly OpenRequest[], nowMs: number): void {
     let wire: WireRequest[] = [];
@@ -126,6 +134,7 @@ export class Connection {
       request.number = this.#nextNumber();
       request.attempts++;
       this.#underWay.set(request.number, request);
+      this.#underWayBytes += request.body.length;
       bytes += size;
       wire.push({
         number: request.number,
@@ -141,8 +150,7 @@ export class Connection {
 
   /** The caller no longer waits for this request; its reply, if any, is dropped. */
   forget(request: OpenRequest): void {
-    this.#underWay.delete(request.number);
-    request.connection = undefined;
+    this.#land(request);
     this.#closeIfDrained();
   }
 
@@ -182,8 +190,7 @@ export class Connection {
       for (const reply of decodeReplyFrame(frame)) {
         const request = this.#underWay.get(reply.number);
         if (request === undefined) continue;
-        this.#underWay.delete(reply.number);
-        request.connection = undefined;
+        this.#land(request);
         this.#events.onReply(this, request, reply);
       }
     } catch (error) {
@@ -191,6 +198,12 @@ export class Connection {
       this.abandon(error instanceof Error ? error.message : String(error));
     }
     this.#closeIfDrained();
+  }
+
+  #land(request: OpenRequest): void {
+    if (!this.#underWay.delete(request.number)) return;
+    this.#underWayBytes -= request.body.length;
+    request.connection = undefined;
   }
 
   #closeIfDrained(): void {
@@ -202,8 +215,7 @@ export class Connection {
     this.#lost = true;
     this.draining = true;
     const requests = [...this.#underWay.values()];
-    this.#underWay.clear();
-    for (const request of requests) request.connection = undefined;
+    for (const request of requests) this.#land(request);
     this.#events.onLost(this, requests, failure);
   }
 }

@@ -108,8 +108,9 @@ export class Dispatcher implements LinkEvents {
     const batch: OpenRequest[] = [];
     const held: OpenRequest[] = [];
     let room = this.#settings.inFlightMax - connection.underWay;
+    let roomBytes = connection.roomBytes;
     let at = 0;
-    for (; at < ready.length && room > 0; at++) {
+    for (; at < ready.length && room > 0 && roomBytes > 0; at++) {
       const request = ready[at];
       if (request === undefined || request.settled) continue;
       if (request.isWrite && !this.#identify(request, connection)) {
@@ -118,6 +119,7 @@ export class Dispatcher implements LinkEvents {
       }
       batch.push(request);
       room--;
+      roomBytes -= request.body.length;
     }
     this.#ready = at < ready.length ? held.concat(ready.slice(at)) : held;
     connection.send(batch, performance.now());
@@ -166,9 +168,10 @@ export class Dispatcher implements LinkEvents {
         this.#expired(connection, request);
         break;
       case 'NOT_READY':
-        this.#link.leave(connection, true);
-        if (this.#link.hasAlternatives) this.#makeReady(request);
-        else this.#retryLater(request);
+        if (this.#link.hasAlternatives) {
+          this.#link.leave(connection, true);
+          this.#makeReady(request);
+        } else this.#retryLater(request);
         break;
       case 'NO_QUORUM':
         // This node may be the one that is cut off.
