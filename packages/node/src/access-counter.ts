@@ -99,12 +99,18 @@ export class AccessCounter {
   async #replicate(accesses: readonly Access[]): Promise<void> {
     const { commands } = this.#ports;
     try {
-      await commands.run({ type: 'access', accesses }, { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() });
+      await commands.run(
+        { type: 'access', accesses },
+        { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() },
+      );
     } catch (error) {
       if (!(error instanceof RequestError) || error.code !== 'CLIENT_EXPIRED') throw error;
       // Nothing was counted: the identity lay idle too long. A new one may try again.
       this.#identity = undefined;
-      await commands.run({ type: 'access', accesses }, { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() });
+      await commands.run(
+        { type: 'access', accesses },
+        { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() },
+      );
     }
   }
 

@@ -78,7 +78,7 @@ export class Applier {
       onApplied(applied, machine().logTimeMs);
       return;
     }
-    const conf = applyConfChange(decodeConfChange(entry.type, entry.data));
+    const conf = applyConfChange(decodeConfChange(entry.data));
     machine().applyConfChange(index, term, conf);
     onConfChange(conf);
   }

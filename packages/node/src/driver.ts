@@ -200,7 +200,11 @@ export class Driver {
       if (this.#stopped) return;
       if (error !== undefined) this.#fail(error);
       else if (snapshot === undefined) this.#deliver(responses);
-      else installSnapshot(snapshot).then(() => this.#deliver(responses), (reason) => this.#fail(reason));
+      else
+        installSnapshot(snapshot).then(
+          () => this.#deliver(responses),
+          (reason) => this.#fail(reason),
+        );
     });
   }
 

@@ -5,7 +5,7 @@ import {
   encodeBatch,
   type Failure,
   limits,
-  operationOf,
+  type Operation,
   type RequestIdentity,
 } from '@holdfast/protocol';
 import type { Reply } from '@holdfast/sessions';
@@ -139,7 +139,8 @@ export class Proposals {
       const reply = replies[position];
       if (command === undefined) waiter.target.reply(waiter.number, 'store', {});
       else if (reply === undefined) waiter.target.fail(waiter.number, { code: 'INTERNAL', problem: 'no reply' });
-      else if (reply.ok) waiter.target.reply(waiter.number, operationOf(command.operationCode), reply.answer);
+      // The node's own commands do not look at the operation.
+      else if (reply.ok) waiter.target.reply(waiter.number, reply.operation as Operation, reply.answer);
       else waiter.target.fail(waiter.number, reply.failure);
     }
     if (this.#queue.length > 0) this.#ports.wake();

@@ -13,7 +13,7 @@ import type { WaitingRead } from './read-rounds.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { SystemCommands } from './system-commands.ts';
 
-const TIME_TIMEOUT_MS = 5_000;
+const COMMAND_TIMEOUT_MS = 5_000;
 
 export interface QueriesPorts {
   readonly machine: () => SessionMachine;
@@ -62,7 +62,8 @@ export class Queries {
     }
     const record = this.#ports.machine().get(query.id);
     // Only here may a node's own clock hide a session: nothing better is promised for a stale read.
-    if (record?.expiresAt !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs()) notFound(read, query.id);
+    if (record?.expiresAt !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs())
+      notFound(read, query.id);
     else this.#answerSession(read, query, record, nowMs());
   }
 
@@ -84,7 +85,7 @@ export class Queries {
       const reads = this.#awaitingTime;
       this.#awaitingTime = [];
       this.#isTimeAsked = false;
-      this.#ports.commands.passTime(TIME_TIMEOUT_MS).then(
+      this.#ports.commands.passTime(COMMAND_TIMEOUT_MS).then(
         () => {
           for (const waiting of reads) this.#afterTime(waiting);
         },
@@ -159,11 +160,11 @@ export class Queries {
   }
 
   async #cleanup(nowMs: number): Promise<Answers['cleanup']> {
-    const { machine, sweeper, commands } = this.#ports;
+    const { sweeper, commands } = this.#ports;
     const removed = await sweeper.sweep(nowMs);
-    void machine;
-    void commands;
-    return { removed, removedSinceLastCleanup: removed };
+    const end = { type: 'expire', ids: [], endsCleanup: true } as const;
+    const { removedSinceLastCleanup } = await commands.run(end, { timeoutMs: COMMAND_TIMEOUT_MS });
+    return { removed, removedSinceLastCleanup };
   }
 
   #settle<O extends Operation>(read: WaitingRead, operation: O, answer: Promise<Answers[Operation]>): void {

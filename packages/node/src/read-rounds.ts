@@ -54,7 +54,10 @@ export class ReadRounds {
 
   submit(read: WaitingRead): void {
     if (this.#count >= READS_MAX) {
-      read.target.fail(read.number, { code: 'OVERLOADED', problem: `this node has ${this.#count} reads waiting already` });
+      read.target.fail(read.number, {
+        code: 'OVERLOADED',
+        problem: `this node has ${this.#count} reads waiting already`,
+      });
       return;
     }
     this.#count += 1;

@@ -1,3 +1,4 @@
+import type { SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
 import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
 import type { Clock, Timer } from './clock.ts';
@@ -76,7 +77,7 @@ export class StateKeeper {
   #look(): void {
     const { clock, log, machine, logKeepBytes } = this.#ports;
     if (machine().dirtyBytes > 0 && clock.monotonicMs() - this.#flushedAtMs >= FLUSH_INTERVAL_MS) this.#queueFlush();
-    if (log.sizeBytes > logKeepBytes * TRIM_FACTOR) this.#queue(() => this.#checkpoint());
+    if (log.sizeBytes() > logKeepBytes * TRIM_FACTOR) this.#queue(() => this.#checkpoint());
   }
 
   #queueFlush(): void {
@@ -91,18 +92,19 @@ export class StateKeeper {
 
   async #checkpoint(): Promise<void> {
     const { log, engine, machine } = this.#ports;
-    if (log.sizeBytes <= this.#ports.logKeepBytes * TRIM_FACTOR) return;
+    if (log.sizeBytes() <= this.#ports.logKeepBytes * TRIM_FACTOR) return;
+    const { appliedIndex, appliedTerm, conf } = machine();
+    const at = { index: appliedIndex, term: appliedTerm, conf };
     await machine().flush();
     this.#flushedAtMs = this.#ports.clock.monotonicMs();
-    const flushedIndex = machine().flushedIndex;
-    const appliedIndex = (await engine.checkpoint()) ? flushedIndex : await this.#writeSnapshotFile();
-    await log.checkpoint({ appliedIndex });
-    await log.compact(appliedIndex);
-    await this.#ports.snapshotFiles.removeOlderThan(appliedIndex);
+    const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();
+    await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
+    await log.compact(checkpoint.index);
+    await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
   }
 
   /** For engines that keep nothing durable themselves. */
-  async #writeSnapshotFile(): Promise<number> {
+  async #writeSnapshotFile(): Promise<SnapshotMeta> {
     const { machine, snapshotFiles } = this.#ports;
     const { meta, chunks, release } = await machine().snapshotChunks();
     const writer = await snapshotFiles.create(meta);
@@ -115,7 +117,7 @@ export class StateKeeper {
     } finally {
       await release();
     }
-    return meta.index;
+    return meta;
   }
 
   #queue(work: () => Promise<void>): void {

@@ -1,22 +1,12 @@
 import {
-  type Answers,
   encodeCommandBody,
   operationCodes,
-  type RequestIdentity,
   RequestError,
+  type RequestIdentity,
+  type SystemAnswers,
   type SystemCommand,
 } from '@holdfast/protocol';
 import type { Proposals } from './proposals.ts';
-
-/** What the cluster's own commands answer. */
-export interface SystemAnswers {
-  expire: { readonly removed: number };
-  access: Record<string, never>;
-  'allocate-member': { readonly nodeId: number };
-  'update-member': Record<string, never>;
-  mark: Record<string, never>;
-}
-export type AnyAnswer = Answers[keyof Answers] | SystemAnswers[keyof SystemAnswers];
 
 /** Proposes commands of the node itself: sweeps, counted reads, members, marks. */
 export class SystemCommands {

@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const command = fileURLToPath(new URL('../../packages/cli/bin/holdfast.js', import.meta.url));
+const READY_TIMEOUT_MS = 20_000;
+
+/** What a finished command said. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built `holdfast` command to its end. */
+export async function holdfast(args: readonly string[], options: { input?: string } = {}): Promise<CommandResult> {
+  const child = spawn(process.execPath, [command, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** One `holdfast start` process that can be killed and started again on its data directory. */
+export class NodeProcess {
+  readonly name: string;
+  readonly address: string;
+  readonly dataDirectory: string;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | undefined;
+  #stderr = '';
+
+  constructor(name: string, address: string, dataDirectory: string, flags: readonly string[]) {
+    this.name = name;
+    this.address = address;
+    this.dataDirectory = dataDirectory;
+    this.#flags = flags;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** What the process wrote to stderr since it was started last. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Resolves with the ready line. `flags` default to those of the first start. */
+  async start(flags: readonly string[] = this.#flags): Promise<string> {
+    const child = spawn(process.execPath, [command, 'start', '--data', this.dataDirectory, ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#stderr = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString()).slice(-16_384);
+    });
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => fail(`no ready line within ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
+      const fail = (why: string) => {
+        clearTimeout(timer);
+        reject(new Error(`${this.name}: ${why}\n${this.#stderr}`));
+      };
+      child.once('exit', (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (!line.startsWith('ready ')) return;
+        clearTimeout(timer);
+        child.removeAllListeners('exit');
+        resolve(line);
+      });
+    });
+  }
+
+  /** Restarts with nothing but its data directory. */
+  restart(): Promise<string> {
+    return this.start([]);
+  }
+
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+}
+
+/** A cluster of real processes on loopback, in a directory that goes with it. */
+export class ClusterProcess implements AsyncDisposable {
+  readonly nodes: NodeProcess[] = [];
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async start(size: number, flags: readonly string[] = []): Promise<ClusterProcess> {
+    const cluster = new ClusterProcess(await mkdtemp(join(tmpdir(), 'holdfast-e2e-')));
+    try {
+      for (let count = 0; count < size; count += 1) await cluster.add(flags);
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get addresses(): string[] {
+    return this.nodes.map((node) => node.address);
+  }
+
+  /** Starts one more node, which joins those that are there. */
+  async add(flags: readonly string[] = []): Promise<NodeProcess> {
+    const name = `n${this.nodes.length + 1}`;
+    const address = `127.0.0.1:${await freePort()}`;
+    const join_ = this.nodes.flatMap((node) => ['--join', node.address]);
+    const node = new NodeProcess(name, address, join(this.#directory, name), [
+      '--listen',
+      address,
+      '--name',
+      name,
+      ...join_,
+      ...flags,
+    ]);
+    this.nodes.push(node);
+    await node.start();
+    return node;
+  }
+
+  /** The node that leads now, as a running one tells it; undefined while there is none. */
+  async leader(): Promise<NodeProcess | undefined> {
+    const running = this.nodes.find((node) => node.pid !== undefined);
+    const { code, stdout } = await holdfast(['status', '--json', '--node', running?.address ?? '']);
+    if (code !== 0) return undefined;
+    const { leader } = JSON.parse(stdout) as { leader: string | null };
+    return this.nodes.find((node) => node.name === leader);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,36 @@
+import { AcknowledgedWriter, missingSessions, sleep } from './acknowledged-writer.ts';
+import { ClusterProcess } from './cluster-process.ts';
+
+export interface FailoverReport {
+  /** Longest time without an acknowledged write around each kill, ms. */
+  readonly gapsMs: number[];
+  readonly acknowledged: number;
+  /** Acknowledged sessions that some node did not return. */
+  readonly missing: string[];
+}
+
+/** Kills and restarts the leader `kills` times under one writer, then reads every acknowledged session on every node. */
+export async function failover(kills: number, report: (line: string) => void): Promise<FailoverReport> {
+  await using cluster = await ClusterProcess.start(3);
+  const writer = new AcknowledgedWriter(cluster.addresses, 'failover');
+  writer.start();
+  await writer.acknowledge(50);
+  const gapsMs: number[] = [];
+  for (let round = 1; round <= kills; round += 1) {
+    const leader = await cluster.leader();
+    if (leader === undefined) throw new Error('no leader to kill');
+    const killedAtMs = performance.now();
+    await leader.kill();
+    await writer.acknowledge(20);
+    const gapMs = writer.longestGapMs(killedAtMs, killedAtMs + 1);
+    gapsMs.push(gapMs);
+    report(`kill ${round}: ${leader.name}, ${gapMs.toFixed(0)} ms without an acknowledged write`);
+    await leader.restart();
+    await writer.acknowledge(20);
+    await sleep(200);
+  }
+  await writer.stop();
+  const missing: string[] = [];
+  for (const address of cluster.addresses) missing.push(...(await missingSessions(address, writer.ids)));
+  return { gapsMs, acknowledged: writer.ids.length, missing };
+}

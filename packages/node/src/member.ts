@@ -1,0 +1,295 @@
+import { type Failure, RequestError } from '@holdfast/protocol';
+import { NONE, type NodeId } from '@holdfast/raft';
+import type { Host } from '@holdfast/transport';
+import { Admission } from './admission.ts';
+import { ClientHandler } from './client-handler.ts';
+import { ClusterView, isVoter } from './cluster-view.ts';
+import { ConsistencyCheck } from './consistency-check.ts';
+import { JoinServer } from './join-server.ts';
+import { type Member as KnownMember, MemberDirectory } from './member-directory.ts';
+import { Membership } from './membership.ts';
+import { NodeDescriptors } from './node-descriptors.ts';
+import { PeerLinks } from './peer-links.ts';
+import { confirmByMembers, PeerQueries } from './peer-query.ts';
+import { Replica, type ReplicaParts } from './replica.ts';
+import { SnapshotTransfer } from './snapshot-transfer.ts';
+
+const SERVING_RETRY_MS = 20;
+const PROBE_TIMEOUT_MS = 1_000;
+/** A new node waits this long to become a voter before it says that it is ready. */
+const PROMOTION_WAIT_MS = 5_000;
+const HAND_OVER_MS = 1_000;
+
+/** Who this node is. */
+export interface MemberIdentity {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly peerId: string;
+  /** Of its data directory. */
+  readonly nonce: string;
+  readonly name: string;
+  readonly address: string;
+  readonly bootCounter: number;
+  readonly version: string;
+}
+
+type FromMember =
+  | 'nodeId'
+  | 'send'
+  | 'sendState'
+  | 'onLeader'
+  | 'onMembers'
+  | 'notReady'
+  | 'status'
+  | 'members'
+  | 'check';
+
+export interface MemberParts extends Omit<ReplicaParts, FromMember> {
+  readonly identity: MemberIdentity;
+  readonly host: Host;
+  /** Members this node was told of when it joined; replicated state takes over when it gets here. */
+  readonly knownMembers: readonly KnownMember[];
+  /** Log index of the configuration in which they were seen. */
+  readonly knownAtIndex: number;
+  readonly token: Uint8Array | undefined;
+}
+
+/** One member of a cluster: a replica and its ways to peers, joiners and clients. Imports no network of its own. */
+export class Member {
+  readonly #parts: MemberParts;
+  readonly #replica: Replica;
+  readonly #directory = new MemberDirectory();
+  readonly #links: PeerLinks;
+  readonly #peerQueries: PeerQueries;
+  readonly #transfer: SnapshotTransfer;
+  readonly #descriptors: NodeDescriptors;
+  readonly #membership: Membership;
+  readonly #joins: JoinServer;
+  readonly #clients: ClientHandler;
+  #isServing = false;
+  #isStopping = false;
+
+  constructor(parts: MemberParts) {
+    this.#parts = parts;
+    const { identity, host, clock, random, randomBytes, report, token } = parts;
+    const { nodeId, clusterId } = identity;
+    const directory = this.#directory;
+    const machine = () => this.#replica.machine;
+    const self = { clusterId, nodeId, bootCounter: identity.bootCounter, epoch: 0, address: identity.address };
+
+    this.#replica = new Replica({
+      ...parts,
+      nodeId,
+      send: (messages) => this.#links.send(messages),
+      sendState: (state) => this.#transfer.sendSnapshot(state),
+      onLeader: () => this.#descriptors.changed(),
+      onMembers: () => this.#membersChanged(),
+      notReady: () => this.#notReady(),
+      status: () => view.status(),
+      members: () => view.members(),
+      check: () => check.run(),
+    });
+    const { raft, commands } = this.#replica;
+
+    this.#peerQueries = new PeerQueries({ host, clock, clusterId, directory, log: report });
+    this.#links = new PeerLinks({
+      host,
+      clock,
+      random,
+      self,
+      directory,
+      times: () => ({ logTimeMs: this.#replica.clusterClock.nowMs(), wallMs: clock.wallMs() }),
+      log: report,
+      confirm: confirmByMembers(this.#peerQueries, directory, nodeId),
+    });
+    this.#transfer = new SnapshotTransfer({
+      host,
+      clock,
+      self,
+      directory,
+      log: report,
+      onSnapshot: (_from, meta, message, chunks) => this.#replica.onState(meta, message, chunks),
+    });
+    this.#membership = new Membership({
+      raft,
+      clock,
+      conf: () => machine().conf,
+      nameOf: (id) => machine().member(id)?.name,
+      isReachable: (id) => id === nodeId || this.#links.isUp(id),
+      propose: (change) => this.#replica.proposeConfChange(change),
+    });
+    const admission = new Admission({
+      clusterId,
+      raft,
+      machine,
+      commands,
+      membership: this.#membership,
+      queries: this.#peerQueries,
+      directory,
+    });
+    this.#joins = new JoinServer({
+      host,
+      clock,
+      clusterId,
+      token,
+      randomBytes,
+      log: report,
+      allocate: async (request) => admission.admit(request),
+    });
+    const view = new ClusterView({
+      self: identity,
+      raft,
+      machine,
+      clock,
+      directory,
+      descriptors: () => this.#descriptors,
+    });
+    this.#descriptors = new NodeDescriptors({
+      gossip: host.gossip,
+      clusterId,
+      clock,
+      directory,
+      own: () => view.descriptor(),
+      isLinkUp: (id) => this.#links.isUp(id),
+    });
+    const check = new ConsistencyCheck({
+      selfNodeId: nodeId,
+      machine,
+      commands,
+      waiters: this.#replica.waiters,
+      queries: this.#peerQueries,
+      members: () => view.members().items,
+    });
+    this.#peerQueries.handle('hashes-at', async ({ index }) => ({ shardHashes: await check.ownHashesAt(index) }));
+    this.#clients = new ClientHandler({
+      host,
+      clock,
+      soon: parts.soon,
+      clusterId,
+      token,
+      randomBytes,
+      sink: this.#replica.requests,
+      log: report,
+      welcome: () => ({
+        name: identity.name,
+        logTimeMs: machine().logTimeMs,
+        leader: directory.get(raft.lead)?.address ?? null,
+        members: directory.members(),
+      }),
+    });
+  }
+
+  /** Resolves with what went wrong when the node can no longer go on; never otherwise. */
+  get failed(): Promise<Error> {
+    return this.#replica.failed;
+  }
+
+  /**
+   * Takes part in the cluster, and resolves when a write can be committed through this node.
+   * @throws {RequestError} NOT_READY when `signal` aborts first
+   */
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    const { knownMembers, knownAtIndex } = this.#parts;
+    for (const member of knownMembers) this.#directory.addProvisional(member, knownAtIndex);
+    this.#membersChanged();
+    this.#links.onMessages = (from, messages, times) => this.#replica.onMessages(from, messages, times);
+    this.#links.onUnreachable = (nodeId) => this.#replica.onUnreachable(nodeId);
+    this.#links.onLinkDown = (nodeId) => this.#onLinkDown(nodeId);
+    this.#links.start();
+    this.#transfer.start();
+    this.#peerQueries.start();
+    this.#descriptors.start();
+    this.#clients.start();
+    this.#replica.start();
+    this.#membership.start();
+    await this.#untilServing(signal);
+    this.#joins.start();
+    this.#isServing = true;
+    this.#descriptors.changed();
+  }
+
+  /** Hands over, then leaves in order. `abandon`: the replica has failed, and nothing more may be written. */
+  async stop({ abandon }: { abandon: boolean }): Promise<void> {
+    this.#isStopping = true;
+    this.#joins.close();
+    this.#membership.stop();
+    if (!abandon && this.#isServing) await this.#handOver();
+    this.#clients.close();
+    this.#descriptors.close();
+    this.#transfer.close();
+    this.#peerQueries.close();
+    this.#links.close();
+    await this.#replica.stop({ abandon });
+  }
+
+  async #untilServing(signal: AbortSignal | undefined): Promise<void> {
+    const { clock, identity } = this.#parts;
+    const startedAtMs = clock.monotonicMs();
+    for (;;) {
+      if (signal?.aborted) throw new RequestError({ code: 'NOT_READY', problem: 'starting was given up' });
+      const isServing = await this.#canCommit();
+      const hasWaited = clock.monotonicMs() - startedAtMs >= PROMOTION_WAIT_MS;
+      if (isServing && (hasWaited || isVoter(this.#replica.machine.conf, identity.nodeId))) return;
+      await new Promise<void>((resolve) => void clock.after(SERVING_RETRY_MS, resolve));
+    }
+  }
+
+  async #canCommit(): Promise<boolean> {
+    try {
+      await this.#introduce();
+      await this.#replica.commands.passTime(PROBE_TIMEOUT_MS);
+      return true;
+    } catch (error) {
+      if (error instanceof RequestError) return false;
+      throw error;
+    }
+  }
+
+  /** The founder gives itself its id, the first; a node that has moved tells its new address. */
+  async #introduce(): Promise<void> {
+    const { nodeId, peerId, nonce, name, address } = this.#parts.identity;
+    const { commands, machine, raft } = this.#replica;
+    const known = machine.member(nodeId);
+    const timeout = { timeoutMs: PROBE_TIMEOUT_MS };
+    if (known === undefined && raft.isLeader) {
+      await commands.run({ type: 'allocate-member', peerId, nonce, name, address }, timeout);
+    } else if (known !== undefined && (known.name !== name || known.address !== address)) {
+      await commands.run({ type: 'update-member', nodeId, name, address }, timeout);
+    }
+  }
+
+  /** A leader that leaves lets another voter lead first, so that writes hardly pause. */
+  async #handOver(): Promise<void> {
+    const { raft } = this.#replica;
+    const { clock, identity } = this.#parts;
+    let target: NodeId | undefined;
+    let best = -1;
+    for (const [id, { match, isLearner, recentActive }] of raft.status().progress) {
+      if (id === identity.nodeId || isLearner || !recentActive || !this.#links.isUp(id) || match <= best) continue;
+      target = id;
+      best = match;
+    }
+    await this.#replica.drain(target);
+    const untilMs = clock.monotonicMs() + HAND_OVER_MS;
+    while (target !== undefined && clock.monotonicMs() < untilMs && (raft.isLeader || raft.lead === NONE)) {
+      await new Promise<void>((resolve) => void clock.after(10, resolve));
+    }
+  }
+
+  #membersChanged(): void {
+    const { machine } = this.#replica;
+    this.#directory.replace(machine.members, machine.removedMemberIds, machine.appliedIndex);
+  }
+
+  #onLinkDown(nodeId: NodeId): void {
+    this.#descriptors.linkDown(nodeId);
+    this.#replica.clusterClock.forgetPeer(nodeId);
+    this.#replica.onLinkDown(nodeId);
+  }
+
+  #notReady(): Failure | undefined {
+    if (this.#isStopping) return { code: 'NOT_READY', problem: 'this node is stopping' };
+    if (!this.#isServing) return { code: 'NOT_READY', problem: 'this node is starting' };
+    return undefined;
+  }
+}

@@ -1,0 +1,293 @@
+import type { Answers, Failure } from '@holdfast/protocol';
+import { type ConfChange, type Message, NONE, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
+import type { Applied, SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
+import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import { AccessCounter } from './access-counter.ts';
+import { AppliedWaiters } from './applied-waiters.ts';
+import { Applier } from './applier.ts';
+import type { Clock } from './clock.ts';
+import { ClusterClock } from './cluster-clock.ts';
+import { Driver, TICK_MS } from './driver.ts';
+import { FastElection } from './fast-election.ts';
+import type { NetworkLog } from './network-log.ts';
+import { Proposals } from './proposals.ts';
+import { Queries } from './queries.ts';
+import { raftLogView } from './raft-log-view.ts';
+import { ReadRounds } from './read-rounds.ts';
+import type { RequestSink } from './request-sink.ts';
+import { Requests } from './requests.ts';
+import { StateKeeper } from './state-keeper.ts';
+import { type OutgoingState, StateSnapshots } from './state-snapshots.ts';
+import { Sweeper } from './sweeper.ts';
+import { SystemCommands } from './system-commands.ts';
+
+/** An election timeout lies between 500 and 950 ms: event-loop pauses under load stay below it. */
+const ELECTION_TICKS = 500 / TICK_MS;
+const HEARTBEAT_TICKS = 100 / TICK_MS;
+
+/** What a replica is made of. Everything that touches the world is passed in. */
+export interface ReplicaParts {
+  readonly nodeId: NodeId;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly machine: SessionMachine;
+  readonly machineOptions: SessionMachineOptions;
+  readonly logKeepBytes: number;
+  /** Time between sweeps by the leader; 0: only when asked. */
+  readonly cleanupIntervalMs: number;
+  readonly clock: Clock;
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** Runs at the end of this turn of the event loop, before what was sent in it leaves. */
+  readonly soon: (run: () => void) => void;
+  readonly report: NetworkLog;
+  readonly send: (messages: readonly Message[]) => void;
+  readonly sendState: (state: OutgoingState) => Promise<void>;
+  readonly onLeader: (lead: NodeId) => void;
+  /** The configuration or the member table changed. */
+  readonly onMembers: () => void;
+  readonly notReady: () => Failure | undefined;
+  readonly status: () => Answers['status'];
+  readonly members: () => Answers['members'];
+  readonly check: () => Promise<Answers['check']>;
+}
+
+/**
+ * One copy of the state: Raft, the log, the state machine, and the ways of writes and reads through them. Knows peers
+ * only as receivers of messages.
+ */
+export class Replica {
+  readonly raft: RawNode;
+  readonly clusterClock: ClusterClock;
+  readonly commands: SystemCommands;
+  readonly waiters: AppliedWaiters;
+  readonly requests: RequestSink;
+  #fail: (error: Error) => void = () => {};
+  /** Resolves with what went wrong when this replica can no longer go on; never otherwise. */
+  readonly failed: Promise<Error> = new Promise((resolve) => {
+    this.#fail = resolve;
+  });
+
+  readonly #parts: ReplicaParts;
+  #machine: SessionMachine;
+  readonly #proposals: Proposals;
+  readonly #reads: ReadRounds;
+  readonly #applier: Applier;
+  readonly #keeper: StateKeeper;
+  readonly #snapshots: StateSnapshots;
+  readonly #driver: Driver;
+  readonly #accesses: AccessCounter;
+  readonly #sweeper: Sweeper;
+  readonly #election: FastElection;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.#machine = parts.machine;
+    const { nodeId, clock, random, log, engine, snapshotFiles, soon, report, randomBytes } = parts;
+    const machine = () => this.#machine;
+    const nowMs = () => clock.monotonicMs();
+    const logTimeMs = () => this.clusterClock.nowMs();
+    const wake = () => this.#driver.wake();
+    const onFatal = (error: unknown) => this.#onFatal(error);
+
+    this.clusterClock = new ClusterClock(clock, parts.machine.logTimeMs);
+    this.raft = new RawNode({
+      id: nodeId,
+      electionTicks: ELECTION_TICKS,
+      heartbeatTicks: HEARTBEAT_TICKS,
+      log: raftLogView(log, machine),
+      applied: parts.machine.appliedIndex,
+      random,
+    });
+    this.#proposals = new Proposals({
+      self: { nodeId, incarnation: Math.floor(random() * 2 ** 48) },
+      nowMs,
+      propose: (payload) => this.#driver.propose(payload),
+      wake,
+    });
+    this.commands = new SystemCommands(this.#proposals);
+    const firstContext = Math.floor(random() * 2 ** 20) * 2 ** 32;
+    this.#reads = new ReadRounds(
+      {
+        nowMs,
+        readIndex: (context) => this.#driver.readIndex(context),
+        // While the state is being replaced nothing may be read from it.
+        appliedIndex: () => (this.#snapshots.isInstalling ? -1 : this.#machine.appliedIndex),
+        serve: (read, timeMs) => queries.serve(read, timeMs),
+        wake,
+      },
+      firstContext,
+    );
+    this.waiters = new AppliedWaiters(clock, () => this.#machine.appliedIndex);
+    this.#applier = new Applier({
+      machine,
+      nowMs,
+      soon,
+      applyConfChange: (change) => this.raft.applyConfChange(change),
+      onApplied: (applied) => this.#onApplied(applied),
+      onConfChange: () => {
+        this.waiters.onApplied();
+        parts.onMembers();
+      },
+      onFatal,
+    });
+    this.#keeper = new StateKeeper({
+      clock,
+      log,
+      engine,
+      snapshotFiles,
+      machine,
+      logKeepBytes: parts.logKeepBytes,
+      onFatal,
+    });
+    this.#snapshots = new StateSnapshots({
+      machine,
+      replaceMachine: (replaced) => this.#replaceMachine(replaced),
+      machineOptions: parts.machineOptions,
+      engine,
+      files: snapshotFiles,
+      keeper: this.#keeper,
+      sendState: parts.sendState,
+      reportSnapshot: (to, delivered) => this.#driver.reportSnapshot(to, delivered),
+      report,
+    });
+    this.#driver = new Driver({
+      raft: this.raft,
+      log,
+      applier: this.#applier,
+      proposals: this.#proposals,
+      reads: this.#reads,
+      clock,
+      clusterClock: this.clusterClock,
+      soon,
+      send: parts.send,
+      sendSnapshot: (message) => void this.#snapshots.send(message),
+      installSnapshot: (snapshot) => this.#snapshots.install(snapshot),
+      onLeader: parts.onLeader,
+      onFatal,
+    });
+    this.#election = new FastElection({
+      clock,
+      random,
+      raft: this.raft,
+      forgetLeader: () => this.#driver.forgetLeader(),
+      campaign: () => this.#driver.campaign(),
+    });
+    this.#accesses = new AccessCounter({
+      clock,
+      commands: this.commands,
+      newIdentity: () => ({ clientId: randomBytes(16), bornMs: this.#machine.logTimeMs }),
+      onError: (error) => report('warn', 'reads were not counted', { problem: problemOf(error) }),
+    });
+    this.#sweeper = new Sweeper({
+      clock,
+      machine,
+      commands: this.commands,
+      isLeader: () => this.raft.isLeader,
+      nowMs: logTimeMs,
+      intervalMs: parts.cleanupIntervalMs,
+      onError: (error) => report('warn', 'a sweep of expired sessions failed', { problem: problemOf(error) }),
+    });
+    const queries = new Queries({
+      machine,
+      sweeper: this.#sweeper,
+      commands: this.commands,
+      accesses: this.#accesses,
+      nowMs: logTimeMs,
+      engineStats: () => engine.stats(),
+      status: parts.status,
+      members: parts.members,
+      check: parts.check,
+    });
+    this.requests = new Requests({
+      proposals: this.#proposals,
+      reads: this.#reads,
+      queries,
+      nowMs,
+      notReady: parts.notReady,
+    });
+  }
+
+  get machine(): SessionMachine {
+    return this.#machine;
+  }
+
+  start(): void {
+    this.#driver.start();
+    this.#keeper.start();
+    this.#sweeper.start();
+  }
+
+  onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+    this.#driver.onMessages(from, messages, times);
+  }
+
+  /** A peer sends its whole state. Resolves once it is durable here; then Raft takes it over. */
+  async onState(meta: SnapshotMeta, message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#snapshots.receive(meta, chunks);
+    this.#driver.onSnapshot({ ...message, snapshot: meta });
+  }
+
+  onUnreachable(nodeId: NodeId): void {
+    this.#driver.reportUnreachable(nodeId);
+  }
+
+  onLinkDown(nodeId: NodeId): void {
+    this.#election.onLinkDown(nodeId);
+  }
+
+  proposeConfChange(change: ConfChange): boolean {
+    return this.#driver.proposeConfChange(change);
+  }
+
+  /** Replicates the reads counted so far and hands leadership to `target`; for an orderly stop. */
+  async drain(target: NodeId | undefined): Promise<void> {
+    if (this.raft.lead !== NONE) await this.#accesses.stop();
+    if (target !== undefined && this.raft.isLeader) this.#driver.transferLeader(target);
+  }
+
+  /** Ends all activity; what is applied is written to the engine unless `abandon` says that it cannot be trusted. */
+  async stop({ abandon }: { abandon: boolean }): Promise<void> {
+    this.#driver.stop();
+    this.#applier.stop();
+    this.#sweeper.stop();
+    this.#election.stop();
+    this.#snapshots.stop();
+    this.#proposals.close();
+    this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
+    if (abandon) await this.#keeper.abandon();
+    else await this.#keeper.stop();
+    await this.#parts.log.close();
+    await this.#machine.close();
+    await this.#parts.engine.close();
+  }
+
+  #onApplied(applied: Applied): void {
+    this.clusterClock.observeEntry(this.#machine.logTimeMs);
+    if (applied.header !== undefined) this.#proposals.onApplied(applied.header, applied.replies);
+    this.#keeper.onApplied();
+    this.waiters.onApplied();
+    const changesMembers = applied.replies.some(
+      (reply) => reply.ok && (reply.operation === 'allocate-member' || reply.operation === 'update-member'),
+    );
+    if (changesMembers) this.#parts.onMembers();
+  }
+
+  #replaceMachine(machine: SessionMachine): void {
+    this.#machine = machine;
+    this.clusterClock.observeEntry(machine.logTimeMs);
+    this.waiters.onApplied();
+    this.#parts.onMembers();
+  }
+
+  #onFatal(error: unknown): void {
+    this.#driver.stop();
+    this.#fail(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
