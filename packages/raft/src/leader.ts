@@ -132,7 +132,10 @@ function onSnapshotStatus({ reject }: Message, progress: Progress): void {
 
 /** Hands leadership over (thesis §3.10): brings the target up to date, then asks it to campaign at once. */
 function transferLeader(core: Core, { from: target }: Message, progress: Progress): void {
-  if (progress.isLearner || core.leadTransferee === target || target === core.id) return;
+  if (progress.isLearner || core.leadTransferee === target) return;
+  // A transfer to another target ends here, also by asking for the leader itself.
+  core.leadTransferee = NONE;
+  if (target === core.id) return;
   core.electionElapsed = 0;
   core.leadTransferee = target;
   if (progress.match === core.log.lastIndex()) core.send('MsgTimeoutNow', target);

@@ -181,14 +181,10 @@ describe('membership (Raft thesis §4)', () => {
   });
 
   it('takes no change before the leader has applied an entry of its own term', () => {
-    const cluster = led();
-    cluster.isolate(2);
-    cluster.node(2).raw.campaign();
-    cluster.heal();
-    cluster.tick(1, 3);
-    cluster.tick(3, 3);
-    cluster.node(2).raw.campaign();
+    const cluster = new Cluster();
+    cluster.elect(1);
     cluster.isDelivered = ({ type }) => type !== 'MsgApp';
+    cluster.node(2).raw.campaign();
     cluster.settle();
     const { raw, log } = cluster.node(2);
     assert.equal(raw.isLeader, true);
