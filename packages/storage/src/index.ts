@@ -1,3 +1,4 @@
+export { DataDirectory, type NodeRecord } from './data-directory.ts';
 export * from './disk.ts';
 export * from './engine.ts';
 export * from './errors.ts';
@@ -6,3 +7,4 @@ export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
+export { discardEngine, type EngineOptions, openEngine } from './open-engine.ts';
