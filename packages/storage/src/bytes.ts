@@ -25,7 +25,8 @@ export function getCounter(view: DataView, offset: number): number {
 
 /** CRC-32 (IEEE), going on from `seed`: Node's own, 0.3 µs per 600 B, no dependency. */
 export function checksum(bytes: Uint8Array, seed = 0): number {
-  return crc32(bytes, seed);
+  // zlib takes an empty array without memory for a request to begin anew, and forgets the seed.
+  return bytes.length === 0 ? seed : crc32(bytes, seed);
 }
 
 /** Lays fields out one after the other. */

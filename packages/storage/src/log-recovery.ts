@@ -169,6 +169,8 @@ class Replay {
   readonly index = new EntryIndex({ index: 0, term: 0 });
   #hardState: HardState = { term: 0, vote: 0, commit: 0 };
   #checkpoint: Checkpoint | undefined;
+  /** The log begins where earlier segments were trimmed, not with a snapshot that was read. */
+  #isBaseTrimmed = true;
   /** Of the last record read; undefined before the first segment. */
   sequence: number | undefined;
   /** The highest sequence that anything read so far calls durable. */
@@ -202,12 +204,13 @@ class Replay {
     this.#hardState = hardState;
     if (conf !== undefined) {
       this.index.reset(previous);
+      this.#isBaseTrimmed = false;
       this.#checkpoint = { ...previous, conf, data: new Uint8Array(0) };
       supersede(this.segments, previous.index + 1);
     } else if (entries.length === 0) {
       return;
-    } else if (previous.index < this.index.base.index && this.segments.length === 1) {
-      // The segment before this one was trimmed while its last entries were superseded by these.
+    } else if (previous.index < this.index.base.index && this.#isBaseTrimmed) {
+      // Segments were trimmed of which these entries supersede the last ones.
       this.index.reset(previous);
     } else if (this.index.term(previous.index) !== previous.term) {
       throw new RangeError(`entries after ${previous.index} do not follow what is there`);

@@ -73,13 +73,16 @@ describe('log', () => {
   it('keeps the newer entry when the older one was still waiting to be written', async () => {
     const disk = new MemoryDisk();
     const log = await create(disk, { cacheBytes: 0 });
-    const first = append(log, { entries: entries(2, 3, 1) });
-    const second = append(log, { entries: entries(4, 8, 1) });
-    const third = append(log, { hardState: { term: 2, vote: 0, commit: 1 }, entries: entries(4, 5, 2) });
-    await Promise.all([first, second, third]);
-    assert.deepEqual(readAll(log), [...entries(2, 3, 1), ...entries(4, 5, 2)]);
+    // The older one fills the segment, so that the newer one is written later.
+    const older = append(log, { entries: entries(2, 8, 1, 900) });
+    const newer = append(log, { hardState: { term: 2, vote: 0, commit: 1 }, entries: entries(4, 5, 2, 3_000) });
+    const expected = [...entries(2, 3, 1, 900), ...entries(4, 5, 2, 3_000)];
+    await older;
+    assert.deepEqual(readAll(log), expected);
+    await newer;
+    assert.deepEqual(readAll(log), expected);
     await log.close();
-    assert.deepEqual(readAll(await open(disk)), [...entries(2, 3, 1), ...entries(4, 5, 2)]);
+    assert.deepEqual(readAll(await open(disk)), expected);
   });
 
   it('starts anew after an installed snapshot', async () => {
