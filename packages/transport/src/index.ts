@@ -4,3 +4,4 @@ export { generatePrivateKey, peerIdOf } from './identity.ts';
 export { createHost, type HostOptions } from './libp2p-host.ts';
 export { defaultHostLimits, type HostLimits } from './limits.ts';
 export type { Channel, Gossip, Host, Remote } from './ports.ts';
+export { atTurnEnd } from './turn.ts';

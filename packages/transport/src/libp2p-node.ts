@@ -6,13 +6,14 @@ import type { GossipSub } from '@chainsafe/libp2p-gossipsub';
 import type { Libp2p } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
-import { tls } from '@libp2p/tls';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import { type Address, formatAddress, hostAndPort, parseAddress, toMultiaddr } from './address.ts';
 import { problemOf, TransportError } from './errors.ts';
 import { decodePrivateKey } from './identity.ts';
+import { withLazyWindows } from './lazy-windows.ts';
 import type { HostLimits } from './limits.ts';
+import { nativeTls } from './native-tls.ts';
 import { quietLogger } from './quiet-logger.ts';
 
 /** A node, and the gossip service if it has one. */
@@ -36,14 +37,16 @@ export async function startNode(
     ...(privateKey === undefined ? {} : { privateKey: decodePrivateKey(privateKey) }),
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     // The first that both know is taken. TLS runs in native code; noise is for implementations without it.
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [nativeTls(), noise()],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 1_024,
-        maxOutboundStreams: 1_024,
-        // A paused stream is sent one more window, which must fit its buffer, or it is reset.
-        streamOptions: { maxStreamWindowSize: 1_048_576, maxReadBufferLength: 8 * 1_048_576 },
-      }),
+      withLazyWindows(
+        yamux({
+          maxInboundStreams: 1_024,
+          maxOutboundStreams: 1_024,
+          // A paused stream is sent one more window, which must fit its buffer, or it is reset.
+          streamOptions: { maxStreamWindowSize: 1_048_576, maxReadBufferLength: 8 * 1_048_576 },
+        }),
+      ),
     ],
     connectionManager: {
       maxConnections: limits.connectionsMax,
