@@ -36,6 +36,8 @@ export class ClientTable {
   /** In the order of last use, oldest first. */
   readonly #clients = new Map<string, Client>();
   #replyCount = 0;
+  /** The last in the map. */
+  #newest: Client | undefined;
   readonly #changed = new Set<string>();
   readonly #forgotten = new Map<string, Uint8Array>();
 
@@ -52,6 +54,7 @@ export class ClientTable {
     for (const [name, client] of this.#clients) {
       if (client.lastUsedMs >= timeMs - forgottenAfterMs) return;
       this.#clients.delete(name);
+      if (client === this.#newest) this.#newest = undefined;
       this.#replyCount -= client.replies.size;
       this.#changed.delete(name);
       this.#forgotten.set(name, client.clientId);
@@ -88,11 +91,14 @@ export class ClientTable {
     client.replies.set(identity.sequence, reply);
     this.#replyCount += 1;
     client.lastUsedMs = timeMs;
-    // To the end of the map: the order of last use.
-    if (known !== undefined) this.#clients.delete(name);
-    this.#clients.set(name, client);
+    if (client !== this.#newest) {
+      // To the end of the map: the order of last use.
+      if (known !== undefined) this.#clients.delete(name);
+      this.#clients.set(name, client);
+      this.#forgotten.delete(name);
+      this.#newest = client;
+    }
     this.#changed.add(name);
-    this.#forgotten.delete(name);
     return reply;
   }
 
@@ -166,6 +172,7 @@ export class ClientTable {
     const sorted = [...this.#clients].sort(([, left], [, right]) => left.lastUsedMs - right.lastUsedMs);
     this.#clients.clear();
     for (const [name, client] of sorted) this.#clients.set(name, client);
+    this.#newest = undefined;
   }
 }
 

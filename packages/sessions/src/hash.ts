@@ -44,11 +44,6 @@ export function mix(hash: number, word: number): number {
   return Math.imul(rotate(hash ^ scramble(word), 13), 5) + 0xe6546b64;
 }
 
-/** Adds a safe integer, all of its bits. */
-export function mixInteger(hash: number, value: number): number {
-  return mix(mix(hash, value | 0), (value / 4_294_967_296) | 0);
-}
-
 /** Spreads every bit over the whole hash; the result is not negative. */
 export function finish(hash: number): number {
   hash ^= hash >>> 16;

@@ -9,7 +9,6 @@ import type {
   SystemAnswers,
   TouchCommand,
 } from '@holdfast/protocol';
-import { copyOf } from './bytes.ts';
 import { hashId, hashLabels } from './hash.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
@@ -42,7 +41,8 @@ export function runStore(context: Context, command: StoreCommand): Reply {
 
   const revision = state.revision + 1;
   state.revision = revision;
-  const data = copyOf(command.data);
+  // A view on the entry's own bytes: it gets a place of its own when it is written to the engine.
+  const { data } = command;
   const keepsLabels = command.keepTtl && live !== undefined;
   const user = keepsLabels ? live.user : command.user;
   const tags = keepsLabels ? live.tags : command.tags;

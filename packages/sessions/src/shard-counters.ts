@@ -1,5 +1,5 @@
 /** Per shard: how many sessions, how many bytes, and a running hash that does not depend on their order. */
-import { finish, mix, mixInteger } from './hash.ts';
+import { finish, mix } from './hash.ts';
 import type { SessionHead } from './record-codec.ts';
 import type { SessionRecord } from './types.ts';
 
@@ -37,8 +37,21 @@ export class ShardCounters {
     const sizeBytes = record.data === undefined ? record.sizeBytes : record.data.length;
     this.sessions[shard] = (this.sessions[shard] ?? 0) + sign;
     this.bytes[shard] = (this.bytes[shard] ?? 0) + sign * sizeBytes;
-    this.#lane1[shard] = (this.#lane1[shard] ?? 0) + sign * recordHash(record, sizeBytes, 0x9e3779b9);
-    this.#lane2[shard] = (this.#lane2[shard] ?? 0) + sign * recordHash(record, sizeBytes, 0x3c6ef372);
+
+    // Every logical field takes part, in one of two chains; each lane of the sum then depends on both.
+    let even = mix(0x9e3779b9, record.idHash);
+    let odd = mix(0x3c6ef372, record.dataHash);
+    even = mix(even, sizeBytes);
+    odd = mix(odd, record.labelsHash);
+    even = mix(even, fold(record.createdAt));
+    odd = mix(odd, fold(record.lastAccessedAt));
+    even = mix(even, fold(record.expiresAt ?? -1));
+    odd = mix(odd, fold(record.ttlMs ?? -1));
+    even = mix(even, fold(record.accessCount));
+    odd = mix(odd, fold(record.createdRevision));
+    even = mix(even, fold(record.revision));
+    this.#lane1[shard] = (this.#lane1[shard] ?? 0) + sign * finish(even + Math.imul(odd, 0x85ebca77));
+    this.#lane2[shard] = (this.#lane2[shard] ?? 0) + sign * finish(odd ^ Math.imul(even, 0xc2b2ae3d));
   }
 
   totalSessions(): number {
@@ -82,20 +95,9 @@ export class ShardCounters {
   }
 }
 
-/** Every logical field takes part; what is 32 bits of hash already goes in as it is. */
-function recordHash(record: Countable, sizeBytes: number, seed: number): number {
-  let hash = mix(seed, record.idHash);
-  hash = mix(hash, record.dataHash);
-  hash = mix(hash, sizeBytes);
-  hash = mix(hash, record.labelsHash);
-  hash = mixInteger(hash, record.createdAt);
-  hash = mixInteger(hash, record.lastAccessedAt);
-  hash = mixInteger(hash, record.expiresAt ?? -1);
-  hash = mixInteger(hash, record.ttlMs ?? -1);
-  hash = mixInteger(hash, record.accessCount);
-  hash = mixInteger(hash, record.createdRevision);
-  hash = mixInteger(hash, record.revision);
-  return finish(hash);
+/** All bits of a safe integer in one word. */
+function fold(value: number): number {
+  return (value | 0) ^ Math.imul((value / 4_294_967_296) | 0, 0x9e3779b1);
 }
 
 function hex(word: number): string {

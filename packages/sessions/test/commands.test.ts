@@ -74,14 +74,6 @@ describe('store', () => {
       currentRevision: null,
     });
   });
-
-  it('does not change when the bytes it was given change later', async () => {
-    const node = await Driven.open();
-    const entry = node.log.add(1_000, [store('a')]);
-    node.machine.apply(entry);
-    entry.payload.fill(0xff);
-    assert.deepEqual(node.machine.get('a')?.data, Uint8Array.of(1, 2, 3));
-  });
 });
 
 describe('touch', () => {

@@ -118,6 +118,23 @@ describe('flush', () => {
     assert.equal(engine.size, 1, 'more than the state is left');
   });
 
+  it('ends the hold of sessions on the log entries they came in', async () => {
+    const node = await Driven.open();
+    node.applyAll(1_000, [
+      store('a'),
+      store('b', { data: new Uint8Array(2_000) }),
+      store('c', { data: new Uint8Array(90_000) }),
+    ]);
+    await node.machine.flush();
+    for (const id of ['a', 'b', 'c']) {
+      const data = node.machine.get(id)?.data ?? assert.fail();
+      assert.ok(
+        data.buffer.byteLength < 2 * data.length + 200,
+        `${id} keeps ${data.buffer.byteLength} bytes in memory`,
+      );
+    }
+  });
+
   it('takes the engine from a machine that had it before', async () => {
     const node = await Driven.open();
     node.done(1_000, store('a'));
