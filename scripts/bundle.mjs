@@ -1,6 +1,6 @@
 // Bundles the command line: one small file to load for `--help`, others for the parts that need the network.
 // Importing libp2p unbundled costs 0.9 s, bundled 0.25 s.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -29,11 +29,16 @@ const { outputFiles } = await build({
   logLevel: 'warning',
 });
 
-// Only what changed is written and only what is stale removed: nodes may be running from this folder.
+// Nodes may be running from this folder, and load a part only when they need it: what has not changed is left alone, and
+// what is stale goes a day after it was written.
+const staleAfterMs = 86_400_000;
 mkdirSync(outdir, { recursive: true });
 for (const { path, contents } of outputFiles) {
   if (existsSync(path) && readFileSync(path).equals(contents)) continue;
   writeFileSync(path, contents);
 }
 const current = new Set(outputFiles.map(({ path }) => basename(path)));
-for (const name of readdirSync(outdir)) if (!current.has(name)) rmSync(join(outdir, name));
+for (const name of readdirSync(outdir)) {
+  const path = join(outdir, name);
+  if (!current.has(name) && Date.now() - statSync(path).mtimeMs > staleAfterMs) rmSync(path);
+}
