@@ -44,7 +44,7 @@ const filter: fc.Arbitrary<ListFilter> = fc.record(
   {
     prefix: id,
     user: id,
-    tag: id,
+    tag: fc.string({ unit: 'binary', minLength: 1, maxLength: 15 }),
     shard: count,
     sizeBytesMin: count,
     sizeBytesMax: count,

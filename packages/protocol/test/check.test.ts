@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  type Command,
+  checkCommand,
+  checkQuery,
+  formatDuration,
+  formatSize,
+  limits,
+  parseDurationMs,
+  parseSizeBytes,
+  type Query,
+  RequestError,
+  type StoreCommand,
+} from '../src/index.ts';
+import { command, query } from './arbitraries.ts';
+
+const sound: StoreCommand = {
+  type: 'store',
+  id: 'a',
+  data: new Uint8Array(0),
+  ttlMs: null,
+  user: null,
+  tags: [],
+  ifAbsent: false,
+  ifRevision: null,
+  keepTtl: false,
+};
+
+function refusal(check: () => void): RequestError {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof RequestError) return error;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+describe('limits of commands', () => {
+  const allowed: readonly (readonly [string, Partial<StoreCommand>])[] = [
+    ['an id of 512 bytes', { id: 'x'.repeat(512) }],
+    ['an id of 512 bytes in other letters', { id: 'é'.repeat(256) }],
+    ['data of 1 MiB', { data: new Uint8Array(limits.valueBytesMax) }],
+    ['a hundred years', { ttlMs: limits.ttlMsMax }],
+    ['16 tags of 64 bytes', { tags: Array.from({ length: 16 }, (_, i) => `${i}`.padStart(64, '0')) }],
+  ];
+  for (const [what, change] of allowed) {
+    it(`allow ${what}`, () => checkCommand({ ...sound, ...change }));
+  }
+
+  const refused: readonly (readonly [string, Partial<StoreCommand>, string, RegExp])[] = [
+    ['an empty id', { id: '' }, 'VALIDATION', /the session id is empty/],
+    ['an id of 513 bytes', { id: 'x'.repeat(513) }, 'TOO_LARGE', /session id is 513 bytes; the limit is 512/],
+    ['an id that is too long only in bytes', { id: 'é'.repeat(257) }, 'TOO_LARGE', /514 bytes/],
+    ['an id with half a surrogate pair', { id: 'a\ud800' }, 'VALIDATION', /not sound Unicode/],
+    ['data over 1 MiB', { data: new Uint8Array(limits.valueBytesMax + 1) }, 'TOO_LARGE', /session data/],
+    ['a ttl of zero', { ttlMs: 0 }, 'VALIDATION', /time to live is 0 ms/],
+    ['a negative ttl', { ttlMs: -5 }, 'VALIDATION', /time to live is -5 ms/],
+    ['half a millisecond', { ttlMs: 0.5 }, 'VALIDATION', /0.5 ms/],
+    ['more than a hundred years', { ttlMs: limits.ttlMsMax + 1 }, 'VALIDATION', /time to live/],
+    ['an empty user', { user: '' }, 'VALIDATION', /the user is empty/],
+    ['17 tags', { tags: Array.from({ length: 17 }, (_, i) => `${i}`) }, 'VALIDATION', /17 tags; the limit is 16/],
+    ['a tag of 65 bytes', { tags: ['x'.repeat(65)] }, 'TOO_LARGE', /a tag is 65 bytes/],
+    ['a tag given twice', { tags: ['a', 'b', 'a'] }, 'VALIDATION', /"a" is given twice/],
+    ['if-absent with if-revision', { ifAbsent: true, ifRevision: 1 }, 'VALIDATION', /absent and have a revision/],
+    ['a negative revision', { ifRevision: -1 }, 'VALIDATION', /revision/],
+  ];
+  for (const [what, change, code, message] of refused) {
+    it(`refuse ${what} and say what to do`, () => {
+      const error = refusal(() => checkCommand({ ...sound, ...change }));
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      if (error.failure.code === 'VALIDATION') assert.notEqual(error.failure.hint, '');
+    });
+  }
+
+  const others: readonly (readonly [string, Command])[] = [
+    ['a delete of no id', { type: 'delete', ids: [] }],
+    ['a delete of 1,001 ids', { type: 'delete', ids: Array.from({ length: 1_001 }, (_, i) => `${i}`) }],
+    ['a sweep of nothing that ends no cleanup', { type: 'expire', ids: [] }],
+    ['a touch with a negative ttl', { type: 'touch', id: 'a', ttlMs: -1 }],
+    ['a member without a name', { type: 'update-member', nodeId: 1, name: '', address: 'a:1' }],
+  ];
+  for (const [what, refusedCommand] of others) {
+    it(`refuse ${what}`, () => assert.equal(refusal(() => checkCommand(refusedCommand)).code, 'VALIDATION'));
+  }
+
+  it('allow the sweep that ends a cleanup to be empty', () => {
+    checkCommand({ type: 'expire', ids: [], endsCleanup: true });
+  });
+
+  it('either pass any command of the right types or refuse it with a typed error', () => {
+    fc.assert(
+      fc.property(command, (any) => {
+        try {
+          checkCommand(any);
+        } catch (error) {
+          assert.ok(error instanceof RequestError);
+        }
+      }),
+    );
+  });
+});
+
+describe('limits of queries', () => {
+  it('allow every sound query', () => {
+    checkQuery({ type: 'list', filter: { prefix: '', shard: 0 }, limit: 10_000, cursor: null });
+    fc.assert(fc.property(query, (any) => checkQuery(any)));
+  });
+
+  const refused: readonly (readonly [string, Query])[] = [
+    ['a page of nothing', { type: 'list', filter: {}, limit: 0, cursor: null }],
+    ['a page of 10,001', { type: 'list', filter: {}, limit: 10_001, cursor: null }],
+    ['half an item', { type: 'list', filter: {}, limit: 1.5, cursor: null }],
+    ['an empty cursor', { type: 'list', filter: {}, limit: 1, cursor: '' }],
+    ['an endless cursor', { type: 'list', filter: {}, limit: 1, cursor: 'f'.repeat(3_000) }],
+    ['a negative time', { type: 'count', filter: { createdAfter: -1 } }],
+    ['a size that is no number', { type: 'count', filter: { sizeBytesMin: Number.NaN } }],
+    ['an empty id', { type: 'get', id: '', stale: false }],
+  ];
+  for (const [what, refusedQuery] of refused) {
+    it(`refuse ${what}`, () => {
+      assert.ok(['VALIDATION', 'TOO_LARGE'].includes(refusal(() => checkQuery(refusedQuery)).code));
+    });
+  }
+});
+
+describe('durations and sizes', () => {
+  for (const [text, durationMs] of [
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['15m', 900_000],
+    ['12h', 43_200_000],
+    ['7d', 604_800_000],
+    ['1.5h', 5_400_000],
+    ['0', 0],
+  ] as const) {
+    it(`${text} is ${durationMs} ms`, () => assert.equal(parseDurationMs(text), durationMs));
+  }
+
+  for (const text of ['', '5', '-5s', '5 s', 's', '1e3s', '5S', '99999999999999999d', 'Infinity']) {
+    it(`${JSON.stringify(text)} is no duration`, () => {
+      const error = refusal(() => parseDurationMs(text, '--ttl'));
+      assert.match(error.message, /^--ttl .* is not a duration$/);
+    });
+  }
+
+  for (const [text, sizeBytes] of [
+    ['0', 0],
+    ['1500', 1_500],
+    ['10k', 10_240],
+    ['10K', 10_240],
+    ['4M', 4_194_304],
+    ['1.5m', 1_572_864],
+    ['2G', 2_147_483_648],
+  ] as const) {
+    it(`${text} is ${sizeBytes} bytes`, () => assert.equal(parseSizeBytes(text), sizeBytes));
+  }
+
+  for (const text of ['', '-1', '4MB', 'k', '1 k', '0x10']) {
+    it(`${JSON.stringify(text)} is no size`, () =>
+      assert.equal(refusal(() => parseSizeBytes(text)).code, 'VALIDATION'));
+  }
+
+  it('are printed so that they read back the same', () => {
+    fc.assert(
+      fc.property(fc.nat(), (value) => {
+        assert.equal(parseDurationMs(formatDuration(value)), value);
+        assert.equal(parseSizeBytes(formatSize(value)), value);
+      }),
+    );
+    assert.deepEqual([formatDuration(90_000), formatDuration(3_600_000), formatSize(4_194_304)], ['90s', '1h', '4M']);
+  });
+});
