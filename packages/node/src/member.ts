@@ -251,9 +251,10 @@ export class Member {
     const { commands, machine, raft } = this.#replica;
     const known = machine.member(nodeId);
     const timeout = { timeoutMs: PROBE_TIMEOUT_MS };
-    if (known === undefined && raft.isLeader) {
+    if (known === undefined) {
+      if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'the state has not arrived yet' });
       await commands.run({ type: 'allocate-member', peerId, nonce, name, address }, timeout);
-    } else if (known !== undefined && (known.name !== name || known.address !== address)) {
+    } else if (known.name !== name || known.address !== address) {
       await commands.run({ type: 'update-member', nodeId, name, address }, timeout);
     }
   }

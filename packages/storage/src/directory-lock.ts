@@ -25,7 +25,7 @@ export async function acquireLock(directory: string): Promise<() => Promise<void
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
       }
-      await removeIfStale(directory, file, own);
+      await removeIfStale(directory, file);
     }
     throw new StorageError({ code: 'DIRECTORY_LOCKED', directory, pid: 0 });
   } catch (error) {
@@ -53,17 +53,19 @@ async function writeDraft(draft: string, content: string): Promise<void> {
   }
 }
 
-async function removeIfStale(directory: string, file: string, own: string): Promise<void> {
+async function removeIfStale(directory: string, file: string): Promise<void> {
   const content = await readFile(file, 'utf8').catch(() => undefined);
   if (content === undefined) return;
   const [pidText = '', start = ''] = content.trim().split(' ');
   const pid = Number(pidText);
-  if (content !== own && (await isAlive(pid, start))) {
+  if (await isAlive(pid, start)) {
     throw new StorageError({ code: 'DIRECTORY_LOCKED', directory, pid });
   }
-  // Moved before it is removed: of two that find it stale, one gets this very file, the other nothing.
   const stale = `${file}.stale.${process.pid}`;
   await rename(file, stale).catch(() => {});
+  // Between reading and moving it, another process may have made it its own: then it gets it back.
+  const moved = await readFile(stale, 'utf8').catch(() => content);
+  if (moved !== content) await link(stale, file).catch(() => {});
   await unlink(stale).catch(() => {});
 }
 

@@ -1,0 +1,156 @@
+/** Opening what a node keeps: log, engine, snapshot files, and the state machine that fits them. */
+import { RequestError } from '@holdfast/protocol';
+import type { SnapshotMeta } from '@holdfast/raft';
+import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
+import {
+  type DataDirectory,
+  type Disk,
+  discardEngine,
+  type Engine,
+  Log,
+  type LogOptions,
+  type NodeRecord,
+  openEngine,
+  SnapshotFiles,
+  StorageError,
+} from '@holdfast/storage';
+
+/** The state every cluster begins with: node 1 alone, as if by a snapshot at index 1. */
+const founding: SnapshotMeta = {
+  index: 1,
+  term: 1,
+  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+};
+/** What a joining node begins with: nothing. The leader fills it by snapshot. */
+const nothing: SnapshotMeta = {
+  index: 0,
+  term: 0,
+  conf: { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+};
+const FOUNDER_ID = 1;
+
+export interface Stored {
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly machine: SessionMachine;
+  readonly machineOptions: SessionMachineOptions;
+}
+
+export interface StorageBootPorts {
+  readonly disk: Disk;
+  readonly directory: DataDirectory;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  readonly yieldTurn: () => Promise<void>;
+  readonly logKeepBytes: number;
+}
+
+/** Makes the log of a node that has none yet; never of one that had one. */
+export async function createLog(ports: StorageBootPorts, record: NodeRecord): Promise<void> {
+  const { disk, directory } = ports;
+  const base = record.nodeId === FOUNDER_ID ? founding : nothing;
+  // A start that was cut off before it noted that the log is there; nothing was ever written to it.
+  if (await Log.exists(disk, directory.logDirectory)) await disk.remove(directory.logDirectory);
+  const hardState = { term: base.term, vote: 0, commit: base.index };
+  const log = await Log.create(disk, { ...logOptions(ports, record), base, hardState });
+  await log.close();
+}
+
+/**
+ * Opens everything. The engine is only a copy of what log and snapshots hold: one that is damaged, or older than the
+ * log reaches back, is built again from the newest snapshot file that the log vouches for.
+ * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state
+ */
+export async function openStorage(ports: StorageBootPorts, record: NodeRecord): Promise<Stored> {
+  const { disk, directory, hashBytes, yieldTurn } = ports;
+  const log = await Log.open(disk, logOptions(ports, record));
+  try {
+    const snapshotFiles = await SnapshotFiles.open(disk, directory.snapshotDirectory, record.clusterId);
+    const base = record.nodeId === FOUNDER_ID ? founding : nothing;
+    const machineOptions: SessionMachineOptions = {
+      shards: record.shards,
+      hashBytes,
+      cursorSecret: record.clusterId,
+      yieldTurn,
+      founding: base,
+    };
+    const { engine, machine } = await openState(ports, record, log, snapshotFiles, machineOptions);
+    return { log, engine, snapshotFiles, machine, machineOptions };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+async function openState(
+  { directory }: StorageBootPorts,
+  record: NodeRecord,
+  log: Log,
+  snapshotFiles: SnapshotFiles,
+  options: SessionMachineOptions,
+): Promise<{ engine: Engine; machine: SessionMachine }> {
+  const engine = await openEngineOrNew(record.backend, directory.engineDirectory);
+  try {
+    const kept = await openMachine(engine, options);
+    if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept };
+    const snapshot = newestInLog(snapshotFiles, log);
+    if (snapshot !== undefined) {
+      return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(snapshot), options) };
+    }
+    await engine.clear();
+    const empty = await SessionMachine.open(engine, options);
+    if (isCovered(empty, log)) return { engine, machine: empty };
+    throw new RequestError({
+      code: 'CORRUPT',
+      problem: `the state in ${directory.path} is lost: the log begins at ${log.firstIndex()}, and no snapshot reaches it`,
+      hint: 'move the data directory aside and start the node with --join and an empty one',
+    });
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** Whether the log goes on where this state ends. */
+function isCovered({ appliedIndex, appliedTerm }: SessionMachine, log: Log): boolean {
+  return appliedIndex >= log.firstIndex() - 1 && log.term(appliedIndex) === appliedTerm;
+}
+
+/** A file that Raft never took over is not vouched for by the log, and is passed over. */
+function newestInLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta | undefined {
+  return snapshotFiles.list().findLast(({ index, term }) => index >= log.firstIndex() - 1 && log.term(index) === term);
+}
+
+async function openEngineOrNew(backend: string, directory: string): Promise<Engine> {
+  try {
+    return await openEngine({ backend, directory });
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'ENGINE_DAMAGED') throw error;
+    await discardEngine(directory);
+    return openEngine({ backend, directory });
+  }
+}
+
+/** Undefined when what the engine holds cannot be read: then it is built again. */
+async function openMachine(engine: Engine, options: SessionMachineOptions): Promise<SessionMachine | undefined> {
+  try {
+    return await SessionMachine.open(engine, options);
+  } catch (error) {
+    const isDamaged =
+      (error instanceof RequestError && error.code === 'CORRUPT') ||
+      (error instanceof StorageError && error.code === 'ENGINE_DAMAGED');
+    if (isDamaged) return undefined;
+    throw error;
+  }
+}
+
+function logOptions({ directory, randomBytes, logKeepBytes }: StorageBootPorts, record: NodeRecord): LogOptions {
+  return {
+    directory: directory.logDirectory,
+    clusterId: record.clusterId,
+    nodeId: record.nodeId,
+    randomBytes,
+    keepSizeBytes: logKeepBytes,
+  };
+}
