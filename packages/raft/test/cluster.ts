@@ -54,10 +54,7 @@ export class Cluster extends Environment {
       if (node.raw.hasReady()) this.processReady(id);
       while (this.processAppend(id) !== undefined);
       while (this.processApply(id) !== undefined);
-      for (const message of this.messages.filter((each) => each.to === id && isOwn(each))) {
-        this.messages = this.messages.filter((each) => each !== message);
-        node.raw.step(message);
-      }
+      for (const message of this.take(id, { own: true })) node.raw.step(message);
     }
   }
 
@@ -106,11 +103,6 @@ export class Cluster extends Environment {
   inject(type: MessageType, to: NodeId, fields: Partial<Message>): void {
     this.node(to).raw.step(createMessage(type, to, fields));
   }
-}
-
-/** From the node's own storage or the node itself. */
-function isOwn({ from, to }: Message): boolean {
-  return from < 0 || from === to;
 }
 
 export function bytes(text: string): Uint8Array {

@@ -76,6 +76,10 @@ export class TestNode {
     this.#raw = this.#newCore();
   }
 
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
   get raw(): RawNode {
     return this.#raw;
   }
@@ -104,6 +108,8 @@ export class TestNode {
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const { index, term, type, data } = entry;
+      // A snapshot may have overtaken what was handed out before it.
+      if (index <= this.#appliedIndex) continue;
       const isNormal = type === 'EntryNormal';
       const conf = isNormal ? this.log.initialState().conf : this.raw.applyConfChange(decodeConfChange(data));
       this.log.setSnapshot({ index, term, conf });
@@ -122,6 +128,12 @@ export class TestNode {
       applied: this.#appliedIndex,
     });
   }
+}
+
+export interface Selection {
+  readonly type?: MessageType | undefined;
+  readonly own?: boolean;
+  readonly forDrop?: boolean;
 }
 
 export class Environment {
@@ -181,10 +193,16 @@ export class Environment {
     return work;
   }
 
-  /** Takes out the messages for one node, optionally of one type only. Local ones are never lost, so never dropped. */
-  take(to: NodeId, { type, forDrop = false }: { type?: MessageType | undefined; forDrop?: boolean } = {}): Message[] {
+  /**
+   * Takes out the messages for one node; of one type only, only those from inside it, or only those that may be lost
+   * (local ones never are).
+   */
+  take(to: NodeId, { type, own = false, forDrop = false }: Selection = {}): Message[] {
     const isTaken = (message: Message) =>
-      message.to === to && !(forDrop && isLocal(message)) && (type === undefined || message.type === type);
+      message.to === to &&
+      (type === undefined || message.type === type) &&
+      (!own || isLocal(message)) &&
+      (!forDrop || !isLocal(message));
     const taken = this.messages.filter(isTaken);
     this.messages = this.messages.filter((message) => !isTaken(message));
     return taken;
