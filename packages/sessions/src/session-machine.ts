@@ -1,31 +1,21 @@
 /** The replicated state machine: the door. */
-import {
-  type Answers,
-  type Command,
-  decodeBatch,
-  decodeCommandBody,
-  type Failure,
-  type ListFilter,
-  limits,
-  RequestError,
-  type SystemAnswers,
-} from '@holdfast/protocol';
+import { type Answers, decodeBatch, type ListFilter, limits, RequestError } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import type { Engine } from '@holdfast/storage';
 import { ClientTable } from './client-table.ts';
-import { findDue } from './due-scan.ts';
+import { CommandRunner, decodeOrFailure } from './command-runner.ts';
+import { DueFinder } from './due-finder.ts';
 import { hashId } from './hash.ts';
 import { clientKeyId, clientRange, stateKey } from './keys.ts';
 import { Lister } from './lister.ts';
 import { decodeState, encodeState, foundingState, type MachineState } from './machine-state.ts';
 import { readRange } from './range-reader.ts';
 import { RecordStore } from './record-store.ts';
-import { type Context, runAccess, runDelete, runExpire, runStore, runTouch } from './session-commands.ts';
+import type { Context } from './session-commands.ts';
 import { installSnapshot } from './snapshot-install.ts';
 import { snapshotItems } from './snapshot-source.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
 
-const marksMax = 8;
 const defaultCacheBytes = 64 * 1_048_576;
 const defaultShards = 64;
 
@@ -44,14 +34,12 @@ export class SessionMachine {
   readonly #records: RecordStore;
   readonly #clients: ClientTable;
   readonly #context: Context;
+  readonly #runner: CommandRunner;
   readonly #lister: Lister;
-  readonly #marks = new Map<LogIndex, readonly string[]>();
+  readonly #due: DueFinder;
   #flushedIndex: LogIndex;
   #flushing: Promise<void> | undefined;
   #flushQueued: Promise<void> | undefined;
-  /** No session expires before this. */
-  #expiryFloorMs = Number.NEGATIVE_INFINITY;
-  #isScanning = false;
   #isClosed = false;
 
   private constructor(engine: Engine, options: SessionMachineOptions, state: MachineState, clients: ClientTable) {
@@ -68,7 +56,15 @@ export class SessionMachine {
       earliestExpiryMs: Number.POSITIVE_INFINITY,
       hashBytes: options.hashBytes,
     };
+    this.#runner = new CommandRunner(this.#context);
     this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', this.#yieldTurn);
+    this.#due = new DueFinder({
+      engine,
+      context: this.#context,
+      settle: () => this.#settle(),
+      get: (id) => this.get(id),
+      yieldTurn: this.#yieldTurn,
+    });
   }
 
   /**
@@ -179,7 +175,7 @@ export class SessionMachine {
 
   /** A lower bound: no session expires before it (ms, log time); -Infinity until the first `dueIds`. */
   get nextExpiryHint(): number {
-    return Math.min(this.#expiryFloorMs, this.#context.earliestExpiryMs);
+    return this.#due.nextExpiryHint;
   }
 
   /**
@@ -206,8 +202,8 @@ export class SessionMachine {
       if (command === undefined) throw new Error('a command was lost in decoding');
       replies.push(
         identity === undefined
-          ? this.#run(command, index)
-          : this.#clients.once(identity, context.timeMs, () => this.#run(command, index)),
+          ? this.#runner.run(command, index)
+          : this.#clients.once(identity, context.timeMs, () => this.#runner.run(command, index)),
       );
     }
     this.#advance(index, term);
@@ -272,30 +268,14 @@ export class SessionMachine {
 
   /** The hashes as of the mark command at `index`; undefined when it was not applied here or eight others came since. */
   markAt(index: LogIndex): readonly string[] | undefined {
-    return this.#marks.get(index);
+    return this.#runner.markAt(index);
   }
 
   /**
    * Up to `limit` ids of sessions that expire at or before `nowMs`. They stay until an expire command names them.
    */
-  async dueIds(nowMs: number, limit: number): Promise<string[]> {
-    if (nowMs < this.nextExpiryHint) return [];
-    // One scan at a time may raise the bound; it must not lose what another one was still to see.
-    const raisesFloor = !this.#isScanning;
-    if (raisesFloor) {
-      this.#isScanning = true;
-      this.#expiryFloorMs = this.nextExpiryHint;
-      // Expiries set from here on may come too late for the scan: they are kept beside what it finds.
-      this.#context.earliestExpiryMs = Number.POSITIVE_INFINITY;
-    }
-    try {
-      await this.#settle();
-      const due = await findDue(this.#engine, nowMs, limit, (id) => this.get(id), this.#yieldTurn);
-      if (raisesFloor && due.ids.length === 0) this.#expiryFloorMs = due.nextExpiryMs;
-      return due.ids;
-    } finally {
-      if (raisesFloor) this.#isScanning = false;
-    }
+  dueIds(nowMs: number, limit: number): Promise<string[]> {
+    return this.#due.find(nowMs, limit);
   }
 
   /**
@@ -375,35 +355,6 @@ export class SessionMachine {
     await this.#flushing?.catch(() => undefined);
   }
 
-  #run(command: Command | Failure, index: LogIndex): Reply {
-    if ('code' in command) return { ok: false, failure: command };
-    switch (command.type) {
-      case 'store':
-        return runStore(this.#context, command);
-      case 'touch':
-        return runTouch(this.#context, command);
-      case 'delete':
-        return runDelete(this.#context, command);
-      case 'expire':
-        return runExpire(this.#context, command);
-      case 'access':
-        return runAccess(this.#context, command);
-      case 'allocate-member':
-        return orFailure('allocate-member', () => this.#state.members.allocate(command));
-      case 'update-member':
-        return { ok: true, operation: 'update-member', answer: this.#state.members.update(command) };
-      case 'mark': {
-        this.#marks.set(index, this.shardHashes());
-        for (const oldest of this.#marks.keys()) {
-          if (this.#marks.size <= marksMax) break;
-          this.#marks.delete(oldest);
-        }
-        const answer: SystemAnswers['mark'] = { index };
-        return { ok: true, operation: 'mark', answer };
-      }
-    }
-  }
-
   #checkNext(index: LogIndex): void {
     const { appliedIndex } = this.#state;
     if (index !== appliedIndex + 1) throw new Error(`entry ${index} cannot follow applied entry ${appliedIndex}`);
@@ -420,25 +371,6 @@ const defaultFounding = {
   term: 1,
   conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
 };
-
-/** A malformed body fails its own command; an unknown command stops the node. */
-function decodeOrFailure(operationCode: number, body: Uint8Array): Command | Failure {
-  try {
-    return decodeCommandBody(operationCode, body);
-  } catch (error) {
-    if (error instanceof RequestError && error.code !== 'UPGRADE_REQUIRED') return error.failure;
-    throw error;
-  }
-}
-
-function orFailure(operation: 'allocate-member', run: () => object): Reply {
-  try {
-    return { ok: true, operation, answer: run() };
-  } catch (error) {
-    if (error instanceof RequestError) return { ok: false, failure: error.failure };
-    throw error;
-  }
-}
 
 function closed(): RequestError {
   return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
