@@ -56,11 +56,17 @@ export class NodeDisk implements Disk {
 }
 
 class NodeFile implements DiskFile {
-  readonly #fd: number;
+  /** -1 once it is closed: the number may then be another file's. */
+  #fd: number;
   #scratch: Uint8Array | undefined;
 
   constructor(fd: number) {
     this.#fd = fd;
+  }
+
+  #open(): number {
+    if (this.#fd === -1) throw Object.assign(new Error('the file is closed'), { code: 'EBADF' });
+    return this.#fd;
   }
 
   writeSync(parts: readonly Uint8Array[], position: number): void {
@@ -84,14 +90,14 @@ class NodeFile implements DiskFile {
 
   #writeAll(bytes: Uint8Array, size: number, position: number): void {
     let done = 0;
-    while (done < size) done += this.#progress(fs.writeSync(this.#fd, bytes, done, size - done, position + done));
+    while (done < size) done += this.#progress(fs.writeSync(this.#open(), bytes, done, size - done, position + done));
   }
 
   #writeGathered(parts: readonly Uint8Array[], size: number, position: number): void {
     let rest = parts;
     let done = 0;
     for (;;) {
-      let written = this.#progress(fs.writevSync(this.#fd, rest as Uint8Array[], position + done));
+      let written = this.#progress(fs.writevSync(this.#open(), rest as Uint8Array[], position + done));
       done += written;
       if (done >= size) return;
       // A short write: go on in the middle of the part it stopped in.
@@ -111,7 +117,7 @@ class NodeFile implements DiskFile {
   readSync(target: Uint8Array, position: number): number {
     let done = 0;
     while (done < target.length) {
-      const count = fs.readSync(this.#fd, target, done, target.length - done, position + done);
+      const count = fs.readSync(this.#open(), target, done, target.length - done, position + done);
       if (count === 0) break;
       done += count;
     }
@@ -122,7 +128,7 @@ class NodeFile implements DiskFile {
     let done = 0;
     while (done < target.length) {
       const count = await new Promise<number>((resolve, reject) => {
-        fs.read(this.#fd, target, done, target.length - done, position + done, (error, bytes) =>
+        fs.read(this.#open(), target, done, target.length - done, position + done, (error, bytes) =>
           error === null ? resolve(bytes) : reject(error),
         );
       });
@@ -132,8 +138,9 @@ class NodeFile implements DiskFile {
     return done;
   }
 
-  sync(): Promise<void> {
-    return settled((callback) => fs.fdatasync(this.#fd, callback));
+  async sync(): Promise<void> {
+    const fd = this.#open();
+    await settled((callback) => fs.fdatasync(fd, callback));
   }
 
   async allocate(sizeBytes: number): Promise<void> {
@@ -141,7 +148,7 @@ class NodeFile implements DiskFile {
     for (let at = 0; at < sizeBytes; ) {
       const length = Math.min(zeros.length, sizeBytes - at);
       at += await new Promise<number>((resolve, reject) => {
-        fs.write(this.#fd, zeros, 0, length, at, (error, written) =>
+        fs.write(this.#open(), zeros, 0, length, at, (error, written) =>
           error === null ? resolve(this.#progress(written)) : reject(error),
         );
       });
@@ -150,18 +157,22 @@ class NodeFile implements DiskFile {
     }
   }
 
-  truncate(sizeBytes: number): Promise<void> {
-    return settled((callback) => fs.ftruncate(this.#fd, sizeBytes, callback));
+  async truncate(sizeBytes: number): Promise<void> {
+    const fd = this.#open();
+    await settled((callback) => fs.ftruncate(fd, sizeBytes, callback));
   }
 
   sizeBytes(): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.fstat(this.#fd, (error, stats) => (error === null ? resolve(stats.size) : reject(error)));
+      fs.fstat(this.#open(), (error, stats) => (error === null ? resolve(stats.size) : reject(error)));
     });
   }
 
   close(): Promise<void> {
-    return settled((callback) => fs.close(this.#fd, callback));
+    const fd = this.#fd;
+    if (fd === -1) return Promise.resolve();
+    this.#fd = -1;
+    return settled((callback) => fs.close(fd, callback));
   }
 }
 

@@ -1,0 +1,136 @@
+import type { LogIndex, SnapshotMeta } from '@holdfast/raft';
+import type { Disk } from './disk.ts';
+import { StorageError } from './errors.ts';
+import { readSnapshot, readSnapshotHeader, SnapshotWriter } from './snapshot-file.ts';
+
+const SNAPSHOT_NAME = /^(\d{16})-(\d{16})\.snapshot$/;
+const TEMPORARY_NAME = /\.partial$/;
+
+interface Found {
+  readonly meta: SnapshotMeta;
+  readonly metaBytes: Uint8Array;
+}
+
+/** The state snapshots of one node: files named after the index and term of the last entry they contain. */
+export class SnapshotFiles {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #clusterId: string;
+  /** By index, oldest first. */
+  #found: Found[] = [];
+  #damaged: StorageError[] = [];
+  #number = 0;
+
+  private constructor(disk: Disk, directory: string, clusterId: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#clusterId = clusterId;
+  }
+
+  /**
+   * Makes the directory if needed, removes unfinished files, and reads the headers of the rest.
+   * @throws {StorageError} `WRONG_CLUSTER`, `NEWER_VERSION`, `IO`
+   */
+  static async open(disk: Disk, directory: string, clusterId: string): Promise<SnapshotFiles> {
+    const files = new SnapshotFiles(disk, directory, clusterId);
+    await disk.makeDirectory(directory);
+    for (const name of await disk.list(directory)) {
+      const path = `${directory}/${name}`;
+      if (TEMPORARY_NAME.test(name)) await disk.remove(path);
+      if (!SNAPSHOT_NAME.test(name)) continue;
+      try {
+        const { meta, metaBytes } = await readSnapshotHeader(disk, path, clusterId);
+        if (nameOf(meta) !== name) throw damagedName(path);
+        files.#add({ meta, metaBytes });
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.code !== 'SNAPSHOT_DAMAGED') throw error;
+        files.#damaged.push(error);
+      }
+    }
+    return files;
+  }
+
+  /** Files whose header is damaged: they are left alone, and not offered. */
+  get damaged(): readonly StorageError[] {
+    return this.#damaged;
+  }
+
+  /**
+   * Begins a new snapshot. `metaBytes` are the caller's own and come back with `metaBytes()`.
+   * @throws {StorageError} `NO_SPACE`, `IO`
+   */
+  create(meta: SnapshotMeta, metaBytes: Uint8Array = new Uint8Array(0)): Promise<SnapshotWriter> {
+    this.#number += 1;
+    const temporaryPath = `${this.#directory}/${this.#number}.partial`;
+    const header = { clusterId: this.#clusterId, meta, metaBytes };
+    return SnapshotWriter.begin(this.#disk, temporaryPath, this.#pathOf(meta), header, () =>
+      this.#add({ meta, metaBytes }),
+    );
+  }
+
+  /** All that are whole by their name and header, oldest first. */
+  list(): readonly SnapshotMeta[] {
+    return this.#found.map(({ meta }) => meta);
+  }
+
+  newest(): SnapshotMeta | undefined {
+    return this.#found.at(-1)?.meta;
+  }
+
+  metaBytes(meta: SnapshotMeta): Uint8Array | undefined {
+    return this.#found.find((found) => isSame(found.meta, meta))?.metaBytes;
+  }
+
+  /**
+   * The chunks, each proved. Only a complete iteration proves the whole: before something is replaced by them, call
+   * `verify`.
+   * @throws {StorageError} `SNAPSHOT_DAMAGED`, `SNAPSHOT_MISSING`, `IO`
+   */
+  read(meta: SnapshotMeta): AsyncGenerator<Uint8Array> {
+    return readSnapshot(this.#disk, this.#pathOf(meta), this.#clusterId);
+  }
+
+  /** Reads all of it. @throws {StorageError} as `read` */
+  async verify(meta: SnapshotMeta): Promise<{ readonly chunks: number; readonly sizeBytes: number }> {
+    let chunks = 0;
+    let sizeBytes = 0;
+    for await (const chunk of this.read(meta)) {
+      chunks += 1;
+      sizeBytes += chunk.length;
+    }
+    return { chunks, sizeBytes };
+  }
+
+  /** Removes snapshots below `index`, and damaged files. */
+  async removeOlderThan(index: LogIndex): Promise<void> {
+    const older = this.#found.filter(({ meta }) => meta.index < index);
+    if (older.length === 0 && this.#damaged.length === 0) return;
+    this.#found = this.#found.filter(({ meta }) => meta.index >= index);
+    for (const { meta } of older) await this.#disk.remove(this.#pathOf(meta));
+    for (const { failure } of this.#damaged) if ('file' in failure) await this.#disk.remove(failure.file);
+    this.#damaged = [];
+    await this.#disk.syncDirectory(this.#directory);
+  }
+
+  #add(added: Found): void {
+    this.#found = this.#found.filter(({ meta }) => !isSame(meta, added.meta));
+    this.#found.push(added);
+    this.#found.sort((one, other) => one.meta.index - other.meta.index || one.meta.term - other.meta.term);
+  }
+
+  #pathOf(meta: SnapshotMeta): string {
+    return `${this.#directory}/${nameOf(meta)}`;
+  }
+}
+
+function nameOf({ index, term }: SnapshotMeta): string {
+  return `${String(index).padStart(16, '0')}-${String(term).padStart(16, '0')}.snapshot`;
+}
+
+function isSame(one: SnapshotMeta, other: SnapshotMeta): boolean {
+  return one.index === other.index && one.term === other.term;
+}
+
+function damagedName(file: string): StorageError {
+  return new StorageError({ code: 'SNAPSHOT_DAMAGED', file, offset: 0, problem: 'its name is not that of its header' });
+}
