@@ -13,7 +13,6 @@ import {
   isWrite,
   type ListFilter,
   type Operation,
-  operationCodes,
   type Request,
   RequestError,
   type Session,
@@ -180,23 +179,16 @@ export class Client implements AsyncDisposable {
     return this.#dispatcher.submit(open, options.signal);
   }
 
-  #prepare(request: Request, options: RequestOptions, readAnswer: ReadAnswer, absentAsUndefined: boolean): OpenRequest {
+  #prepare(request: Request, options: RequestOptions, read: ReadAnswer, absentAsUndefined: boolean): OpenRequest {
     const { timeoutMs = this.#settings.timeoutMs } = options;
     checkTimeout(timeoutMs);
-    const common = {
-      operation: request.type,
-      operationCode: operationCodes[request.type],
-      timeoutMs,
-      deadlineMs: performance.now() + timeoutMs,
-      readAnswer,
-      absentAsUndefined,
-    };
     if (isWrite(request)) {
       checkCommand(request);
-      return new OpenRequest({ ...common, body: encodeCommandBody(request), isWrite: true, ids: idsOf(request) });
+      const body = encodeCommandBody(request);
+      return new OpenRequest(request.type, body, idsOf(request), timeoutMs, read, absentAsUndefined);
     }
     checkQuery(request);
-    return new OpenRequest({ ...common, body: encodeQuery(request), isWrite: false, ids: [] });
+    return new OpenRequest(request.type, encodeQuery(request), undefined, timeoutMs, read, absentAsUndefined);
   }
 
   async #repeat(request: OpenRequest, requestId: string, signal: AbortSignal | undefined): Promise<unknown> {

@@ -1,4 +1,4 @@
-import type { Failure, Operation } from '@holdfast/protocol';
+import { type Failure, type Operation, operationCodes } from '@holdfast/protocol';
 import type { Connection } from './connection.ts';
 import type { ClientIdentity } from './identity.ts';
 
@@ -11,7 +11,7 @@ export class OpenRequest {
   readonly operationCode: number;
   readonly body: Uint8Array;
   readonly isWrite: boolean;
-  /** The sessions it writes; empty for queries. */
+  /** Empty for queries. */
   readonly ids: readonly string[];
   readonly timeoutMs: number;
   /** On the clock of `performance.now()`. */
@@ -41,29 +41,26 @@ export class OpenRequest {
   renewals = 0;
   lastFailure: Failure | undefined;
 
-  constructor(init: RequestInit) {
-    this.operation = init.operation;
-    this.operationCode = init.operationCode;
-    this.body = init.body;
-    this.isWrite = init.isWrite;
-    this.ids = init.ids;
-    this.timeoutMs = init.timeoutMs;
-    this.deadlineMs = init.deadlineMs;
-    this.readAnswer = init.readAnswer;
-    this.absentAsUndefined = init.absentAsUndefined;
+  /** @param ids the sessions it writes; undefined for a query */
+  constructor(
+    operation: Operation,
+    body: Uint8Array,
+    ids: readonly string[] | undefined,
+    timeoutMs: number,
+    readAnswer: ReadAnswer,
+    absentAsUndefined: boolean,
+  ) {
+    this.operation = operation;
+    this.operationCode = operationCodes[operation];
+    this.body = body;
+    this.isWrite = ids !== undefined;
+    this.ids = ids ?? none;
+    this.timeoutMs = timeoutMs;
+    this.deadlineMs = performance.now() + timeoutMs;
+    this.readAnswer = readAnswer;
+    this.absentAsUndefined = absentAsUndefined;
   }
 }
 
-export interface RequestInit {
-  readonly operation: Operation;
-  readonly operationCode: number;
-  readonly body: Uint8Array;
-  readonly isWrite: boolean;
-  readonly ids: readonly string[];
-  readonly timeoutMs: number;
-  readonly deadlineMs: number;
-  readonly readAnswer: ReadAnswer;
-  readonly absentAsUndefined: boolean;
-}
-
+const none: readonly string[] = [];
 function ignore(): void {}
