@@ -141,7 +141,8 @@ export class LocalCluster {
           const why = failure === undefined ? '' : `: ${failure.message}`;
           if (!served) {
             const exitCode = code === null || code === 0 ? exitCodes.unexpected : code;
-            const hint = failure?.hint ?? '';
+            // What `start` calls --listen is --port here.
+            const hint = (failure?.hint ?? '').replace('--listen HOST:PORT', '--port PORT');
             reject(new NodeFailed(`${name} ended (${how})${why}`, failure?.code ?? 'INTERNAL', hint, exitCode));
           } else if (!this.#stopping) {
             this.#io.stderr.write(

@@ -4,6 +4,7 @@ import { CommanderError } from 'commander';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { printable } from './format.ts';
 import type { Io } from './io.ts';
+import type { NodeFailed } from './local-cluster.ts';
 
 interface Report {
   readonly code: string;
@@ -83,8 +84,17 @@ function ofOther(error: unknown): Report {
     message,
     hint: property(error, 'hint') ?? hint,
     retryable: false,
-    exitCode: otherExitCodes[code] ?? (/DAMAGED|CORRUPT/.test(code) ? exitCodes.corrupt : exitCodes.unexpected),
+    exitCode: isNodeFailed(error) ? error.exitCode : exitCodeOfOther(code),
   };
+}
+
+/** By shape too: `dev`'s part of the code is loaded only by `dev`. */
+function isNodeFailed(error: unknown): error is NodeFailed {
+  return error instanceof Error && error.name === 'NodeFailed' && 'exitCode' in error;
+}
+
+function exitCodeOfOther(code: string): number {
+  return otherExitCodes[code] ?? (/DAMAGED|CORRUPT/.test(code) ? exitCodes.corrupt : exitCodes.unexpected);
 }
 
 function property(error: unknown, name: string): string | undefined {

@@ -212,13 +212,13 @@ describe('dev', () => {
         process.becomeReady();
         return;
       }
-      const error = { code: 'ADDRESS_IN_USE', message: 'port 7401 is in use', hint: 'choose another' };
+      const error = { code: 'VALIDATION', message: 'port 7401 is in use', hint: 'give another --listen HOST:PORT' };
       process.onErrorLine?.(JSON.stringify({ error }));
       process.end(2);
     };
     const { exitCode, stderr } = await io.run('dev');
     assert.equal(exitCode, 2);
-    assert.match(stderr, /error: n2 ended \(exit 2\): port 7401 is in use\n {2}hint: choose another/);
+    assert.match(stderr, /error: n2 ended \(exit 2\): port 7401 is in use\n {2}hint: give another --port PORT/);
     assert.ok(io.spawned[0]?.stopped);
   });
 
