@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataDirectory, type NodeRecord } from '../src/index.ts';
+
+const record: NodeRecord = {
+  clusterId: 'c1',
+  nodeId: 3,
+  name: 'n3',
+  nonce: 'abc123',
+  shards: 64,
+  backend: 'disk',
+  listen: '127.0.0.1:7400',
+  advertise: null,
+  bootCounter: 1,
+  hasLog: false,
+  members: [{ nodeId: 1, name: 'n1', peerId: '12D3KooWexample', address: '127.0.0.1:7400' }],
+  configurationIndex: 12,
+};
+
+describe('data directory', () => {
+  let root: string;
+  let path: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'holdfast-data-'));
+    path = join(root, 'deep', 'data');
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  it('is made for its owner only, and belongs to nobody at first', async () => {
+    const directory = await DataDirectory.open(path);
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+    assert.equal(await directory.readNode(), undefined);
+    await directory.close();
+  });
+
+  it('keeps who the node is, always whole', async () => {
+    const directory = await DataDirectory.open(path);
+    await directory.writeNode(record);
+    await directory.writeNode({ ...record, bootCounter: 2, hasLog: true });
+    await directory.close();
+    const again = await DataDirectory.open(path);
+    assert.deepEqual(await again.readNode(), { formatVersion: 1, ...record, bootCounter: 2, hasLog: true });
+    await again.close();
+    assert.deepEqual(await readdir(path), ['node.json']);
+  });
+
+  it('makes the key once, readable by the owner only', async () => {
+    const directory = await DataDirectory.open(path);
+    assert.deepEqual([...(await directory.privateKey(async () => Uint8Array.of(1, 2)))], [1, 2]);
+    assert.deepEqual([...(await directory.privateKey(async () => assert.fail('there is a key')))], [1, 2]);
+    const file = join(path, 'peer.key');
+    await chmod(file, 0o644);
+    await directory.privateKey(async () => assert.fail('there is a key'));
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    await directory.close();
+  });
+
+  it('can be used by one opener at a time, and says by whom', async () => {
+    const directory = await DataDirectory.open(path);
+    await assert.rejects(DataDirectory.open(path), {
+      code: 'DIRECTORY_LOCKED',
+      message: new RegExp(`in use by process ${process.pid};`),
+    });
+    await directory.close();
+    await (await DataDirectory.open(path)).close();
+  });
+
+  it('is free again when the process that held it was killed', async () => {
+    await mkdir(path, { recursive: true });
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    try {
+      await writeFile(join(path, 'lock'), `${child.pid} -\n`);
+      await assert.rejects(DataDirectory.open(path), { code: 'DIRECTORY_LOCKED' });
+    } finally {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+    await (await DataDirectory.open(path)).close();
+  });
+
+  it('is free when the number of its dead holder is in use by another process', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, 'lock'), `${process.pid} 1\n`);
+    await (await DataDirectory.open(path)).close();
+  });
+
+  it('goes to exactly one of many that find a stale lock at once', async () => {
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, 'lock'), '999999999 1\n');
+    const opened = await Promise.allSettled([1, 2, 3].map(() => DataDirectory.open(path)));
+    const holders = opened.filter(({ status }) => status === 'fulfilled');
+    assert.ok(holders.length <= 1, `${holders.length} hold it`);
+    for (const one of opened) if (one.status === 'fulfilled') await one.value.close();
+  });
+
+  it('is refused when it, or something on the way to it, is a file', async () => {
+    await writeFile(join(root, 'deep'), '');
+    await assert.rejects(DataDirectory.open(path), { code: 'DIRECTORY_UNUSABLE', message: /cannot be made/ });
+    await assert.rejects(DataDirectory.open(join(root, 'deep')), { code: 'DIRECTORY_UNUSABLE' });
+  });
+
+  for (const [why, change, code, message] of [
+    ['is cut', (text: string) => text.slice(0, 50), 'DIRECTORY_UNUSABLE', /not valid JSON/],
+    ['is not an object', () => '[]', 'DIRECTORY_UNUSABLE', /missing or wrong/],
+    ['lacks a field', (text: string) => text.replace('"nonce"', '"x"'), 'DIRECTORY_UNUSABLE', /missing or wrong/],
+    ['has a field of a wrong type', (text: string) => text.replace('64', '"64"'), 'DIRECTORY_UNUSABLE', /or wrong/],
+    ['is of a newer version', (text: string) => text.replace('Version": 1', 'Version": 2'), 'NEWER_VERSION', /up to 1/],
+  ] as const) {
+    it(`is refused when node.json ${why}`, async () => {
+      const directory = await DataDirectory.open(path);
+      await directory.writeNode(record);
+      const file = join(path, 'node.json');
+      await writeFile(file, change(await readFile(file, 'utf8')));
+      await assert.rejects(directory.readNode(), { code, message });
+      await directory.close();
+    });
+  }
+});
