@@ -84,7 +84,7 @@ export class Connection {
       prove(channel, host.peerId, welcome, nonce, options.token);
       return new Connection(channel, address, welcome, options);
     } catch (error) {
-      void channel.close();
+      channel.abort(new Error('the handshake failed', { cause: error }));
       throw error;
     }
   }
@@ -160,8 +160,10 @@ export class Connection {
     this.#closeIfDrained();
   }
 
+  /** A node that does not even take what was sent is not waited for. */
   close(): Promise<void> {
     this.draining = true;
+    if (this.#channel.queuedBytes > 0) this.#channel.abort(new Error('the client is closed'));
     return this.#channel.close();
   }
 

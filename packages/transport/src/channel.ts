@@ -4,8 +4,10 @@ import { FrameReceiver } from './frame-receiver.ts';
 import { FrameSender } from './frame-sender.ts';
 import type { Channel, Remote } from './ports.ts';
 
-/** How long `close` waits for the far end to take what is queued and to close too. */
-const closeTimeoutMs = 3_000;
+/** `close` waits while the far end takes what is queued; it gives up when that has not moved for so long. */
+const stalledMs = 10_000;
+/** How long the far end may take to close too. */
+const farCloseMs = 1_000;
 
 /** A channel over one libp2p stream: frames with a 4-byte big-endian length. */
 export class StreamChannel implements Channel {
@@ -19,6 +21,7 @@ export class StreamChannel implements Channel {
   #closeError: Error | undefined;
   #closed: Promise<void> | undefined;
   #settleClosed: (() => void) | undefined;
+  #farTimer: NodeJS.Timeout | undefined;
 
   constructor(stream: Stream, remote: Remote, frameBytesMax: number) {
     this.#stream = stream;
@@ -93,22 +96,28 @@ export class StreamChannel implements Channel {
 
   async #closeInOrder(): Promise<void> {
     this.#state = 'closing';
-    const timer = setTimeout(() => {
-      const problem = `${this.remote.address} did not close the channel within ${closeTimeoutMs} ms`;
-      this.abort(new TransportError({ code: 'ABORTED', problem }));
-    }, closeTimeoutMs);
+    let queuedBytes = this.queuedBytes;
+    const stalled = setInterval(() => {
+      if (this.queuedBytes >= queuedBytes) this.abort(this.#broken(new Error('it takes nothing any more')));
+      queuedBytes = this.queuedBytes;
+    }, stalledMs);
     try {
       await this.#sender.emptied();
       this.#receiver.stop();
       await this.#stream.close();
-      // Else the stream's close event follows, when the far end has closed its half too.
-      if (this.#receiver.farEnded) this.#finish(undefined);
-      else await this.#closed;
     } catch (error) {
       this.abort(this.#broken(error));
     } finally {
-      clearTimeout(timer);
+      clearInterval(stalled);
     }
+    // Else the stream's close event follows when the far end has closed its half too. One that is slow to read what it
+    // was sent must not lose it by a reset, so it keeps its half and we leave.
+    if (this.#receiver.farEnded) this.#finish(undefined);
+    else if (!this.#isClosed) this.#farTimer = setTimeout(() => this.#finish(undefined), farCloseMs);
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   abort(error: Error): void {
@@ -137,6 +146,7 @@ export class StreamChannel implements Channel {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#closeError = error;
+    clearTimeout(this.#farTimer);
     this.#sender.stop();
     this.#receiver.stop();
     this.#settleClosed?.();

@@ -1,7 +1,7 @@
 import { TransportError } from './errors.ts';
 
 /** Bytes of the big-endian length before every frame. */
-export const headerBytes = 4;
+const headerBytes = 4;
 /** What a frame in several chunks is first given; it doubles as bytes arrive, so a lying length costs nothing. */
 const partialBytesMin = 65_536;
 

@@ -34,6 +34,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
 /** How long after its last connection the records libp2p keeps of a peer are dropped, if it has not come back. */
 const forgetPeerMs = 30_000;
 
+/** How long `close` lets channels send what they have queued. */
+const closeTimeoutMs = 1_500;
+
 class Libp2pHost implements Host {
   readonly peerId: string;
   readonly address: string | undefined;
@@ -42,6 +45,7 @@ class Libp2pHost implements Host {
   readonly #libp2p: Libp2p;
   readonly #limits: HostLimits;
   readonly #channels = new Set<Channel>();
+  readonly #protocols = new Set<string>();
   #closed: Promise<void> | undefined;
 
   constructor(libp2p: Libp2p, address: string | undefined, gossip: Gossip | undefined, limits: HostLimits) {
@@ -130,11 +134,12 @@ class Libp2pHost implements Host {
   }
 
   handle(protocol: string, onChannel: (channel: Channel) => void): void {
+    if (this.#protocols.has(protocol)) throw new Error(`${protocol} has a handler already`);
+    this.#protocols.add(protocol);
     const accept = (stream: Stream, connection: Connection): void => onChannel(this.#adopt(stream, connection));
     const max = this.#limits.streamsPerProtocolMax;
-    // The handler is in place when the call returns; what the promise adds is only a note in the peer store.
-    this.#libp2p.handle(protocol, accept, { maxInboundStreams: max, maxOutboundStreams: max }).catch((error) => {
-      throw error;
+    this.#libp2p.handle(protocol, accept, { maxInboundStreams: max, maxOutboundStreams: max }).catch(() => {
+      // The handler is in place when the call returns; what may fail later is only a note in the peer store.
     });
   }
 
@@ -156,13 +161,20 @@ class Libp2pHost implements Host {
     timer.unref();
   }
 
+  /** Sends what the channels have queued, as far as the far ends take it soon, and closes everything. */
   close(): Promise<void> {
     this.#closed ??= this.#stop();
     return this.#closed;
   }
 
   async #stop(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const channel of this.#channels) {
+        channel.abort(new TransportError({ code: 'CLOSED', problem: 'the host closed before all was sent' }));
+      }
+    }, closeTimeoutMs);
     await Promise.all([...this.#channels].map((channel) => channel.close()));
+    clearTimeout(timer);
     await this.#libp2p.stop();
   }
 }

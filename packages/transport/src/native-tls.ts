@@ -83,8 +83,12 @@ class NativeTls implements ConnectionEncrypter {
 
   /** One certificate for the life of the host: making one costs more than the rest of a handshake. */
   #secureContext(): Promise<SecureContext> {
-    this.#context ??= generateCertificate(this.#components.privateKey).then(({ cert, key }) =>
-      createSecureContext({ cert, key, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }),
+    this.#context ??= generateCertificate(this.#components.privateKey).then(
+      ({ cert, key }) => createSecureContext({ cert, key, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }),
+      (error: unknown) => {
+        this.#context = undefined;
+        throw error;
+      },
     );
     return this.#context;
   }

@@ -137,6 +137,19 @@ describe('a channel', () => {
     assert.equal(await nearClosed, undefined);
   });
 
+  it('leaves a far end that reads slowly what it was sent, and does not wait for it', async () => {
+    const { near, far } = await pair();
+    far.pause();
+    const received = frames(far, 3);
+    for (let at = 0; at < 3; at++) near.send(Buffer.alloc(10_000, at));
+    const started = performance.now();
+    await near.close();
+    assert.ok(performance.now() - started < 1_500);
+    far.resume();
+    assert.equal((await received).length, 3);
+    assert.equal(await closing(far), undefined);
+  });
+
   it('tells its close exactly once, and sends nothing afterwards', async () => {
     const { near, far } = await pair();
     const closes: (Error | undefined)[] = [];
