@@ -205,6 +205,12 @@ describe('read index (Raft thesis §6.4)', () => {
     cluster.tick(2);
     cluster.settle();
     assert.equal(raw.lead, 2);
+    // Leading again later proves nothing about the time when it was asked.
+    cluster.node(2).raw.transferLeader(1);
+    cluster.settle();
+    assert.equal(raw.isLeader, true);
+    cluster.tick(1);
+    cluster.settle();
     assert.deepEqual(reads, []);
   });
 

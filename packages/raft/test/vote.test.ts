@@ -134,6 +134,9 @@ describe('election (Raft thesis §3.4)', () => {
     cluster.work(1);
     for (let repeat = 0; repeat < 3; repeat++) cluster.inject('MsgVoteResp', 1, { from: 2, term: 4 });
     assert.equal(raw.state, 'StateCandidate');
+    cluster.inject('MsgVoteResp', 1, { from: 2, term: 4, reject: true });
+    cluster.inject('MsgVoteResp', 1, { from: 3, term: 4 });
+    assert.equal(raw.state, 'StateLeader');
   });
 
   it('does not take a pre-vote for a vote', () => {
