@@ -92,11 +92,16 @@ export class RecordStore {
     return writes;
   }
 
-  /** The changes set apart are in the engine. */
-  endWrite(): void {
+  /** The changes set apart are in the engine: moves them to the cache, in slices. Until then they are found as before. */
+  async endWrite(yieldTurn: () => Promise<void>): Promise<void> {
+    let untilYield = changesPerSlice;
     for (const [id, { record, owned }] of this.#writing ?? []) {
       if (record === undefined) this.#cache.delete(id);
       else this.#cache.set(owned === undefined || owned === record.data ? record : withData(record, owned));
+      untilYield -= 1;
+      if (untilYield > 0) continue;
+      await yieldTurn();
+      untilYield = changesPerSlice;
     }
     this.#writing = undefined;
     this.#writingBytes = 0;

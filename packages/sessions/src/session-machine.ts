@@ -16,7 +16,7 @@ import { installSnapshot } from './snapshot-install.ts';
 import { snapshotItems } from './snapshot-source.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
 
-const defaultCacheBytes = 64 * 1_048_576;
+const defaultCacheBytes = 256 * 1_048_576;
 const defaultShards = 64;
 
 /** The machine that has an engine; an engine given to another is taken from the first. */
@@ -319,7 +319,7 @@ export class SessionMachine {
       this.#clients.untakeWrites(clientWrites);
       throw error;
     }
-    this.#records.endWrite();
+    await this.#records.endWrite(this.#yieldTurn);
     this.#flushedIndex = appliedIndex;
   }
 

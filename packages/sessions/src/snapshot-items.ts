@@ -19,26 +19,32 @@ export interface Item {
 }
 
 /** Lays items into chunks of up to {@link chunkBytesMax}. */
-export async function* toChunks(items: AsyncIterable<Item>): AsyncGenerator<Uint8Array> {
+export async function* toChunks(slices: AsyncIterable<readonly Item[]>): AsyncGenerator<Uint8Array> {
   let chunk = new Uint8Array(chunkBytesMax);
   let used = 0;
-  for await (const { kind, parts } of items) {
-    const head = new Uint8Array(itemHeadBytes);
-    head[0] = kind;
-    viewOf(head).setUint32(
-      1,
-      parts.reduce((sum, part) => sum + part.length, 0),
-    );
-    for (const part of [head, ...parts]) {
-      for (let at = 0; at < part.length; ) {
-        const piece = part.subarray(at, at + chunkBytesMax - used);
-        chunk.set(piece, used);
-        used += piece.length;
-        at += piece.length;
-        if (used < chunkBytesMax) continue;
-        yield chunk;
-        chunk = new Uint8Array(chunkBytesMax);
-        used = 0;
+  for await (const items of slices) {
+    for (const { kind, parts } of items) {
+      const head = new Uint8Array(itemHeadBytes);
+      head[0] = kind;
+      let itemBytes = 0;
+      for (const part of parts) itemBytes += part.length;
+      viewOf(head).setUint32(1, itemBytes);
+      for (const part of [head, ...parts]) {
+        if (part.length < chunkBytesMax - used) {
+          chunk.set(part, used);
+          used += part.length;
+          continue;
+        }
+        for (let at = 0; at < part.length; ) {
+          const piece = part.subarray(at, at + chunkBytesMax - used);
+          chunk.set(piece, used);
+          used += piece.length;
+          at += piece.length;
+          if (used < chunkBytesMax) continue;
+          yield chunk;
+          chunk = new Uint8Array(chunkBytesMax);
+          used = 0;
+        }
       }
     }
   }

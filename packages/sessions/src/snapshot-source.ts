@@ -1,12 +1,14 @@
 import { encodeArray, machineVersion } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
-import type { EngineSnapshot } from '@holdfast/storage';
-import { textOf, utf8, utf8Copy, viewOf } from './bytes.ts';
+import type { EnginePair, EngineSnapshot } from '@holdfast/storage';
+import { textOf, viewOf } from './bytes.ts';
 import { clientKeyId, clientRange, dataKey, sessionKeyId, sessionRange, stateKey } from './keys.ts';
 import { decodeState, encodeState } from './machine-state.ts';
-import { readOne, readRange } from './range-reader.ts';
+import { readOne, readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
 import { type Item, itemKinds, snapshotFormat, snapshotMagic, toChunks } from './snapshot-items.ts';
+
+const apartBytesMax = 1_048_576;
 
 /** The whole state in a frozen view of the engine, as chunks. Everything is of the one applied index in `meta`. */
 export async function snapshotItems(
@@ -20,35 +22,55 @@ export async function snapshotItems(
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
   const { shards } = state.counters;
 
-  /** All items but the seal, which then covers their bytes. */
-  async function* contents(): AsyncGenerator<Item> {
-    yield { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, machineVersion])] };
-    yield { kind: itemKinds.state, parts: [encodeState(state)] };
-    for await (const { key, value: client } of readRange(view, clientRange(), yieldTurn)) {
-      yield { kind: itemKinds.client, parts: [clientKeyId(key), client] };
+  /** All items but the seal, which then covers their bytes; as many at a time as the engine gives. */
+  async function* contents(): AsyncGenerator<Item[]> {
+    yield [
+      { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, machineVersion])] },
+      { kind: itemKinds.state, parts: [encodeState(state)] },
+    ];
+    for await (const pairs of readSlices(view, clientRange(), yieldTurn)) {
+      yield pairs.map(({ key, value: client }) => ({ kind: itemKinds.client, parts: [clientKeyId(key), client] }));
     }
-    for await (const { key, value: session } of readRange(view, sessionRange(), yieldTurn)) {
-      const id = textOf(sessionKeyId(key));
-      const { head, data } = decodeSession(id, shards, session);
-      const lengths = new Uint8Array(6);
-      viewOf(lengths).setUint16(0, utf8(id).length);
-      viewOf(lengths).setUint32(2, session.length);
-      const parts = [lengths, utf8Copy(id), session];
-      if (data === undefined) {
-        const apart = await readOne(view, dataKey(head.shard, id));
-        if (apart === undefined) throw damaged(id);
-        parts.push(apart);
+    for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
+      let items: Item[] = [];
+      let apartBytes = 0;
+      for (const pair of pairs) {
+        const item = await sessionItem(view, shards, pair);
+        items.push(item);
+        apartBytes += item.parts[3]?.length ?? 0;
+        // Data that is kept apart comes on top of what the engine gave at once.
+        if (apartBytes < apartBytesMax) continue;
+        yield items;
+        items = [];
+        apartBytes = 0;
       }
-      yield { kind: itemKinds.session, parts };
+      yield items;
     }
   }
-  async function* items(): AsyncGenerator<Item> {
+  async function* items(): AsyncGenerator<Item[]> {
     let hash = 0;
-    for await (const item of contents()) {
-      for (const part of item.parts) hash = hashBytes(part, hash) >>> 0;
-      yield item;
+    for await (const slice of contents()) {
+      for (const { parts } of slice) for (const part of parts) hash = hashBytes(part, hash) >>> 0;
+      yield slice;
     }
-    yield { kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] };
+    yield [{ kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] }];
   }
   return { meta, chunks: toChunks(items()) };
+}
+
+/** u16 length of the id, u32 length of the value, id, value, and the data when it is kept apart. */
+async function sessionItem(view: EngineSnapshot, shards: number, { key, value }: EnginePair): Promise<Item> {
+  const idBytes = sessionKeyId(key);
+  const lengths = new Uint8Array(6);
+  viewOf(lengths).setUint16(0, idBytes.length);
+  viewOf(lengths).setUint32(2, value.length);
+  const parts = [lengths, idBytes, value];
+  const id = textOf(idBytes);
+  const { head, data } = decodeSession(id, shards, value);
+  if (data === undefined) {
+    const apart = await readOne(view, dataKey(head.shard, id));
+    if (apart === undefined) throw damaged(id);
+    parts.push(apart);
+  }
+  return { kind: itemKinds.session, parts };
 }

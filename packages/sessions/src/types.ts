@@ -59,7 +59,10 @@ export interface LogEntry {
 export interface SessionMachineOptions {
   /** Only for an empty engine; one that holds state knows its number. 1 to `limits.shardsMax`. Default 64. */
   readonly shards?: number;
-  /** Bytes of sessions kept in memory beside the engine. Default 64 MiB. */
+  /**
+   * Bytes of sessions kept in memory beside the engine, used only as far as there are sessions. A read of the engine
+   * costs tens of microseconds, so what is in use should fit. Default 256 MiB.
+   */
   readonly cacheBytes?: number;
   /**
    * A fast 32-bit hash of bytes, the same on every node for ever, since shard hashes are compared between nodes:
