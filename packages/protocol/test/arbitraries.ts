@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { BatchCommand, Command, ListFilter, Query, RequestIdentity, SessionMetadata } from '../src/index.ts';
 
-export const id = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
+const id = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
 export const count = fc.maxSafeNat();
 const revision = fc.option(count);
 const data = fc.uint8Array({ maxLength: 300 });
@@ -84,7 +84,7 @@ export const metadata: fc.Arbitrary<SessionMetadata> = fc.record({
 });
 
 const clientId = fc.uint8Array({ minLength: 16, maxLength: 16 });
-export const identity: fc.Arbitrary<RequestIdentity> = fc.record({
+const identity: fc.Arbitrary<RequestIdentity> = fc.record({
   clientId,
   bornMs: count,
   sequence: count,

@@ -3,7 +3,7 @@ import type { SessionRecord } from './types.ts';
 /** What an object of a record takes beside its data, roughly. */
 const overheadBytes = 400;
 
-export function memoryBytes(record: SessionRecord): number {
+function memoryBytes(record: SessionRecord): number {
   return overheadBytes + record.data.length;
 }
 

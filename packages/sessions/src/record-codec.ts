@@ -13,7 +13,7 @@ const flags = { expires: 1, ttl: 2, user: 4, apart: 8 } as const;
 const fixedBytes = 70;
 
 /** Data up to here stands in the session's own value; larger data has a key of its own, not rewritten by touches. */
-export const inlineDataBytesMax = 1_024;
+const inlineDataBytesMax = 1_024;
 
 export function isApart(record: SessionRecord): boolean {
   return record.data.length > inlineDataBytesMax;

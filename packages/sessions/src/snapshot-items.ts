@@ -8,7 +8,7 @@ import { viewOf } from './bytes.ts';
 export const itemKinds = { preamble: 1, state: 2, client: 3, session: 4, seal: 5 } as const;
 export const snapshotMagic = 'holdfast state';
 export const snapshotFormat = 1;
-export const chunkBytesMax = 262_144;
+const chunkBytesMax = 262_144;
 const itemHeadBytes = 5;
 /** A session with the largest data, user, tags and id fits by far. */
 const itemBytesMax = 4 * 1_048_576;
@@ -18,7 +18,7 @@ export interface Item {
   readonly parts: readonly Uint8Array[];
 }
 
-/** Lays items into chunks of up to {@link chunkBytesMax}. */
+/** Lays items into chunks of up to 256 KiB. */
 export async function* toChunks(slices: AsyncIterable<readonly Item[]>): AsyncGenerator<Uint8Array> {
   let chunk = new Uint8Array(chunkBytesMax);
   let used = 0;
