@@ -22,17 +22,21 @@ export interface TranscriptSuite {
   readonly newInterpreter: () => Interpreter;
 }
 
+/** That the testdata is missing is said once, not once per folder. */
+let isAbsenceShown = false;
+
 /**
  * Declares the tests of one folder: every file that is there must pass, whole. A closing test names how many directives
  * passed.
  */
 export function describeTranscripts({ folder, newInterpreter }: TranscriptSuite): void {
+  const path = join(testdataFolder(), folder);
+  if (!existsSync(path)) {
+    if (!isAbsenceShown) it.skip("etcd transcripts: need etcd's raft testdata, set ETCD_RAFT_TESTDATA");
+    isAbsenceShown = true;
+    return;
+  }
   describe(`etcd transcripts: ${folder}`, () => {
-    const path = join(testdataFolder(), folder);
-    if (!existsSync(path)) {
-      it.skip(`needs ${folder}/ of etcd's raft testdata: set ETCD_RAFT_TESTDATA`);
-      return;
-    }
     let passed = 0;
     let total = 0;
     for (const file of readdirSync(path).sort()) {
