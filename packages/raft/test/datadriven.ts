@@ -4,7 +4,7 @@
  */
 
 /** One argument of a command line: `key`, `key=value` or `key=(value, value)`. A bare key has no values. */
-export interface Argument {
+interface Argument {
   readonly key: string;
   readonly values: readonly string[];
 }

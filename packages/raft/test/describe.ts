@@ -33,11 +33,11 @@ export function parseConfChanges(text: string): ConfChangeSingle[] {
   });
 }
 
-export function describeConfChanges(changes: readonly ConfChangeSingle[]): string {
+function describeConfChanges(changes: readonly ConfChangeSingle[]): string {
   return changes.map(({ type, nodeId }) => `${LETTERS[type]}${nodeId}`).join(' ');
 }
 
-export function describeEntry({ term, index, type, data }: Entry): string {
+function describeEntry({ term, index, type, data }: Entry): string {
   const text = type === 'EntryNormal' ? quote(data) : describeConfChanges(decodeConfChange(data).changes);
   return `${term}/${index} ${type}${text === '' ? '' : ` ${text}`}`;
 }
@@ -46,7 +46,7 @@ export function describeEntries(entries: readonly Entry[]): string {
   return entries.map((entry) => `${describeEntry(entry)}\n`).join('');
 }
 
-export function describeConfState(conf: ConfState): string {
+function describeConfState(conf: ConfState): string {
   const list = (ids: readonly NodeId[]) => `[${ids.join(' ')}]`;
   return (
     `Voters:${list(conf.voters)} VotersOutgoing:${list(conf.votersOutgoing)} Learners:${list(conf.learners)} ` +
@@ -54,7 +54,7 @@ export function describeConfState(conf: ConfState): string {
   );
 }
 
-export function describeSnapshot({ index, term, conf }: SnapshotMeta): string {
+function describeSnapshot({ index, term, conf }: SnapshotMeta): string {
   return `Index:${index} Term:${term} ConfState:${describeConfState(conf)}`;
 }
 

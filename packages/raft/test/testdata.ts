@@ -9,7 +9,7 @@ import { type Directive, meaningOf, parseTranscript } from './datadriven.ts';
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Where the transcripts are: `ETCD_RAFT_TESTDATA`, or a folder beside the repository. */
-export function testdataFolder(): string {
+function testdataFolder(): string {
   return process.env.ETCD_RAFT_TESTDATA ?? join(REPOSITORY, '../shared/etcd-raft-testdata');
 }
 
