@@ -26,13 +26,13 @@ export interface LevelEncoding {
   readonly valueEncoding: 'view';
 }
 
-export interface LevelBatch {
+interface LevelBatch {
   put(key: Uint8Array, value: Uint8Array, options: LevelEncoding | undefined): unknown;
   del(key: Uint8Array, options: LevelEncoding | undefined): unknown;
   write(options?: { readonly sync?: boolean }): Promise<void>;
 }
 
-export interface LevelIteratorOptions extends LevelEncoding {
+interface LevelIteratorOptions extends LevelEncoding {
   readonly gte: Uint8Array;
   readonly lt?: Uint8Array;
   readonly limit?: number;
@@ -41,7 +41,7 @@ export interface LevelIteratorOptions extends LevelEncoding {
   readonly highWaterMarkBytes?: number;
 }
 
-export interface LevelIterator {
+interface LevelIterator {
   nextv(size: number): Promise<readonly (readonly [Uint8Array, Uint8Array])[]>;
   close(): Promise<void>;
 }

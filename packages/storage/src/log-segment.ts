@@ -8,8 +8,8 @@ import { StorageError } from './errors.ts';
  * (docs/ON-DISK.md, "Segment").
  */
 export const SEGMENT_HEADER_BYTES = 1_024;
-export const LOG_FORMAT_VERSION = 1;
-export const CLUSTER_ID_BYTES_MAX = 256;
+const LOG_FORMAT_VERSION = 1;
+const CLUSTER_ID_BYTES_MAX = 256;
 /** "HFLG" */
 const SEGMENT_MAGIC = 0x474c4648;
 const SECTOR_BYTES = 512;

@@ -65,10 +65,6 @@ export function append(log: Log, work: AppendWork): Promise<void> {
   });
 }
 
-export function all(log: Log): readonly Entry[] {
-  return readAll(log);
-}
-
 /** Everything, in pages of `pageBytes`. */
 export function readAll(log: Log, pageBytes = 1_000): Entry[] {
   const found: Entry[] = [];
