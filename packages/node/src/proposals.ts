@@ -28,9 +28,9 @@ interface Waiter {
 
 interface Batch {
   readonly number: number;
-  readonly commands: BatchCommand[];
+  commands: BatchCommand[];
   /** Index-aligned with `commands`; undefined once answered. */
-  readonly waiters: (Waiter | undefined)[];
+  waiters: (Waiter | undefined)[];
   sizeBytes: number;
   earliestDeadlineMs: number;
   /** When it was last handed to Raft; undefined: never, so nothing of it can be in any log. */
@@ -62,6 +62,7 @@ export class Proposals {
   #nextNumber = 1;
   #commandCount = 0;
   #sizeBytes = 0;
+  #isClosed = false;
 
   constructor(ports: ProposalsPorts) {
     this.#ports = ports;
@@ -76,6 +77,10 @@ export class Proposals {
     target: ReplyTarget,
     number: number,
   ): void {
+    if (this.#isClosed) {
+      target.fail(number, stopping);
+      return;
+    }
     if (this.#commandCount >= COMMANDS_MAX || this.#sizeBytes + body.length > BYTES_MAX) {
       target.fail(number, {
         code: 'OVERLOADED',
@@ -98,6 +103,10 @@ export class Proposals {
 
   /** An entry without commands: once applied, log time has passed every earlier reading of it. */
   submitTime(timeoutMs: number, applied: () => void, failed: (failure: Failure) => void): void {
+    if (this.#isClosed) {
+      failed(stopping);
+      return;
+    }
     const batch = this.#newBatch();
     const deadlineMs = this.#ports.nowMs() + timeoutMs;
     batch.earliestDeadlineMs = deadlineMs;
@@ -172,6 +181,7 @@ export class Proposals {
 
   /** The node stops: what was proposed may still happen, the rest will not. */
   close(): void {
+    this.#isClosed = true;
     for (const batch of [...this.#queue, ...this.#inFlight.values()]) this.#answerLate(batch, Number.POSITIVE_INFINITY);
     this.#queue = [];
     this.#inFlight.clear();
@@ -223,6 +233,21 @@ export class Proposals {
       waiter.target.fail(waiter.number, this.#lateFailure(batch, position));
     }
     batch.earliestDeadlineMs = earliestDeadlineMs;
+    if (batch.proposedAtMs === undefined) this.#removeAnswered(batch);
+  }
+
+  /** Its callers were told that nothing was written: then nothing of theirs may go out with the rest. */
+  #removeAnswered(batch: Batch): void {
+    const { commands, waiters } = batch;
+    batch.commands = commands.filter((command, position) => {
+      if (waiters[position] !== undefined) return true;
+      const sizeBytes = batchCommandBytes(command);
+      batch.sizeBytes -= sizeBytes;
+      this.#commandCount -= 1;
+      this.#sizeBytes -= sizeBytes;
+      return false;
+    });
+    batch.waiters = waiters.filter(isWaiting);
   }
 
   #lateFailure(batch: Batch, position: number): Failure {
@@ -251,6 +276,8 @@ export class Proposals {
     for (const command of batch.commands) this.#sizeBytes -= batchCommandBytes(command);
   }
 }
+
+const stopping: Failure = { code: 'NOT_READY', problem: 'the node is stopping' };
 
 function isWaiting(waiter: Waiter | undefined): boolean {
   return waiter !== undefined;
