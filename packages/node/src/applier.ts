@@ -28,6 +28,7 @@ export class Applier {
   #position = 0;
   #running = false;
   #stopped = false;
+  #waiting: (() => void)[] = [];
 
   constructor(ports: ApplierPorts) {
     this.#ports = ports;
@@ -37,6 +38,12 @@ export class Applier {
   enqueue(entries: readonly Entry[], done: () => void): void {
     this.#queue.push({ entries, done });
     if (!this.#running) this.#slice();
+  }
+
+  /** Resolves when all that was handed in is applied; never once applying has failed or ended. */
+  settled(): Promise<void> {
+    if (!this.#running && !this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   stop(): void {
@@ -64,6 +71,7 @@ export class Applier {
         work.done();
       }
       this.#running = false;
+      if (!this.#stopped) for (const resolve of this.#waiting.splice(0)) resolve();
     } catch (error) {
       this.stop();
       onFatal(error);

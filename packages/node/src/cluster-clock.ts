@@ -9,40 +9,52 @@ const PEER_CLOCK_MS = 10_000;
  * Log time: the one clock that decides when sessions expire. The leader stamps it into entries; followers take it over
  * from the leader's frames. It goes on from the last log time with monotonic time, pulled by at most 10 % toward the
  * median of the members' wall clocks, so that a jump of one wall clock changes nothing.
+ *
+ * After a start it follows nobody yet: how long the node was down only wall clocks can tell, so log time is their
+ * median, at least the last log time. The first leader that is heard, or its own leadership, ends that.
  */
 export class ClusterClock {
   readonly #clock: Clock;
   /** Log time minus monotonic time. */
   #offsetMs: number;
+  #isAnchored = false;
   #slewedAtMs: number;
-  #lastMs = 0;
+  #lastMs: number;
   readonly #peerOffsets = new Map<number, { offsetMs: number; heardAtMs: number }>();
 
   constructor(clock: Clock, lastLogTimeMs: number) {
     this.#clock = clock;
     this.#slewedAtMs = clock.monotonicMs();
-    this.#offsetMs = Math.max(clock.wallMs(), lastLogTimeMs) - this.#slewedAtMs;
+    this.#offsetMs = lastLogTimeMs - this.#slewedAtMs;
     this.#lastMs = lastLogTimeMs;
   }
 
-  /** Log time now in whole ms; never goes back. */
+  /** Log time now in whole ms; never goes back once this node follows a leader or leads. */
   nowMs(): number {
     const monotonicMs = this.#clock.monotonicMs();
+    if (!this.#isAnchored) return Math.max(this.#lastMs, Math.floor(monotonicMs + this.#startOffsetMs(monotonicMs)));
     this.#slew(monotonicMs);
     this.#lastMs = Math.max(this.#lastMs, Math.floor(monotonicMs + this.#offsetMs));
     return this.#lastMs;
   }
 
-  /** An applied entry carried this time: log time is at least that. */
+  /** This node leads from now on: its clock is the cluster's. A majority has been heard by then. */
+  lead(): void {
+    if (this.#isAnchored) return;
+    const monotonicMs = this.#clock.monotonicMs();
+    this.#anchor(this.#startOffsetMs(monotonicMs), monotonicMs);
+  }
+
+  /** An applied entry carried this time: log time is at least that, and goes on from there. */
   observeEntry(timeMs: number): void {
     this.#lastMs = Math.max(this.#lastMs, timeMs);
+    this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#clock.monotonicMs());
   }
 
   /** The leader's log time, from one of its frames: a follower's clock follows it. */
   observeLeader(logTimeMs: number): void {
     const monotonicMs = this.#clock.monotonicMs();
-    this.#offsetMs = logTimeMs - monotonicMs;
-    this.#slewedAtMs = monotonicMs;
+    this.#anchor(logTimeMs - monotonicMs, monotonicMs);
     this.#lastMs = Math.max(this.#lastMs, Math.floor(logTimeMs));
   }
 
@@ -54,6 +66,16 @@ export class ClusterClock {
 
   forgetPeer(nodeId: number): void {
     this.#peerOffsets.delete(nodeId);
+  }
+
+  #anchor(offsetMs: number, monotonicMs: number): void {
+    this.#isAnchored = true;
+    this.#offsetMs = offsetMs;
+    this.#slewedAtMs = monotonicMs;
+  }
+
+  #startOffsetMs(monotonicMs: number): number {
+    return Math.max(this.#offsetMs, this.#medianOffsetMs(monotonicMs));
   }
 
   #slew(monotonicMs: number): void {

@@ -1,4 +1,4 @@
-import { stampTime } from '@holdfast/protocol';
+import { decodeBatchHeader, RequestError, stampTime } from '@holdfast/protocol';
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -53,6 +53,8 @@ export class Driver {
   #lead: NodeId = NONE;
   #wasLeader = false;
   #ticker: Timer | undefined;
+  /** While a state is being installed: what was written to the log behind it is told only after it. */
+  #installing: Promise<void> | undefined;
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
@@ -78,47 +80,41 @@ export class Driver {
 
   /** Messages of one frame of one peer. `logTimeMs` is the sender's log time. */
   onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
-    const { raft, clusterClock } = this.#ports;
-    clusterClock.observePeerWall(from, times.wallMs);
-    for (const message of messages) {
-      if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
-      if (message.type === 'MsgProp') this.#stamp(message);
-      raft.step(message);
-    }
-    if (from === raft.lead) clusterClock.observeLeader(times.logTimeMs);
-    this.wake();
+    this.#input(({ raft, clusterClock }) => {
+      clusterClock.observePeerWall(from, times.wallMs);
+      for (const message of messages) {
+        if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
+        if (message.type === 'MsgProp' && !this.#stamp(message)) continue;
+        raft.step(message);
+      }
+      if (from === raft.lead) clusterClock.observeLeader(times.logTimeMs);
+    });
   }
 
   /** A snapshot was received, verified and made durable; `message` announces exactly it. */
   onSnapshot(message: Message): void {
-    this.#ports.raft.step(message);
-    this.wake();
+    this.#input(({ raft }) => void raft.step(message));
   }
 
   reportSnapshot(to: NodeId, delivered: boolean): void {
-    this.#ports.raft.reportSnapshot(to, delivered);
-    this.wake();
+    this.#input(({ raft }) => raft.reportSnapshot(to, delivered));
   }
 
   reportUnreachable(nodeId: NodeId): void {
-    this.#ports.raft.reportUnreachable(nodeId);
-    this.wake();
+    this.#input(({ raft }) => raft.reportUnreachable(nodeId));
   }
 
   /** The stream from the leader broke: forget it, so that a pre-vote may be granted (etcd's MsgForgetLeader). */
   forgetLeader(): void {
-    this.#ports.raft.forgetLeader();
-    this.wake();
+    this.#input(({ raft }) => raft.forgetLeader());
   }
 
   campaign(): void {
-    this.#ports.raft.campaign();
-    this.wake();
+    this.#input(({ raft }) => raft.campaign());
   }
 
   transferLeader(to: NodeId): void {
-    this.#ports.raft.transferLeader(to);
-    this.wake();
+    this.#input(({ raft }) => raft.transferLeader(to));
   }
 
   /** Proposes a configuration change; false when this node cannot. Whether it took effect shows when it is applied. */
@@ -156,12 +152,22 @@ export class Driver {
   }
 
   #tick(): void {
+    this.#input(({ clock, raft, proposals, reads }) => {
+      this.#ticker = clock.after(TICK_MS, () => this.#tick());
+      raft.tick();
+      proposals.onTick();
+      reads.onTick();
+    });
+  }
+
+  /** Whatever the core cannot take, such as a log that was lost, must stop the node, not only the caller. */
+  #input(give: (ports: DriverPorts) => void): void {
     if (this.#stopped) return;
-    const { clock, raft, proposals, reads } = this.#ports;
-    this.#ticker = clock.after(TICK_MS, () => this.#tick());
-    raft.tick();
-    proposals.onTick();
-    reads.onTick();
+    try {
+      give(this.#ports);
+    } catch (error) {
+      this.#fail(error);
+    }
     this.wake();
   }
 
@@ -192,20 +198,33 @@ export class Driver {
   }
 
   #append(message: Message): void {
-    const { log, installSnapshot } = this.#ports;
+    const { log } = this.#ports;
     const { entries, snapshot, responses } = message;
     const hardState =
       message.term === 0 ? undefined : { term: message.term, vote: message.vote, commit: message.commit };
     log.append({ hardState, entries, snapshot }, (error) => {
       if (this.#stopped) return;
       if (error !== undefined) this.#fail(error);
-      else if (snapshot === undefined) this.#deliver(responses);
-      else
-        installSnapshot(snapshot).then(
-          () => this.#deliver(responses),
-          (reason) => this.#fail(reason),
-        );
+      else if (snapshot === undefined && this.#installing === undefined) this.#deliver(responses);
+      else this.#deliverAfterInstall(snapshot, responses);
     });
+  }
+
+  /**
+   * Answers leave in the order of the writes. Entries behind a snapshot that is not yet installed count for nothing:
+   * told of them first, the core would take its log to end at the snapshot, and vote for one that lacks them.
+   */
+  #deliverAfterInstall(snapshot: SnapshotMeta | undefined, responses: readonly Message[]): void {
+    const { installSnapshot, reads } = this.#ports;
+    const installing = (this.#installing ?? Promise.resolve())
+      .then(() => (snapshot === undefined ? undefined : installSnapshot(snapshot)))
+      .then(() => {
+        if (this.#installing === installing) this.#installing = undefined;
+        this.#deliver(responses);
+        reads.onApplied();
+      });
+    this.#installing = installing;
+    installing.catch((error) => this.#fail(error));
   }
 
   #apply(message: Message): void {
@@ -218,24 +237,24 @@ export class Driver {
 
   /** The work these messages waited for is done. */
   #deliver(responses: readonly Message[]): void {
-    if (this.#stopped || responses.length === 0) return;
-    const { raft, send } = this.#ports;
-    const self = raft.id;
-    const outgoing: Message[] = [];
-    for (const response of responses) {
-      if (response.to === self) raft.step(response);
-      else outgoing.push(response);
-    }
-    if (outgoing.length > 0) send(outgoing);
-    this.wake();
+    if (responses.length === 0) return;
+    this.#input(({ raft, send }) => {
+      const outgoing: Message[] = [];
+      for (const response of responses) {
+        if (response.to === raft.id) raft.step(response);
+        else outgoing.push(response);
+      }
+      if (outgoing.length > 0) send(outgoing);
+    });
   }
 
   #noticeLeader(lead: NodeId): void {
-    const { raft, proposals, reads, onLeader } = this.#ports;
+    const { raft, clusterClock, proposals, reads, onLeader } = this.#ports;
     const isLeader = raft.isLeader;
     if (lead === this.#lead && isLeader === this.#wasLeader) return;
     this.#lead = lead;
     this.#wasLeader = isLeader;
+    if (isLeader) clusterClock.lead();
     if (lead !== NONE) {
       proposals.onLeader();
       reads.onLeader();
@@ -243,13 +262,21 @@ export class Driver {
     onLeader(lead, isLeader);
   }
 
-  /** A follower's batch gets its time here, where it enters the log. */
-  #stamp(message: Message): void {
+  /** A follower's batch gets its time here, where it enters the log. False for one that no node could apply. */
+  #stamp(message: Message): boolean {
     const { raft, clusterClock } = this.#ports;
-    if (!raft.isLeader) return;
+    if (!raft.isLeader) return true;
     const timeMs = clusterClock.nowMs();
-    for (const { type, data } of message.entries) {
-      if (type === 'EntryNormal' && data.length > 0) stampTime(data, timeMs);
+    try {
+      for (const { type, data } of message.entries) {
+        if (type !== 'EntryNormal' || data.length === 0) continue;
+        decodeBatchHeader(data);
+        stampTime(data, timeMs);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof RequestError) return false;
+      throw error;
     }
   }
 

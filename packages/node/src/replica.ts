@@ -164,7 +164,11 @@ export class Replica {
       soon,
       send: parts.send,
       sendSnapshot: (message) => void this.#snapshots.send(message),
-      installSnapshot: (snapshot) => this.#snapshots.install(snapshot),
+      installSnapshot: async (snapshot) => {
+        // What was handed out before belongs to the state before.
+        await this.#applier.settled();
+        await this.#snapshots.install(snapshot);
+      },
       onLeader: parts.onLeader,
       onFatal,
     });
@@ -178,7 +182,7 @@ export class Replica {
     this.#accesses = new AccessCounter({
       clock,
       commands: this.commands,
-      newIdentity: () => ({ clientId: randomBytes(16), bornMs: this.#machine.logTimeMs }),
+      newIdentity: () => ({ clientId: randomBytes(16), bornMs: logTimeMs() }),
       onError: (error) => report('warn', 'reads were not counted', { problem: problemOf(error) }),
     });
     this.#sweeper = new Sweeper({
@@ -206,7 +210,7 @@ export class Replica {
       reads: this.#reads,
       queries,
       nowMs,
-      notReady: parts.notReady,
+      notReady: () => parts.notReady() ?? (this.#snapshots.isInstalling ? catchingUp : undefined),
     });
   }
 
@@ -287,6 +291,8 @@ export class Replica {
     this.#fail(error instanceof Error ? error : new Error(String(error)));
   }
 }
+
+const catchingUp: Failure = { code: 'NOT_READY', problem: 'this node is taking over the state of another' };
 
 function problemOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
