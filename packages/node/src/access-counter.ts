@@ -3,7 +3,7 @@ import type { Clock, Timer } from './clock.ts';
 import type { SystemCommands } from './system-commands.ts';
 
 const FLUSH_INTERVAL_MS = 1_000;
-/** Sessions with uncounted reads at most; reaching it flushes early. */
+/** Sessions with uncounted reads at most; reaching it flushes early, and reads of others are not counted until then. */
 const SESSIONS_MAX = 131_072;
 const COMMAND_TIMEOUT_MS = 10_000;
 
@@ -31,6 +31,7 @@ export class AccessCounter {
   #counts = new Map<string, Count>();
   /** Being replicated; still shown by {@link pending} until applied. */
   #flushing = new Map<string, Count>();
+  #flush: Promise<void> | undefined;
   #timer: Timer | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
   #identity: { readonly clientId: Uint8Array; readonly bornMs: number } | undefined;
@@ -46,7 +47,7 @@ export class AccessCounter {
     if (known !== undefined && known.createdRevision === createdRevision) {
       known.count += 1;
       known.lastAccessedAt = Math.max(known.lastAccessedAt, nowMs);
-    } else {
+    } else if (known !== undefined || this.#counts.size < SESSIONS_MAX) {
       this.#counts.set(id, { createdRevision, count: 1, lastAccessedAt: nowMs });
     }
     if (this.#timer === undefined || this.#counts.size === SESSIONS_MAX) this.#schedule();
@@ -68,21 +69,31 @@ export class AccessCounter {
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#stopped = true;
-    await this.#flush();
+    await this.#flush;
+    await this.#flushNow();
   }
 
   #schedule(): void {
-    if (this.#stopped || this.#flushing.size > 0) return;
+    if (this.#stopped || this.#flush !== undefined) return;
     const { clock } = this.#ports;
     this.#timer?.cancel();
     const isFull = this.#counts.size >= SESSIONS_MAX;
     const dueMs = isFull ? 0 : Math.max(0, this.#flushedAtMs + FLUSH_INTERVAL_MS - clock.monotonicMs());
-    this.#timer = clock.after(dueMs, () => void this.#flush());
+    this.#timer = clock.after(dueMs, () => void this.#flushNow());
   }
 
-  async #flush(): Promise<void> {
+  #flushNow(): Promise<void> {
+    this.#flush ??= this.#flushAll().finally(() => {
+      this.#flush = undefined;
+      this.#timer = undefined;
+      if (this.#counts.size > 0) this.#schedule();
+    });
+    return this.#flush;
+  }
+
+  async #flushAll(): Promise<void> {
     const { clock, onError } = this.#ports;
-    if (this.#flushing.size > 0 || this.#counts.size === 0) return;
+    if (this.#counts.size === 0) return;
     this.#flushing = this.#counts;
     this.#counts = new Map();
     this.#flushedAtMs = clock.monotonicMs();
@@ -92,25 +103,28 @@ export class AccessCounter {
       onError(error);
     }
     this.#flushing = new Map();
-    this.#timer = undefined;
-    if (this.#counts.size > 0) this.#schedule();
   }
 
   async #replicate(accesses: readonly Access[]): Promise<void> {
-    const { commands } = this.#ports;
-    try {
-      await commands.run(
+    const run = () =>
+      this.#ports.commands.run(
         { type: 'access', accesses },
-        { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() },
+        {
+          timeoutMs: COMMAND_TIMEOUT_MS,
+          identity: this.#nextIdentity(),
+          // The records show them from now on.
+          onApplied: () => {
+            for (const { id } of accesses) this.#flushing.delete(id);
+          },
+        },
       );
+    try {
+      await run();
     } catch (error) {
       if (!(error instanceof RequestError) || error.code !== 'CLIENT_EXPIRED') throw error;
       // Nothing was counted: the identity lay idle too long. A new one may try again.
       this.#identity = undefined;
-      await commands.run(
-        { type: 'access', accesses },
-        { timeoutMs: COMMAND_TIMEOUT_MS, identity: this.#nextIdentity() },
-      );
+      await run();
     }
   }
 

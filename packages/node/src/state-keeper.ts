@@ -31,11 +31,15 @@ export class StateKeeper {
   /** One thing after the other: flushes, checkpoints, and whoever needs the engine alone. */
   #last: Promise<void> = Promise.resolve();
   #isFlushQueued = false;
+  #isCheckpointQueued = false;
+  /** Log size at which a checkpoint is worth its work: what could not be trimmed then is not tried again at once. */
+  #checkpointAtBytes: number;
   #stopped = false;
 
   constructor(ports: StateKeeperPorts) {
     this.#ports = ports;
     this.#flushedAtMs = ports.clock.monotonicMs();
+    this.#checkpointAtBytes = ports.logKeepBytes * TRIM_FACTOR;
   }
 
   start(): void {
@@ -75,9 +79,21 @@ export class StateKeeper {
   }
 
   #look(): void {
-    const { clock, log, machine, logKeepBytes } = this.#ports;
+    const { clock, log, machine } = this.#ports;
     if (machine().dirtyBytes > 0 && clock.monotonicMs() - this.#flushedAtMs >= FLUSH_INTERVAL_MS) this.#queueFlush();
-    if (log.sizeBytes() > logKeepBytes * TRIM_FACTOR) this.#queue(() => this.#checkpoint());
+    if (log.sizeBytes() > this.#checkpointAtBytes) this.#queueCheckpoint();
+  }
+
+  #queueCheckpoint(): void {
+    if (this.#isCheckpointQueued) return;
+    this.#isCheckpointQueued = true;
+    this.#queue(async () => {
+      const { log, logKeepBytes } = this.#ports;
+      await this.#checkpoint();
+      const grownBytes = log.sizeBytes() + logKeepBytes * (TRIM_FACTOR - 1);
+      this.#checkpointAtBytes = Math.max(logKeepBytes * TRIM_FACTOR, grownBytes);
+      this.#isCheckpointQueued = false;
+    });
   }
 
   #queueFlush(): void {
@@ -92,12 +108,13 @@ export class StateKeeper {
 
   async #checkpoint(): Promise<void> {
     const { log, engine, machine } = this.#ports;
-    if (log.sizeBytes() <= this.#ports.logKeepBytes * TRIM_FACTOR) return;
     const { appliedIndex, appliedTerm, conf } = machine();
     const at = { index: appliedIndex, term: appliedTerm, conf };
     await machine().flush();
     this.#flushedAtMs = this.#ports.clock.monotonicMs();
     const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();
+    // A snapshot from a peer has replaced the log meanwhile: this checkpoint would lie before its beginning.
+    if (checkpoint.index < log.firstIndex() - 1) return;
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
     await log.compact(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);

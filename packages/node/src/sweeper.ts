@@ -22,6 +22,7 @@ export class Sweeper {
   readonly #ports: SweeperPorts;
   #timer: Timer | undefined;
   #running: Promise<number> | undefined;
+  #stopped = false;
 
   constructor(ports: SweeperPorts) {
     this.#ports = ports;
@@ -29,7 +30,7 @@ export class Sweeper {
 
   start(): void {
     const { intervalMs, clock, isLeader, nowMs, onError } = this.#ports;
-    if (intervalMs <= 0) return;
+    if (intervalMs <= 0 || this.#stopped) return;
     this.#timer = clock.after(intervalMs, () => {
       const done = isLeader() ? this.sweep(nowMs()) : Promise.resolve(0);
       done.catch(onError).finally(() => this.start());
@@ -37,6 +38,7 @@ export class Sweeper {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 

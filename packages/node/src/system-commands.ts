@@ -19,13 +19,14 @@ export class SystemCommands {
   /**
    * Resolves when the command is applied here.
    * @param identity for commands that must not be applied twice; the others are harmless when repeated
+   * @param onApplied called in the turn that applies it, before anything is read from the new state
    * @throws {RequestError} what the proposal failed with; `OUTCOME_UNKNOWN` after `timeoutMs`
    */
   run<C extends SystemCommand>(
     command: C,
-    { timeoutMs, identity }: { timeoutMs: number; identity?: RequestIdentity },
+    { timeoutMs, identity, onApplied }: { timeoutMs: number; identity?: RequestIdentity; onApplied?: () => void },
   ): Promise<SystemAnswers[C['type']]> {
-    const { promise, target } = settled<SystemAnswers[C['type']]>();
+    const { promise, target } = settled<SystemAnswers[C['type']]>(onApplied);
     const body = encodeCommandBody(command);
     this.#proposals.submit(identity, operationCodes[command.type], body, timeoutMs, target, 0);
     return promise;
@@ -39,7 +40,7 @@ export class SystemCommands {
   }
 }
 
-function settled<A>() {
+function settled<A>(onApplied: (() => void) | undefined) {
   let settle: { resolve: (answer: A) => void; reject: (error: Error) => void } | undefined;
   const promise = new Promise<A>((resolve, reject) => {
     settle = { resolve, reject };
@@ -47,7 +48,10 @@ function settled<A>() {
   return {
     promise,
     target: {
-      reply: (_number: number, _operation: unknown, answer: object) => settle?.resolve(answer as A),
+      reply: (_number: number, _operation: unknown, answer: object) => {
+        onApplied?.();
+        settle?.resolve(answer as A);
+      },
       fail: (_number: number, failure: RequestError['failure']) => settle?.reject(new RequestError(failure)),
     },
   };
