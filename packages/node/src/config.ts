@@ -1,4 +1,4 @@
-import { limits, RequestError } from '@holdfast/protocol';
+import { RequestError } from '@holdfast/protocol';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -43,6 +43,8 @@ export const defaults = {
 
 const SHARDS_MAX = 4_096;
 const LOG_KEEP_BYTES_MIN = 1_048_576;
+/** A timer cannot wait longer: it would fire at once, again and again. */
+const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 
 /** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
 export function checkConfig(config: NodeConfig): void {
@@ -53,8 +55,8 @@ export function checkConfig(config: NodeConfig): void {
   if (logKeepBytes !== undefined && !isWhole(logKeepBytes, LOG_KEEP_BYTES_MIN, Number.MAX_SAFE_INTEGER)) {
     refuse(`--log-keep-size is ${logKeepBytes} bytes`, 'give at least 1M');
   }
-  if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, limits.ttlMsMax)) {
-    refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s');
+  if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, CLEANUP_INTERVAL_MS_MAX)) {
+    refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s, at most 24d');
   }
   if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     refuse(`"${name}" is no node name`, 'use 1 to 63 letters, digits, dots, dashes or underscores');

@@ -14,6 +14,8 @@ import type { Sweeper } from './sweeper.ts';
 import type { SystemCommands } from './system-commands.ts';
 
 const COMMAND_TIMEOUT_MS = 5_000;
+/** Reads waiting for log time at most; more are refused. */
+const AWAITING_TIME_MAX = 16_384;
 
 export interface QueriesPorts {
   readonly machine: () => SessionMachine;
@@ -77,23 +79,32 @@ export class Queries {
 
   /** Dead stays dead: "not found" for an expiry is told only after log time has passed it, for every later leader. */
   #awaitTime(read: WaitingRead): void {
+    if (this.#awaitingTime.length >= AWAITING_TIME_MAX) {
+      read.target.fail(read.number, {
+        code: 'OVERLOADED',
+        problem: 'too many reads of expiring sessions wait already',
+      });
+      return;
+    }
     this.#awaitingTime.push(read);
     if (this.#isTimeAsked) return;
     this.#isTimeAsked = true;
     // In a microtask, so that all reads of this turn share one entry.
-    queueMicrotask(() => {
+    queueMicrotask(() => void this.#passTime());
+  }
+
+  /** One entry after the other: what comes while one is under way may be later than its time. */
+  async #passTime(): Promise<void> {
+    while (this.#awaitingTime.length > 0) {
       const reads = this.#awaitingTime;
       this.#awaitingTime = [];
-      this.#isTimeAsked = false;
-      this.#ports.commands.passTime(COMMAND_TIMEOUT_MS).then(
-        () => {
-          for (const waiting of reads) this.#afterTime(waiting);
-        },
-        (error) => {
-          for (const waiting of reads) waiting.target.fail(waiting.number, asFailure(error));
-        },
-      );
-    });
+      const failure = await this.#ports.commands.passTime(COMMAND_TIMEOUT_MS).then(() => undefined, asReadFailure);
+      for (const read of reads) {
+        if (failure === undefined) this.#afterTime(read);
+        else read.target.fail(read.number, failure);
+      }
+    }
+    this.#isTimeAsked = false;
   }
 
   #afterTime(read: WaitingRead): void {
@@ -170,7 +181,7 @@ export class Queries {
   #settle<O extends Operation>(read: WaitingRead, operation: O, answer: Promise<Answers[Operation]>): void {
     answer.then(
       (value) => read.target.reply(read.number, operation, value),
-      (error) => read.target.fail(read.number, asFailure(error)),
+      (error) => read.target.fail(read.number, operation === 'cleanup' ? asFailure(error) : asReadFailure(error)),
     );
   }
 }
@@ -179,6 +190,12 @@ type SessionQuery = Extract<Query, { type: 'get' | 'meta' }>;
 
 function notFound(read: WaitingRead, id: string): void {
   read.target.fail(read.number, { code: 'NOT_FOUND', id });
+}
+
+/** A reader has written nothing that it could not know the outcome of. */
+function asReadFailure(error: unknown): Failure {
+  const failure = asFailure(error);
+  return failure.code === 'OUTCOME_UNKNOWN' ? { code: 'TIMEOUT', timeoutMs: COMMAND_TIMEOUT_MS } : failure;
 }
 
 function asFailure(error: unknown): Failure {

@@ -107,8 +107,11 @@ export class ReadRounds {
   onTick(): void {
     const nowMs = this.#ports.nowMs();
     this.#askAgain(({ askedAtMs }) => nowMs - askedAtMs >= RETRY_AFTER_MS);
-    for (const round of this.#rounds.values()) round.reads = this.#expire(round.reads, nowMs);
-    this.#waiting = this.#expire(this.#waiting, nowMs);
+    for (const round of this.#rounds.values()) {
+      const failure: Failure = round.confirmed === undefined ? unconfirmed : behind;
+      round.reads = this.#expire(round.reads, nowMs, failure);
+    }
+    this.#waiting = this.#expire(this.#waiting, nowMs, unconfirmed);
     if (this.#waiting.length > 0) this.#ports.wake();
   }
 
@@ -135,16 +138,19 @@ export class ReadRounds {
     if (this.#waiting.length > 0) this.#ports.wake();
   }
 
-  #expire(reads: WaitingRead[], nowMs: number): WaitingRead[] {
+  #expire(reads: WaitingRead[], nowMs: number, failure: Failure): WaitingRead[] {
     if (!reads.some((read) => read.deadlineMs <= nowMs)) return reads;
     return reads.filter((read) => {
       if (read.deadlineMs > nowMs) return true;
       this.#count -= 1;
-      read.target.fail(read.number, {
-        code: 'NO_QUORUM',
-        problem: 'no leader confirmed the read in time: a majority of the voters must be reachable',
-      });
+      read.target.fail(read.number, failure);
       return false;
     });
   }
 }
+
+const unconfirmed: Failure = {
+  code: 'NO_QUORUM',
+  problem: 'no leader confirmed the read in time: a majority of the voters must be reachable',
+};
+const behind: Failure = { code: 'NOT_READY', problem: 'this node is too far behind to answer the read in time' };
