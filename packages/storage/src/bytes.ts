@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 
 /**
- * Little helpers for laid-out bytes. All numbers on disk are little-endian; counters take eight bytes and are safe
+ * Reading and writing of laid-out bytes. All numbers on disk are little-endian; counters take eight bytes and are safe
  * integers (below 2^53).
  */
 const TWO_32 = 2 ** 32;

@@ -24,7 +24,7 @@ export interface StateRecord {
   readonly checkpoint: Checkpoint;
 }
 
-/** One append: entries and hard state are one record, hence both there or neither (RAFT.md bugs 36, 38). */
+/** One append: entries and hard state are one record, hence both there or neither. */
 export interface AppendRecord {
   readonly hardState: HardState;
   /** Where the entries go on. With `conf`: the snapshot that replaces everything before. */

@@ -43,7 +43,7 @@ export interface RecoveredLog {
  * Reads all segments, proves every record, cuts a torn tail, and makes what remains durable. Which of the two a bad
  * record is: it is damage when anything proves that it was once durable, that is, when a floor at or above its
  * sequence is found in any record or header, or a later segment exists; else it is the tail that a crash tore
- * (RAFT.md bug 35).
+ *.
  *
  * @throws {StorageError} `LOG_MISSING`, `LOG_DAMAGED`, `WRONG_CLUSTER`, `WRONG_NODE`, `NEWER_VERSION`, `LOG_FAILED`
  */
@@ -244,7 +244,7 @@ class Replay {
     await makeDurable(last);
     const { term, vote, commit } = this.#hardState;
     // The commit index is written lazily, and Raft learns it again. But it may never be behind what was applied, nor
-    // ahead of the log (RAFT.md bug 38).
+    // ahead of the log.
     const known = Math.min(Math.max(commit, checkpoint.index), this.index.lastIndex);
     return {
       segments: this.segments,

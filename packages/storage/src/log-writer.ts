@@ -57,8 +57,8 @@ export interface WrittenState {
 }
 
 /**
- * The one ordered stream of writes of a node (RAFT.md bug 36), with group commit: one write and one fdatasync are
- * under way at a time, and all that arrives meanwhile shares the next. A failed write or sync is final (bug 33).
+ * The one ordered stream of writes of a node, with group commit: one write and one fdatasync are
+ * under way at a time, and all that arrives meanwhile shares the next. A failed write or sync is final.
  */
 export class LogWriter {
   readonly segments: Segment[];

@@ -317,7 +317,7 @@ export class Log implements LogView {
     return this.failed ?? new StorageError({ code: 'LOG_CLOSED', directory: this.#options.directory });
   }
 
-  /** The position before `entries`, which must join the log; drops what they supersede (RAFT.md bug 43). */
+  /** The position before `entries`, which must join the log; drops what they supersede. */
   #continueAt(entries: readonly Entry[]): LogPosition {
     const first = entries[0];
     if (first === undefined) return { index: this.#index.lastIndex, term: this.#index.lastTerm };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Entry, HardState } from '@holdfast/raft';
 import fc from 'fast-check';
 import { type Log, MemoryDisk } from '../src/index.ts';
-import { base, conf, create, entry, open, randomFrom, readAll } from './log-helpers.ts';
+import { base, conf, create, entry, open, randomFrom, readAll } from './log-fixtures.ts';
 
 /** One thing done to the log. Numbers are turned into what is legal at that moment. */
 type Step =

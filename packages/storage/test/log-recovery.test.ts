@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { checksum } from '../src/bytes.ts';
 import { MemoryDisk, StorageError } from '../src/index.ts';
 import { newRecord, recordKinds, sealRecord } from '../src/log-record.ts';
-import { append, conf, create, directory, entries, entry, open, readAll } from './log-helpers.ts';
+import { append, conf, create, directory, entries, entry, open, readAll } from './log-fixtures.ts';
 
 /** A closed log of 40 entries over several segments, and the names of its files in order. */
 async function filled(): Promise<{ disk: MemoryDisk; names: string[] }> {
@@ -36,7 +36,7 @@ async function isDamaged(disk: MemoryDisk): Promise<boolean> {
   }
 }
 
-describe('log recovery (RAFT.md bug 35)', () => {
+describe('log recovery', () => {
   it('finds any changed byte in a segment that is not the last', async () => {
     const { disk, names } = await filled();
     const path = pathOf(names[1]);
@@ -120,7 +120,7 @@ describe('log recovery (RAFT.md bug 35)', () => {
       const name = which === 'first' ? names[0] : which === 'second' ? names[1] : names.at(-1);
       await disk.remove(pathOf(name));
       if (which === 'last') {
-        // A whole last file gone looks like an older copy: only the other members can tell (DESIGN.md §4).
+        // A whole last file gone looks like an older copy: only the other members can tell.
         assert.ok((await open(disk)).lastIndex() < 40);
       } else {
         assert.equal(await isDamaged(disk), true);

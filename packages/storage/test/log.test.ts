@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { MemoryDisk, StorageError } from '../src/index.ts';
-import { append, base, conf, create, directory, entries, entry, open, options, readAll } from './log-helpers.ts';
+import { append, base, conf, create, directory, entries, entry, open, options, readAll } from './log-fixtures.ts';
 
 function countSyncs(onSync: () => void): MemoryDisk {
   return new MemoryDisk({
@@ -58,7 +58,7 @@ describe('log', () => {
     assert.deepEqual(log.entries(295, 301, 1e6), written.slice(-6));
   });
 
-  it('lets entries of a lower index supersede what was there (RAFT.md bug 43)', async () => {
+  it('lets entries of a lower index supersede what was there', async () => {
     const disk = new MemoryDisk();
     const log = await create(disk, { cacheBytes: 0 });
     await append(log, { entries: entries(2, 9, 1) });
@@ -203,7 +203,7 @@ describe('log', () => {
     assert.deepEqual(readAll(await open(disk)), large);
   });
 
-  it('fails for good after a failed fsync, and never tries again (RAFT.md bug 33)', async () => {
+  it('fails for good after a failed fsync, and never tries again', async () => {
     let fails = false;
     let syncs = 0;
     const disk = new MemoryDisk({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { MemoryDisk, SnapshotFiles, StorageError } from '../src/index.ts';
-import { conf } from './log-helpers.ts';
+import { conf } from './log-fixtures.ts';
 
 const directory = '/data/snapshots';
 const meta = { index: 120, term: 3, conf };
