@@ -4,7 +4,7 @@ import type { Core } from './core.ts';
 import { CAMPAIGN_BY_TRANSFER } from './message.ts';
 import { broadcastAppend } from './replication.ts';
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts';
-import { type Message, NONE } from './types.ts';
+import { type LogIndex, type Message, NONE, type Term } from './types.ts';
 
 export type Campaign = 'pre-election' | 'election' | 'transfer';
 
@@ -50,12 +50,16 @@ function runCampaign(core: Core, campaign: Campaign): void {
 
 /** Answers a candidate. Learners vote too: a candidate may know of a promotion that they do not (etcd#10998). */
 export function answerVote(core: Core, message: Message): void {
-  const { type, from, term, logTerm, index } = message;
+  const { type, from, term, logTerm, index, commit } = message;
+  if (commit > 0) {
+    learnCommit(core, commit, logTerm);
+    return;
+  }
   const isPreVote = type === 'MsgPreVote';
   const canVote = core.vote === from || (core.vote === NONE && core.lead === NONE) || (isPreVote && term > core.term);
   const response = isPreVote ? 'MsgPreVoteResp' : 'MsgVoteResp';
   if (!canVote || !core.log.isUpToDate(logTerm, index)) {
-    core.send(response, from, { term: core.term, reject: true });
+    core.send(response, from, { term: core.term, reject: true, ...proofOfCommit(core) });
     return;
   }
   // In the asked term: for a pre-vote it is not ours.
@@ -65,8 +69,34 @@ export function answerVote(core: Core, message: Message): void {
   core.vote = from;
 }
 
+/**
+ * Changes of membership count from when they are applied, so candidate and voter may disagree on who votes: a demoted
+ * leader with the longest log refuses everyone who still needs its vote, and a promoted learner that has not heard of
+ * its promotion refuses and does not campaign itself (etcd#12359). Nobody could win then. So whoever refuses without
+ * being a voter says what it knows to be committed, and is told in turn: with that the one that lags applies the change.
+ */
+function proofOfCommit(core: Core): Partial<Message> {
+  if (core.tracker.isVoter(core.id)) return {};
+  const { committed } = core.log;
+  return { commit: committed, logTerm: core.log.term(committed) ?? 0 };
+}
+
+/** An equal entry at a place that is committed elsewhere is committed here too. */
+function learnCommit(core: Core, commit: LogIndex, term: Term): void {
+  if (core.log.matchTerm(commit, term)) core.log.commitTo(commit);
+}
+
 /** What a (pre-)candidate does with an answer to its campaign. */
-export function countVote(core: Core, { from, reject }: Message): void {
+export function countVote(core: Core, { from, reject, commit, logTerm }: Message): void {
+  if (reject && commit > 0) {
+    learnCommit(core, commit, logTerm);
+    const index = core.log.committed;
+    if (commit < index) {
+      // Only to tell it: `commit` marks a request that wants no vote.
+      const proof = { index, logTerm: core.log.term(index) ?? 0, commit: index };
+      core.send('MsgPreVote', from, { term: core.term, ...proof });
+    }
+  }
   core.tracker.recordVote(from, !reject);
   const result = core.tracker.voteResult();
   if (result === 'VoteLost') {

@@ -10,6 +10,9 @@ import { type ConfChange, type ConfState, NONE } from './types.ts';
  * node alike: what was proposed in good faith may be out of date when it is applied.
  */
 export function applyConfChange(core: Core, change: ConfChange): ConfState {
+  // While a snapshot is being installed, what is still applied lies before it: the configuration that the snapshot
+  // brought holds the change already, and all later ones.
+  if (core.log.unstable.snapshot !== undefined) return core.tracker.confState();
   try {
     const { config, progress } = new ConfChanger(core.tracker, core.log.lastIndex()).change(change);
     core.tracker.use(config, progress);

@@ -93,6 +93,7 @@ export interface Message {
   readonly logTerm: Term;
   readonly index: LogIndex;
   readonly entries: readonly Entry[];
+  /** Votes: not 0 when it tells of a committed entry, whose term is `logTerm`: in a refusal, or in a request for none. */
   readonly commit: LogIndex;
   /** Only in MsgStorageAppend: the vote to make durable. */
   readonly vote: NodeId;

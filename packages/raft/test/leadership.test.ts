@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { encodeConfChange } from '../src/conf-change.ts';
 import type { ConfChangeType, NodeId } from '../src/types.ts';
 import { bytes, Cluster, PRODUCT } from './cluster.ts';
 
@@ -205,6 +206,25 @@ describe('membership (Raft thesis §4)', () => {
     cluster.settle();
     assert.deepEqual(log.initialState().conf.voters, [1]);
     assert.equal(raw.isLeader, true);
+  });
+
+  it('is not set back by a change that is applied after a snapshot with a later configuration arrived', () => {
+    const cluster = new Cluster();
+    const { raw, log } = cluster.node(2);
+    const data = encodeConfChange(change('ConfChangeAddNode', 4));
+    const entries = [{ term: 1, index: 2, type: 'EntryConfChangeV2', data }] as const;
+    cluster.inject('MsgApp', 2, { from: 1, term: 1, index: 1, logTerm: 1, entries, commit: 2 });
+    cluster.processReady(2);
+    cluster.processAppend(2);
+    for (const message of cluster.take(2)) raw.step(message);
+    cluster.processReady(2);
+    const snapshot = { index: 9, term: 1, conf: { ...log.initialState().conf, voters: [1, 2] } };
+    cluster.inject('MsgSnap', 2, { from: 1, term: 1, snapshot });
+    cluster.processReady(2);
+    cluster.processApply(2);
+    cluster.work(2);
+    assert.deepEqual([...raw.status().config.voters], [1, 2]);
+    assert.equal(raw.status().applied, 9);
   });
 
   it('leaves a joint configuration by itself, also when the leader changes meanwhile', () => {
