@@ -59,7 +59,8 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     disk: new NodeDisk(),
     directory,
     randomBytes: (count) => new Uint8Array(randomBytes(count)),
-    hashBytes: (bytes, seed) => crc32(bytes, seed),
+    // Without bytes zlib forgets the seed.
+    hashBytes: (bytes, seed) => (bytes.length === 0 ? seed : crc32(bytes, seed)),
     yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
   };

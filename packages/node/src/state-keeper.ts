@@ -3,12 +3,19 @@ import type { SessionMachine } from '@holdfast/sessions';
 import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
 import type { Clock, Timer } from './clock.ts';
 
-/** Changes reach the engine when this much has changed, or after the interval: later writes replace earlier ones. */
-const FLUSH_DIRTY_BYTES = 16 * 1_048_576;
-const FLUSH_INTERVAL_MS = 5_000;
+/**
+ * Changes reach the engine when they take this much memory, or after the interval. Late is cheap: many changes of one
+ * session become one write, and an engine write costs more than everything else about a change.
+ */
+const FLUSH_DIRTY_BYTES = 64 * 1_048_576;
+/** The memory engine takes a batch in one go on this thread: small batches do not hold up heartbeats. */
+const FLUSH_DIRTY_BYTES_IN_MEMORY = 1_048_576;
+const FLUSH_INTERVAL_MS = 30_000;
 const LOOK_EVERY_MS = 500;
-/** The log is trimmed when it is this much larger than what must be kept. */
-const TRIM_FACTOR = 1.5;
+/** The log is trimmed when it is this many times what must be kept, or after a while when it is somewhat more. */
+const TRIM_FACTOR = 3;
+const TRIM_FACTOR_LATER = 1.25;
+const TRIM_LATER_MS = 60_000;
 
 export interface StateKeeperPorts {
   readonly clock: Clock;
@@ -28,6 +35,8 @@ export class StateKeeper {
   readonly #ports: StateKeeperPorts;
   #timer: Timer | undefined;
   #flushedAtMs: number;
+  #trimmedAtMs: number;
+  readonly #flushDirtyBytes: number;
   /** One thing after the other: flushes, checkpoints, and whoever needs the engine alone. */
   #last: Promise<void> = Promise.resolve();
   #isFlushQueued = false;
@@ -39,6 +48,8 @@ export class StateKeeper {
   constructor(ports: StateKeeperPorts) {
     this.#ports = ports;
     this.#flushedAtMs = ports.clock.monotonicMs();
+    this.#trimmedAtMs = this.#flushedAtMs;
+    this.#flushDirtyBytes = ports.engine.kind === 'memory' ? FLUSH_DIRTY_BYTES_IN_MEMORY : FLUSH_DIRTY_BYTES;
     this.#checkpointAtBytes = ports.logKeepBytes * TRIM_FACTOR;
   }
 
@@ -51,7 +62,7 @@ export class StateKeeper {
 
   /** Called after entries were applied. */
   onApplied(): void {
-    if (this.#ports.machine().dirtyBytes >= FLUSH_DIRTY_BYTES) this.#queueFlush();
+    if (this.#ports.machine().dirtyBytes >= this.#flushDirtyBytes) this.#queueFlush();
   }
 
   /** Runs `work` while nothing else writes the engine or the snapshot files. */
@@ -79,9 +90,9 @@ export class StateKeeper {
   }
 
   #look(): void {
-    const { clock, log, machine } = this.#ports;
+    const { clock, machine } = this.#ports;
     if (machine().dirtyBytes > 0 && clock.monotonicMs() - this.#flushedAtMs >= FLUSH_INTERVAL_MS) this.#queueFlush();
-    if (log.sizeBytes() > this.#checkpointAtBytes) this.#queueCheckpoint();
+    if (this.#isTrimDue()) this.#queueCheckpoint();
   }
 
   #queueCheckpoint(): void {
@@ -94,6 +105,13 @@ export class StateKeeper {
       this.#checkpointAtBytes = Math.max(logKeepBytes * TRIM_FACTOR, grownBytes);
       this.#isCheckpointQueued = false;
     });
+  }
+
+  #isTrimDue(): boolean {
+    const { clock, log, logKeepBytes } = this.#ports;
+    const sizeBytes = log.sizeBytes();
+    if (sizeBytes > this.#checkpointAtBytes) return true;
+    return sizeBytes > logKeepBytes * TRIM_FACTOR_LATER && clock.monotonicMs() - this.#trimmedAtMs >= TRIM_LATER_MS;
   }
 
   #queueFlush(): void {
@@ -118,6 +136,7 @@ export class StateKeeper {
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
     await log.compact(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
+    this.#trimmedAtMs = this.#ports.clock.monotonicMs();
   }
 
   /** For engines that keep nothing durable themselves. */

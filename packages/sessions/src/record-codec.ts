@@ -126,11 +126,6 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
 /** A head and its data as one record. @throws {RequestError} CORRUPT when they do not belong together */
 export function joinSession(head: SessionHead, data: Uint8Array): SessionRecord {
   if (data.length !== head.sizeBytes) throw damaged(head.id);
-  return withData(head, data);
-}
-
-/** The same session with its data at another place. */
-export function withData(head: Omit<SessionRecord, 'data'>, data: Uint8Array): SessionRecord {
   return {
     id: head.id,
     shard: head.shard,

@@ -1,17 +1,14 @@
 /** Sessions through three layers: changes in memory, a cache, the engine. */
 import type { Engine, EngineWrite } from '@holdfast/storage';
-import { copyOf } from './bytes.ts';
 import { dataKey, expiryBucketMs, expiryKey, sessionKey, tagKey, userKey } from './keys.ts';
 import { RecordCache } from './record-cache.ts';
-import { damaged, decodeSession, encodeSession, isApart, joinSession, withData } from './record-codec.ts';
+import { damaged, decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
 import type { SessionRecord } from './types.ts';
 
 /** A session as the engine has it (or will, after the write that is running), and as it is now. */
 interface Change {
   readonly base: SessionRecord | undefined;
   record: SessionRecord | undefined;
-  /** Set by writing: the data at a place of its own, for the cache. */
-  owned?: Uint8Array | undefined;
 }
 
 type Changes = Map<string, Change>;
@@ -39,7 +36,7 @@ export class RecordStore {
     this.#cache = new RecordCache(cacheBytes);
   }
 
-  /** Memory held by changes that the engine does not have yet, replaced ones included. */
+  /** Memory held by changes that the engine does not have yet. */
   get dirtyBytes(): number {
     return this.#dirtyBytes + this.#writingBytes;
   }
@@ -62,10 +59,10 @@ export class RecordStore {
       this.#dirty.set(id, { base: before, record: after });
       this.#dirtyBytes += changeBytes;
     } else {
+      this.#dirtyBytes -= change.record?.data.length ?? 0;
       change.record = after;
     }
-    // Data that was replaced counts on: it lies in a log entry whose other data may still be in use.
-    if (after !== undefined && after.data !== before?.data) this.#dirtyBytes += after.data.length;
+    this.#dirtyBytes += after?.data.length ?? 0;
   }
 
   /** Sets the changes up to now apart, to be written. One such set at a time. */
@@ -81,9 +78,8 @@ export class RecordStore {
   async writes(yieldTurn: () => Promise<void>): Promise<EngineWrite[]> {
     const writes: EngineWrite[] = [];
     let untilYield = changesPerSlice;
-    for (const [id, change] of this.#writing ?? []) {
-      const { base, record } = change;
-      change.owned = pushWrites(writes, id, base, record);
+    for (const [id, { base, record }] of this.#writing ?? []) {
+      pushWrites(writes, id, base, record);
       untilYield -= 1;
       if (untilYield > 0) continue;
       await yieldTurn();
@@ -95,9 +91,9 @@ export class RecordStore {
   /** The changes set apart are in the engine: moves them to the cache, in slices. Until then they are found as before. */
   async endWrite(yieldTurn: () => Promise<void>): Promise<void> {
     let untilYield = changesPerSlice;
-    for (const [id, { record, owned }] of this.#writing ?? []) {
+    for (const [id, { record }] of this.#writing ?? []) {
       if (record === undefined) this.#cache.delete(id);
-      else this.#cache.set(owned === undefined || owned === record.data ? record : withData(record, owned));
+      else this.#cache.set(record);
       untilYield -= 1;
       if (untilYield > 0) continue;
       await yieldTurn();
@@ -133,41 +129,22 @@ export class RecordStore {
   }
 }
 
-/**
- * The keys that make `record` out of `base` in the engine: the session, its data when apart, and the indexes.
- * @returns the record's data at a place of its own: until now it may have been a view on a whole log entry
- */
+/** The keys that make `record` out of `base` in the engine: the session, its data when apart, and the indexes. */
 export function pushWrites(
   writes: EngineWrite[],
   id: string,
   base: SessionRecord | undefined,
   record: SessionRecord | undefined,
-): Uint8Array | undefined {
-  if (base === record) return record?.data;
+): void {
+  if (base === record) return;
   const shard = (record ?? base)?.shard ?? 0;
-  let owned: Uint8Array | undefined;
   const hadData = base !== undefined && isApart(base);
-  if (record === undefined) {
-    writes.push({ type: 'del', key: sessionKey(shard, id) });
-    if (hadData) writes.push({ type: 'del', key: dataKey(shard, id) });
-  } else {
-    const value = encodeSession(record);
-    writes.push({ type: 'put', key: sessionKey(shard, id), value });
-    if (isApart(record)) {
-      owned = hasOwnBuffer(record.data) ? record.data : copyOf(record.data);
-      if (record.data !== base?.data) writes.push({ type: 'put', key: dataKey(shard, id), value: owned });
-    } else {
-      owned = hasOwnBuffer(record.data) ? record.data : value.subarray(value.length - record.data.length);
-      if (hadData) writes.push({ type: 'del', key: dataKey(shard, id) });
-    }
-  }
+  const hasData = record !== undefined && isApart(record);
+  if (record === undefined) writes.push({ type: 'del', key: sessionKey(shard, id) });
+  else writes.push({ type: 'put', key: sessionKey(shard, id), value: encodeSession(record) });
+  if (hasData && record.data !== base?.data) writes.push({ type: 'put', key: dataKey(shard, id), value: record.data });
+  else if (hadData && !hasData) writes.push({ type: 'del', key: dataKey(shard, id) });
   pushIndexes(writes, id, base, record);
-  return owned;
-}
-
-/** Whether keeping these bytes keeps little else in memory. */
-function hasOwnBuffer(data: Uint8Array): boolean {
-  return data.buffer.byteLength < data.length * 2 + 256;
 }
 
 function pushIndexes(

@@ -9,6 +9,7 @@ import type {
   SystemAnswers,
   TouchCommand,
 } from '@holdfast/protocol';
+import { copyOf } from './bytes.ts';
 import { hashId, hashLabels } from './hash.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
@@ -41,8 +42,8 @@ export function runStore(context: Context, command: StoreCommand): Reply {
 
   const revision = state.revision + 1;
   state.revision = revision;
-  // A view on the entry's own bytes: it gets a place of its own when it is written to the engine.
-  const { data } = command;
+  // A view would keep the whole log entry in memory for as long as the session is.
+  const data = copyOf(command.data);
   const keepsLabels = command.keepTtl && live !== undefined;
   const user = keepsLabels ? live.user : command.user;
   const tags = keepsLabels ? live.tags : command.tags;
