@@ -145,7 +145,7 @@ export class RawNode {
     step(this.#core, createMessage('MsgUnreachable', this.id, { from: id }));
   }
 
-  /** The snapshot this peer was sent arrived, or did not. */
+  /** The snapshot this peer was sent arrived, or did not. Until it is told, the leader sends that peer nothing else. */
   reportSnapshot(id: NodeId, delivered: boolean): void {
     step(this.#core, createMessage('MsgSnapStatus', this.id, { from: id, reject: !delivered }));
   }

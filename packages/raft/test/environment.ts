@@ -96,13 +96,11 @@ export class TestNode {
 
   append(hardState: HardState | undefined, entries: readonly Entry[], snapshot: SnapshotMeta | undefined): void {
     if (hardState !== undefined) this.log.setHardState(hardState);
-    if (snapshot === undefined) {
-      this.log.append(entries);
-      return;
+    if (snapshot !== undefined) {
+      this.log.install(snapshot);
+      this.#appliedIndex = snapshot.index;
     }
-    assert.equal(entries.length, 0, 'a snapshot and entries in one write');
-    this.log.install(snapshot);
-    this.#appliedIndex = snapshot.index;
+    this.log.append(entries);
   }
 
   apply(entries: readonly Entry[]): void {

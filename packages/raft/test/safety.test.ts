@@ -125,6 +125,14 @@ class Schedule {
   calm(): void {
     for (const { id } of this.cluster.nodes) this.cluster.tick(id);
     for (let hop = 0; hop < 4; hop++) this.round();
+    this.#reportLostSnapshots();
+  }
+
+  /** What a driver must do when a snapshot's stream ends: until then the core sends that peer nothing else. */
+  #reportLostSnapshots(): void {
+    for (const { raw } of this.cluster.nodes) {
+      for (const [id, { state }] of raw.status().progress) if (state === 'StateSnapshot') raw.reportSnapshot(id, false);
+    }
   }
 
   /** Every node does all its work once, and everything that was sent arrives. */
