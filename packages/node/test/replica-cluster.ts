@@ -1,0 +1,353 @@
+/** A cluster of replicas in one process: virtual time, a bad network, disks that forget what was not synced. */
+import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+import {
+  type ClientCommand,
+  encodeCommandBody,
+  type Failure,
+  operationCodes,
+  type Query,
+  type RequestIdentity,
+} from '@holdfast/protocol';
+import type { NodeId, Term } from '@holdfast/raft';
+import { type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
+import type { Clock } from '../src/clock.ts';
+import { Membership } from '../src/membership.ts';
+import { Replica } from '../src/replica.ts';
+import type { OutgoingState } from '../src/state-snapshots.ts';
+import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
+import { ManualClock, settled } from './manual-clock.ts';
+import { Random } from './random.ts';
+import { ReplicaNetwork } from './replica-network.ts';
+
+const clusterId = 'c0ffee';
+
+export type Outcome =
+  | { readonly ok: true; readonly answer: object }
+  /** CRASHED: the node died before it answered. */
+  | { readonly ok: false; readonly failure: Failure | { readonly code: 'CRASHED' } };
+
+export interface ClusterOptions {
+  readonly seed: number;
+  readonly logKeepBytes?: number;
+  readonly cleanupIntervalMs?: number;
+  readonly diskOptions?: MemoryDiskOptions;
+  /** How far each node's wall clock is off. */
+  readonly wallOffsetMs?: (nodeId: NodeId) => number;
+}
+
+/** One life of one node, from start to crash. */
+interface Life {
+  isAlive: boolean;
+  readonly replica: Replica;
+  readonly stored: Stored;
+  readonly membership: Membership;
+  readonly open: Set<(outcome: Outcome) => void>;
+}
+
+export class TestNode {
+  readonly nodeId: NodeId;
+  readonly disk: MemoryDisk;
+  life: Life | undefined;
+
+  constructor(nodeId: NodeId, diskOptions: MemoryDiskOptions) {
+    this.nodeId = nodeId;
+    this.disk = new MemoryDisk(diskOptions);
+  }
+
+  get replica(): Replica {
+    assert.ok(this.life !== undefined, `node ${this.nodeId} is down`);
+    return this.life.replica;
+  }
+
+  get stored(): Stored {
+    assert.ok(this.life !== undefined, `node ${this.nodeId} is down`);
+    return this.life.stored;
+  }
+}
+
+export class ReplicaCluster {
+  readonly clock = new ManualClock();
+  readonly random: Random;
+  readonly network: ReplicaNetwork;
+  readonly nodes = new Map<NodeId, TestNode>();
+  /** What stopped a replica of its own accord. */
+  readonly failures: { readonly nodeId: NodeId; readonly error: Error }[] = [];
+  /** States that were sent to a peer whole. */
+  readonly statesSent: { readonly to: NodeId; readonly index: number }[] = [];
+  readonly #options: ClusterOptions;
+  readonly #leaders = new Map<Term, NodeId>();
+  #number = 0;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.random = new Random(options.seed);
+    this.network = new ReplicaNetwork(this.clock, this.random);
+  }
+
+  /** A founder, grown to `size` voters the way a real cluster grows. */
+  static async start(size: number, options: ClusterOptions): Promise<ReplicaCluster> {
+    const cluster = new ReplicaCluster(options);
+    await cluster.boot(1);
+    await cluster.until(() => cluster.leader !== undefined, 'the founder leads');
+    await cluster.#allocate(1);
+    for (let nodeId = 2; nodeId <= size; nodeId += 1) await cluster.grow(nodeId);
+    return cluster;
+  }
+
+  /** Adds one node as a learner, and waits until it votes. */
+  async grow(nodeId: NodeId): Promise<void> {
+    const leader = this.needLeader();
+    await this.#allocate(nodeId);
+    await this.boot(nodeId);
+    const life = leader.life;
+    assert.ok(life !== undefined);
+    await this.complete(life.membership.addLearner(nodeId, 5_000), `node ${nodeId} is a learner`);
+    await this.until(() => leader.replica.machine.conf.voters.includes(nodeId), `node ${nodeId} votes`);
+  }
+
+  async #allocate(nodeId: NodeId): Promise<void> {
+    const name = `n${nodeId}`;
+    const command = { type: 'allocate-member', peerId: `peer-${nodeId}`, nonce: name, name, address: name } as const;
+    const allocated = this.needLeader().replica.commands.run(command, { timeoutMs: 5_000 });
+    assert.equal((await this.complete(allocated, `node ${nodeId} has an id`)).nodeId, nodeId);
+  }
+
+  get running(): TestNode[] {
+    return [...this.nodes.values()].filter(({ life }) => life !== undefined);
+  }
+
+  /** The leader of the newest term among the running. */
+  get leader(): TestNode | undefined {
+    const leaders = this.running.filter(({ replica }) => replica.raft.isLeader);
+    return leaders.sort((a, b) => b.replica.raft.term - a.replica.raft.term)[0];
+  }
+
+  needLeader(): TestNode {
+    const { leader } = this;
+    assert.ok(leader !== undefined, 'nobody leads');
+    return leader;
+  }
+
+  get followers(): TestNode[] {
+    const { leader } = this;
+    return this.running.filter((node) => node !== leader);
+  }
+
+  node(nodeId: NodeId): TestNode {
+    const node = this.nodes.get(nodeId);
+    assert.ok(node !== undefined, `there is no node ${nodeId}`);
+    return node;
+  }
+
+  /** Starts a node from what its disk holds; a new one with an empty disk. */
+  async boot(nodeId: NodeId): Promise<TestNode> {
+    const isNew = !this.nodes.has(nodeId);
+    const node = this.nodes.get(nodeId) ?? new TestNode(nodeId, this.#options.diskOptions ?? {});
+    this.nodes.set(nodeId, node);
+    assert.equal(node.life, undefined, `node ${nodeId} runs already`);
+    const ports = this.#storagePorts(node);
+    const record = { clusterId, nodeId, name: `n${nodeId}`, shards: 4, backend: 'memory' } as NodeRecord;
+    if (isNew) await this.complete(createLog(ports, record), 'the log is made');
+    const stored = await this.complete(openStorage(ports, record), `node ${nodeId} has its storage`);
+    this.#begin(node, stored);
+    return node;
+  }
+
+  /** Ends a process at once and cuts the power of its disk. */
+  crash(nodeId: NodeId): void {
+    const node = this.node(nodeId);
+    const { life } = node;
+    assert.ok(life !== undefined, `node ${nodeId} is down already`);
+    life.isAlive = false;
+    node.life = undefined;
+    node.disk.crash(this.random.next);
+    this.network.leave(nodeId);
+    for (const settle of life.open) settle({ ok: false, failure: { code: 'CRASHED' } });
+  }
+
+  async reboot(nodeId: NodeId): Promise<TestNode> {
+    this.crash(nodeId);
+    return this.boot(nodeId);
+  }
+
+  write(nodeId: NodeId, identity: RequestIdentity, command: ClientCommand, timeoutMs = 2_000): Promise<Outcome> {
+    const body = encodeCommandBody(command);
+    return this.#request(nodeId, ({ replica }, target, number) =>
+      replica.requests.submitWrite(identity, operationCodes[command.type], body, timeoutMs, target, number),
+    );
+  }
+
+  query(nodeId: NodeId, query: Query, timeoutMs = 2_000): Promise<Outcome> {
+    return this.#request(nodeId, ({ replica }, target, number) =>
+      replica.requests.submitQuery(query, timeoutMs, target, number),
+    );
+  }
+
+  /** Lets time pass until `promise` is settled. */
+  async complete<T>(promise: Promise<T>, what: string, withinMs = 20_000): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await this.until(() => isSettled, what, withinMs);
+    return promise;
+  }
+
+  async until(isSo: () => boolean, what: string, withinMs = 20_000): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + withinMs;
+    await settled();
+    while (!isSo()) {
+      assert.ok(this.clock.monotonicMs() < untilMs, `${what}: not within ${withinMs} ms; ${this.describe()}`);
+      await this.clock.pass(5);
+    }
+  }
+
+  /** Everyone alive has applied all that the leader has committed. */
+  async converge(): Promise<void> {
+    await this.until(() => {
+      const { leader } = this;
+      if (leader === undefined) return false;
+      const { commitIndex } = leader.replica.raft;
+      return this.running.every(
+        ({ replica }) => replica.machine.appliedIndex === commitIndex && replica.raft.lead === leader.nodeId,
+      );
+    }, 'everyone has applied the same');
+  }
+
+  describe(): string {
+    const nodes = [...this.nodes.values()].map(({ nodeId, life }) => {
+      if (life === undefined) return `${nodeId} down`;
+      const { raft, machine } = life.replica;
+      return `${nodeId} ${raft.state} term ${raft.term} lead ${raft.lead} commit ${raft.commitIndex} applied ${machine.appliedIndex}`;
+    });
+    return `seed ${this.#options.seed} at ${this.clock.monotonicMs()} ms: ${nodes.join('; ')}`;
+  }
+
+  /** Ends everything, and shows what failed on the way. */
+  stop(): void {
+    for (const { nodeId } of this.running) this.crash(nodeId);
+    const [failure] = this.failures;
+    if (failure !== undefined) throw new Error(`node ${failure.nodeId} has failed`, { cause: failure.error });
+  }
+
+  #request(
+    nodeId: NodeId,
+    submit: (life: Life, target: { reply: ReplyCall; fail: FailCall }, number: number) => void,
+  ): Promise<Outcome> {
+    const { life } = this.node(nodeId);
+    if (life === undefined) return Promise.resolve({ ok: false, failure: { code: 'CRASHED' } });
+    this.#number += 1;
+    const number = this.#number;
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome) => {
+        if (!life.open.delete(settle)) reject(new Error(`request ${number} was answered twice`));
+        else resolve(outcome);
+      };
+      life.open.add(settle);
+      const target = {
+        reply: (replied: number, _operation: unknown, answer: object) => {
+          if (life.isAlive && replied === number) settle({ ok: true, answer });
+        },
+        fail: (replied: number, failure: Failure) => {
+          if (life.isAlive && replied === number) settle({ ok: false, failure });
+        },
+      };
+      submit(life, target, number);
+    });
+  }
+
+  #storagePorts(node: TestNode): StorageBootPorts {
+    const path = `/node-${node.nodeId}`;
+    const directory = {
+      path,
+      logDirectory: `${path}/log`,
+      engineDirectory: `${path}/engine`,
+      snapshotDirectory: `${path}/snapshots`,
+    };
+    return {
+      disk: node.disk.mount(),
+      directory: directory as unknown as DataDirectory,
+      randomBytes: this.random.bytes,
+      hashBytes: (bytes, seed) => crc32(bytes, seed),
+      yieldTurn: () => Promise.resolve(),
+      logKeepBytes: this.#options.logKeepBytes ?? 64 * 1_048_576,
+    };
+  }
+
+  #begin(node: TestNode, stored: Stored): void {
+    const { nodeId } = node;
+    const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0 } = this.#options;
+    const state = { isAlive: true };
+    const clock = this.#clockOf(nodeId, state);
+    const replica: Replica = new Replica({
+      ...stored,
+      nodeId,
+      logKeepBytes,
+      cleanupIntervalMs,
+      clock,
+      random: this.random.next,
+      randomBytes: this.random.bytes,
+      soon: (run) => queueMicrotask(() => state.isAlive && run()),
+      report: () => {},
+      send: (messages) => {
+        const times = { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() };
+        if (state.isAlive) this.network.send(nodeId, messages, times);
+      },
+      sendState: (outgoing: OutgoingState) => {
+        this.statesSent.push({ to: outgoing.to, index: outgoing.meta.index });
+        return this.network.sendState(nodeId, outgoing);
+      },
+      onLeader: (lead) => this.#noteLeader(replica, lead),
+      onMembers: () => {},
+      notReady: () => undefined,
+      status: () => assert.fail('status was asked'),
+      members: () => assert.fail('members were asked'),
+      check: () => assert.fail('check was asked'),
+    });
+    const membership = new Membership({
+      raft: replica.raft,
+      clock,
+      conf: () => replica.machine.conf,
+      nameOf: (id) => replica.machine.member(id)?.name,
+      isReachable: (id) => id === nodeId || this.network.isUp(nodeId, id),
+      propose: (change) => replica.proposeConfChange(change),
+    });
+    const life: Life = Object.assign(state, { replica, stored, membership, open: new Set<(o: Outcome) => void>() });
+    node.life = life;
+    replica.failed.then((error) => {
+      if (life.isAlive) this.failures.push({ nodeId, error });
+    });
+    this.network.join(nodeId, {
+      onMessages: (from, messages, times) => replica.onMessages(from, messages, times),
+      onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
+      onLinkDown: (id) => state.isAlive && replica.onLinkDown(id),
+      onUnreachable: (id) => replica.onUnreachable(id),
+    });
+    replica.start();
+    membership.start();
+  }
+
+  #clockOf(nodeId: NodeId, state: { isAlive: boolean }): Clock {
+    const offsetMs = this.#options.wallOffsetMs?.(nodeId) ?? 0;
+    return {
+      monotonicMs: () => this.clock.monotonicMs(),
+      wallMs: () => this.clock.wallMs() + offsetMs,
+      after: (delayMs, run) => this.clock.after(delayMs, () => state.isAlive && run()),
+    };
+  }
+
+  /** Election safety: a term has one leader. */
+  #noteLeader({ raft }: Replica, lead: NodeId): void {
+    if (lead !== raft.id || !raft.isLeader) return;
+    const other = this.#leaders.get(raft.term);
+    if (other !== undefined && other !== raft.id) {
+      this.failures.push({ nodeId: lead, error: new Error(`term ${raft.term} has two leaders: ${other} and ${lead}`) });
+    }
+    this.#leaders.set(raft.term, raft.id);
+  }
+}
+
+type ReplyCall = (number: number, operation: unknown, answer: object) => void;
+type FailCall = (number: number, failure: Failure) => void;

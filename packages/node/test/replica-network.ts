@@ -1,0 +1,127 @@
+import type { Message, NodeId } from '@holdfast/raft';
+import { decodeMessages, encodeMessages } from '../src/peer-codec.ts';
+import type { OutgoingState } from '../src/state-snapshots.ts';
+import type { ManualClock } from './manual-clock.ts';
+import { joined } from './messages.ts';
+import type { Random } from './random.ts';
+
+/** How badly messages travel. */
+export interface Weather {
+  readonly dropped: number;
+  readonly duplicated: number;
+  readonly delayMsMax: number;
+}
+
+export const fairWeather: Weather = { dropped: 0, duplicated: 0, delayMsMax: 1 };
+
+export interface Endpoint {
+  onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void;
+  onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  onLinkDown(nodeId: NodeId): void;
+  onUnreachable(nodeId: NodeId): void;
+}
+
+/**
+ * Frames between replicas, encoded as on a real link, each with a delay of its own: they may be lost, repeated and
+ * overtake each other.
+ */
+export class ReplicaNetwork {
+  readonly #clock: ManualClock;
+  readonly #random: Random;
+  readonly #endpoints = new Map<NodeId, Endpoint>();
+  readonly #cut = new Set<string>();
+  weather = fairWeather;
+  /** Frames that this says true of are kept back until `release`. */
+  holds: (from: NodeId, to: NodeId, message: Message) => boolean = () => false;
+  #held: (() => void)[] = [];
+  #transfers: { readonly endpoint: Endpoint; readonly end: () => void }[] = [];
+
+  constructor(clock: ManualClock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  join(nodeId: NodeId, endpoint: Endpoint): void {
+    this.#endpoints.set(nodeId, endpoint);
+  }
+
+  /** Its process ended: the others see their channels to it close. */
+  leave(nodeId: NodeId): void {
+    const left = this.#endpoints.get(nodeId);
+    this.#endpoints.delete(nodeId);
+    for (const { endpoint, end } of this.#transfers) if (endpoint === left) end();
+    this.#transfers = this.#transfers.filter(({ endpoint }) => endpoint !== left);
+    for (const endpoint of this.#endpoints.values()) this.#clock.after(1, () => endpoint.onLinkDown(nodeId));
+  }
+
+  /** Nothing passes between these two, and neither is told. */
+  cut(one: NodeId, other: NodeId): void {
+    this.#cut.add(pair(one, other));
+  }
+
+  isolate(nodeId: NodeId): void {
+    for (const other of this.#endpoints.keys()) if (other !== nodeId) this.cut(nodeId, other);
+  }
+
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  isUp(from: NodeId, to: NodeId): boolean {
+    return this.#endpoints.has(to) && !this.#cut.has(pair(from, to));
+  }
+
+  send(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+    const frames = new Map<NodeId, Message[]>();
+    for (const message of messages) {
+      const frame = frames.get(message.to);
+      if (frame === undefined) frames.set(message.to, [message]);
+      else frame.push(message);
+    }
+    for (const [to, frame] of frames) {
+      if (!this.#endpoints.has(to)) this.#endpoints.get(from)?.onUnreachable(to);
+      const isHeld = frame.some((message) => this.holds(from, to, message));
+      const bytes = joined(encodeMessages({ epoch: 0, ...times }, frame));
+      if (isHeld) this.#held.push(() => this.#deliver(from, to, bytes));
+      else this.#dispatch(from, to, bytes);
+    }
+  }
+
+  /** Delivers now what was held back, however late. */
+  release(): void {
+    for (const deliver of this.#held.splice(0)) deliver();
+  }
+
+  async sendState(from: NodeId, { to, message, meta, chunks }: OutgoingState): Promise<void> {
+    const endpoint = this.#endpoints.get(to);
+    if (endpoint === undefined || !this.isUp(from, to)) throw new Error(`node ${to} cannot be reached`);
+    async function* copied() {
+      for await (const chunk of chunks) yield chunk.slice();
+    }
+    const taken = endpoint.onState(meta, message, copied());
+    taken.catch(() => {});
+    const isGone = new Promise<never>((_resolve, reject) => {
+      this.#transfers.push({ endpoint, end: () => reject(new Error(`node ${to} is gone`)) });
+    });
+    await Promise.race([taken, isGone]);
+  }
+
+  #dispatch(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+    const { dropped, duplicated, delayMsMax } = this.weather;
+    if (this.#random.chance(dropped)) return;
+    const copies = this.#random.chance(duplicated) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy += 1) {
+      this.#clock.after(this.#random.next() * delayMsMax, () => this.#deliver(from, to, bytes.slice()));
+    }
+  }
+
+  #deliver(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+    if (!this.isUp(from, to)) return;
+    const { header, messages } = decodeMessages(bytes);
+    this.#endpoints.get(to)?.onMessages(from, messages, header);
+  }
+}
+
+function pair(one: NodeId, other: NodeId): string {
+  return one < other ? `${one}-${other}` : `${other}-${one}`;
+}
