@@ -34,7 +34,9 @@ function run(command, args, { quiet = false } = {}) {
 /** The package.json files of the workspace, as `pnpm-workspace.yaml` lists them. */
 function workspaceManifests() {
   const inFolder = (folder) =>
-    existsSync(join(root, folder)) ? readdirSync(join(root, folder)).map((name) => join(folder, name, 'package.json')) : [];
+    existsSync(join(root, folder))
+      ? readdirSync(join(root, folder)).map((name) => join(folder, name, 'package.json'))
+      : [];
   return ['package.json', 'bench/package.json', ...inFolder('packages'), ...inFolder('examples')].filter((file) =>
     existsSync(join(root, file)),
   );

@@ -82,11 +82,7 @@ export async function missingSessions(address: string, ids: readonly string[]): 
   for (let first = 0; first < ids.length; first += inFlight) {
     await Promise.all(
       ids.slice(first, first + inFlight).map(async (id) => {
-        const session = await client.get(id).catch((error) => {
-          if (error.failure?.code === 'NOT_FOUND') return undefined;
-          throw error;
-        });
-        if (session === undefined) missing.push(id);
+        if ((await client.get(id)) === undefined) missing.push(id);
       }),
     );
   }

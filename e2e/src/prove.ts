@@ -25,8 +25,12 @@ async function proveAllKilled(rounds: number): Promise<boolean> {
 
 async function proveJoin(sessions: number): Promise<boolean> {
   const { joinedInMs, check, counted } = await joinCompacted(sessions, 512);
-  print(`${sessions} sessions stored; the fourth node was ready after ${joinedInMs.toFixed(0)} ms and counts ${counted}`);
-  print(`check at index ${check.appliedIndex}: ${check.nodes.length} nodes, hashes ${check.equal ? 'equal' : 'DIFFER'}`);
+  print(
+    `${sessions} sessions stored; the fourth node was ready after ${joinedInMs.toFixed(0)} ms and counts ${counted}`,
+  );
+  print(
+    `check at index ${check.appliedIndex}: ${check.nodes.length} nodes, hashes ${check.equal ? 'equal' : 'DIFFER'}`,
+  );
   return check.equal && check.nodes.length === 4 && counted === sessions;
 }
 

@@ -1,6 +1,6 @@
 import { RequestError } from '@holdfast/protocol';
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What a node is started with. What is absent comes from the data directory or the defaults. */
 export interface NodeConfig {
@@ -73,7 +73,7 @@ export function checkConfig(config: NodeConfig): void {
 }
 
 /** Whether only processes of this machine can reach `host:port`. */
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$/.test(address);
 }
 

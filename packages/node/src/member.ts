@@ -21,7 +21,7 @@ const PROMOTION_WAIT_MS = 5_000;
 const HAND_OVER_MS = 1_000;
 
 /** Who this node is. */
-export interface MemberIdentity {
+interface MemberIdentity {
   readonly clusterId: string;
   readonly nodeId: NodeId;
   readonly peerId: string;

@@ -7,13 +7,13 @@ import type { Clock, Timer } from './clock.ts';
  * Changes reach the engine when they take this much memory, or after the interval. Late is cheap: many changes of one
  * session become one write, and an engine write costs more than everything else about a change.
  */
-const FLUSH_DIRTY_BYTES = 64 * 1_048_576;
+const FLUSH_DIRTY_BYTES = 160 * 1_048_576;
 /** The memory engine takes a batch in one go on this thread: small batches do not hold up heartbeats. */
 const FLUSH_DIRTY_BYTES_IN_MEMORY = 1_048_576;
-const FLUSH_INTERVAL_MS = 30_000;
+const FLUSH_INTERVAL_MS = 60_000;
 const LOOK_EVERY_MS = 500;
 /** The log is trimmed when it is this many times what must be kept, or after a while when it is somewhat more. */
-const TRIM_FACTOR = 3;
+const TRIM_FACTOR = 5;
 const TRIM_FACTOR_LATER = 1.25;
 const TRIM_LATER_MS = 60_000;
 

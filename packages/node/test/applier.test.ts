@@ -5,7 +5,7 @@ import { Applier } from '../src/applier.ts';
 
 const conf: ConfState = { voters: [1, 2], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
-function entry(index: number, type: Entry['type'] = 'EntryNormal', data = new Uint8Array(0)): Entry {
+function entry(index: number, type: Entry['type'] = 'EntryNormal', data: Uint8Array = new Uint8Array(0)): Entry {
   return { term: 1, index, type, data };
 }
 
@@ -55,8 +55,8 @@ describe('the applier', () => {
   });
 
   it('takes a configuration change into the core before the state, before anything behind it', () => {
-    const change = { transition: 'auto', changes: [{ type: 'ConfChangeAddNode', nodeId: 2 }], context: done } as const;
-    const data = encodeConfChange({ ...change, context: new Uint8Array(0) });
+    const changes = [{ type: 'ConfChangeAddNode', nodeId: 2 }] as const;
+    const data = encodeConfChange({ transition: 'auto', changes, context: new Uint8Array(0) });
     applier.enqueue([entry(2, 'EntryConfChangeV2', data), entry(3)], () => {});
     assert.deepEqual(done, ['raft takes 2', 'machine takes 1+2 at 2', 'told 1+2', 'applied 3', 'told 3']);
   });

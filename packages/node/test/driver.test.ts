@@ -137,6 +137,7 @@ describe('the driver', () => {
   it('votes for nobody who lacks an entry that it acknowledged behind a snapshot', async () => {
     const { driver, sent, installs } = await startDriver(2, [1, 2, 3]);
     driver.onSnapshot(announcement);
+    await settled();
     driver.onMessages(1, [append], times);
     await settled();
     driver.forgetLeader();

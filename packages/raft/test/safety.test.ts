@@ -11,7 +11,9 @@ type Move =
       readonly at: NodeId;
     }
   | { readonly do: 'deliver' | 'drop' | 'repeat'; readonly pick: number }
-  | { readonly do: 'round' | 'calm' | 'heal' }
+  | { readonly do: 'round' }
+  | { readonly do: 'calm' }
+  | { readonly do: 'heal' }
   | { readonly do: 'transfer'; readonly at: NodeId; readonly to: NodeId }
   | { readonly do: 'change'; readonly at: NodeId; readonly to: NodeId; readonly type: ConfChangeType };
 

@@ -74,18 +74,14 @@ export class RecordStore {
     this.#dirtyBytes = 0;
   }
 
-  /** The engine writes for the changes set apart, made in slices. */
-  async writes(yieldTurn: () => Promise<void>): Promise<EngineWrite[]> {
+  /** The engine writes for the changes set apart, made as they are drawn: all at once would take their memory again. */
+  *writes(): Generator<EngineWrite> {
     const writes: EngineWrite[] = [];
-    let untilYield = changesPerSlice;
     for (const [id, { base, record }] of this.#writing ?? []) {
       pushWrites(writes, id, base, record);
-      untilYield -= 1;
-      if (untilYield > 0) continue;
-      await yieldTurn();
-      untilYield = changesPerSlice;
+      yield* writes;
+      writes.length = 0;
     }
-    return writes;
   }
 
   /** The changes set apart are in the engine: moves them to the cache, in slices. Until then they are found as before. */

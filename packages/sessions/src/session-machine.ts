@@ -1,7 +1,7 @@
 /** The replicated state machine: the door. */
 import { type Answers, decodeBatch, type ListFilter, limits, RequestError } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
-import type { Engine } from '@holdfast/storage';
+import type { Engine, EngineWrite } from '@holdfast/storage';
 import { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
 import { DueFinder } from './due-finder.ts';
@@ -302,6 +302,12 @@ export class SessionMachine {
     return this.#flushQueued;
   }
 
+  *#writes(clientWrites: readonly EngineWrite[], state: Uint8Array): Generator<EngineWrite> {
+    yield* this.#records.writes();
+    yield* clientWrites;
+    yield { type: 'put', key: stateKey(), value: state };
+  }
+
   async #flushNow(): Promise<void> {
     const { appliedIndex } = this.#state;
     if (appliedIndex === this.#flushedIndex && this.#engine.get(stateKey()) !== undefined) return;
@@ -310,10 +316,7 @@ export class SessionMachine {
     const clientWrites = this.#clients.takeWrites();
     this.#records.beginWrite();
     try {
-      const writes = await this.#records.writes(this.#yieldTurn);
-      for (const write of clientWrites) writes.push(write);
-      writes.push({ type: 'put', key: stateKey(), value: state });
-      await this.#engine.write(writes);
+      await this.#engine.write(this.#writes(clientWrites, state));
     } catch (error) {
       this.#records.cancelWrite();
       this.#clients.untakeWrites(clientWrites);

@@ -21,7 +21,7 @@ export class TinyEngine implements Engine {
     return this.#pairs.get(nameOf(key))?.value;
   }
 
-  async write(batch: readonly EngineWrite[]): Promise<void> {
+  async write(batch: Iterable<EngineWrite>): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     await this.beforeWrite?.();
     if (this.failure !== undefined) throw this.failure;

@@ -12,7 +12,7 @@ export interface Engine {
   /** The bytes at `key`, or undefined. Synchronous: apply must not wait. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** All or nothing. Batches take effect in the order of the calls. */
-  write(batch: readonly EngineWrite[]): Promise<void>;
+  write(batch: Iterable<EngineWrite>): Promise<void>;
   /** A frozen view of all that was written before the call. Release it. */
   snapshot(): EngineSnapshot;
   /**
