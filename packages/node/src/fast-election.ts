@@ -5,6 +5,8 @@ import type { Clock, Timer } from './clock.ts';
 const FIRST_DELAY_MS = 20;
 const RETRY_MIN_MS = 30;
 const RETRY_SPREAD_MS = 20;
+/** Votes that are not decided by then are split, with the missing one at a node that is gone: ask anew. */
+const SPLIT_VOTE_MS = 100;
 /** By then the election timer of the core has taken over. */
 const GIVE_UP_AFTER_MS = 1_000;
 
@@ -29,6 +31,7 @@ export class FastElection {
   readonly #ports: FastElectionPorts;
   #timer: Timer | undefined;
   #untilMs = 0;
+  #isVoteOpen = false;
 
   constructor(ports: FastElectionPorts) {
     this.#ports = ports;
@@ -53,9 +56,12 @@ export class FastElection {
 
   #campaign(): void {
     const { raft, clock, random, campaign } = this.#ports;
-    const isOpen = raft.lead === NONE && (raft.state === 'StateFollower' || raft.state === 'StatePreCandidate');
+    const isOpen = raft.lead === NONE && raft.state !== 'StateLeader';
     if (!isOpen || !raft.isPromotable || clock.monotonicMs() > this.#untilMs) return;
-    campaign();
-    this.#after(RETRY_MIN_MS + random() * RETRY_SPREAD_MS);
+    const isCandidate = raft.state === 'StateCandidate';
+    const isFreshVote = isCandidate && !this.#isVoteOpen;
+    this.#isVoteOpen = isFreshVote;
+    if (!isFreshVote) campaign();
+    this.#after(isFreshVote ? SPLIT_VOTE_MS * (1 + random()) : RETRY_MIN_MS + random() * RETRY_SPREAD_MS);
   }
 }
