@@ -334,6 +334,33 @@ describe('replicas in one process', () => {
     assert.ok(round > 5, `only ${round} cuts`);
   });
 
+  it('hand over in an orderly stop: no write fails, none waits 300 ms, no timer is left', async () => {
+    await begin({ cleanupIntervalMs: 1_000 });
+    const leader = cluster.needLeader();
+    const [heir] = cluster.followers;
+    assert.ok(heir !== undefined);
+    let isOver = false;
+    let longestMs = 0;
+    const keepWriting = async () => {
+      for (let i = 0; !isOver; i += 1) {
+        const startMs = cluster.clock.monotonicMs();
+        revisionOf(await cluster.write(heir.nodeId, client.next(), store('s', i), 5_000));
+        longestMs = Math.max(longestMs, cluster.clock.monotonicMs() - startMs);
+      }
+    };
+    const writing = keepWriting();
+    await read(leader.nodeId, 's');
+    await cluster.clock.pass(50);
+    await cluster.shutDown(leader.nodeId, heir.nodeId);
+    await cluster.clock.pass(500);
+    isOver = true;
+    await cluster.complete(writing, 'the writer ends');
+    assert.ok(longestMs < 300, `a write took ${longestMs} ms`);
+    await cluster.boot(leader.nodeId);
+    await cluster.converge();
+    await cluster.shutDown(cluster.followers[0]?.nodeId ?? 0, undefined);
+  });
+
   it('count each read once, and show it at once where it was served', async () => {
     await begin();
     await write(1, 's', 1);

@@ -39,6 +39,8 @@ export interface ClusterOptions {
 /** One life of one node, from start to crash. */
 interface Life {
   isAlive: boolean;
+  /** That wait. */
+  timers: number;
   readonly replica: Replica;
   readonly stored: Stored;
   readonly membership: Membership;
@@ -166,6 +168,24 @@ export class ReplicaCluster {
     for (const settle of life.open) settle({ ok: false, failure: { code: 'CRASHED' } });
   }
 
+  /** Ends a process in order, as `Member.stop` does: counts and leadership are handed over first. */
+  async shutDown(nodeId: NodeId, heir: NodeId | undefined): Promise<void> {
+    const node = this.node(nodeId);
+    const { life } = node;
+    assert.ok(life !== undefined, `node ${nodeId} is down already`);
+    const { replica, membership } = life;
+    membership.stop();
+    await this.complete(replica.drain(heir), 'the rest is handed over');
+    await this.until(() => heir === undefined || !replica.raft.isLeader, 'another node leads', 1_000);
+    await this.complete(replica.stop({ abandon: false }), 'the replica stops');
+    node.life = undefined;
+    this.network.leave(nodeId);
+    const isIdle = life.timers === 0;
+    life.isAlive = false;
+    assert.ok(isIdle, `${life.timers} timers of node ${nodeId} are left`);
+    assert.equal(life.open.size, 0, 'requests are left without an answer');
+  }
+
   async reboot(nodeId: NodeId): Promise<TestNode> {
     this.crash(nodeId);
     return this.boot(nodeId);
@@ -279,7 +299,7 @@ export class ReplicaCluster {
   #begin(node: TestNode, stored: Stored): void {
     const { nodeId } = node;
     const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0 } = this.#options;
-    const state = { isAlive: true };
+    const state = { isAlive: true, timers: 0 };
     const clock = this.#clockOf(nodeId, state);
     const replica: Replica = new Replica({
       ...stored,
@@ -329,12 +349,29 @@ export class ReplicaCluster {
     membership.start();
   }
 
-  #clockOf(nodeId: NodeId, state: { isAlive: boolean }): Clock {
+  #clockOf(nodeId: NodeId, state: { isAlive: boolean; timers: number }): Clock {
     const offsetMs = this.#options.wallOffsetMs?.(nodeId) ?? 0;
     return {
       monotonicMs: () => this.clock.monotonicMs(),
       wallMs: () => this.clock.wallMs() + offsetMs,
-      after: (delayMs, run) => this.clock.after(delayMs, () => state.isAlive && run()),
+      after: (delayMs, run) => {
+        state.timers += 1;
+        const timer = this.clock.after(delayMs, () => {
+          end();
+          if (state.isAlive) run();
+        });
+        let isOver = false;
+        const end = () => {
+          if (!isOver) state.timers -= 1;
+          isOver = true;
+        };
+        return {
+          cancel() {
+            end();
+            timer.cancel();
+          },
+        };
+      },
     };
   }
 

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { type ExpireCommand, RequestError } from '@holdfast/protocol';
+import type { SessionMachine } from '@holdfast/sessions';
+import { Sweeper } from '../src/sweeper.ts';
+import type { SystemCommands } from '../src/system-commands.ts';
+import { ManualClock, settled } from './manual-clock.ts';
+
+describe('the sweeper', () => {
+  let clock: ManualClock;
+  /** Id and expiry of what the state holds. */
+  let sessions: Map<string, number>;
+  let logTimeMs: number;
+  let nowMs: number;
+  let isLeader: boolean;
+  let commands: string[];
+  let failure: Error | undefined;
+  let errors: unknown[];
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    sessions = new Map();
+    logTimeMs = 0;
+    nowMs = 0;
+    isLeader = true;
+    commands = [];
+    failure = undefined;
+    errors = [];
+  });
+
+  function create(intervalMs = 0): Sweeper {
+    const machine = {
+      dueIds: async (dueMs: number, limit: number) =>
+        [...sessions].flatMap(([id, expiresAt]) => (expiresAt <= dueMs ? [id] : [])).slice(0, limit),
+    };
+    const system = {
+      async run({ ids }: ExpireCommand) {
+        commands.push(`expire ${ids.length}`);
+        await settled();
+        if (failure !== undefined) throw failure;
+        const due = ids.filter((id) => (sessions.get(id) ?? Number.POSITIVE_INFINITY) <= logTimeMs);
+        for (const id of due) sessions.delete(id);
+        return { removed: due.length, removedSinceLastCleanup: 0 };
+      },
+      async passTime() {
+        commands.push('time');
+        logTimeMs = nowMs;
+      },
+    };
+    return new Sweeper({
+      clock,
+      machine: () => machine as unknown as SessionMachine,
+      commands: system as unknown as SystemCommands,
+      isLeader: () => isLeader,
+      nowMs: () => nowMs,
+      intervalMs,
+      onError: (error) => errors.push(error),
+    });
+  }
+
+  it('proposes nothing when nothing is due', async () => {
+    sessions.set('later', 10);
+    assert.equal(await create().sweep(9), 0);
+    assert.deepEqual(commands, []);
+  });
+
+  it('removes all that is due, 1,000 a command, and counts exactly', async () => {
+    for (let i = 0; i < 2_300; i += 1) sessions.set(`s${i}`, 5);
+    sessions.set('kept', 6);
+    logTimeMs = 5;
+    assert.equal(await create().sweep(5), 2_300);
+    assert.deepEqual(commands, ['expire 1000', 'expire 1000', 'expire 300']);
+    assert.deepEqual([...sessions.keys()], ['kept']);
+  });
+
+  it('lets time pass in the log when what is due by the clock is not by the log', async () => {
+    sessions.set('s', 5);
+    nowMs = 7;
+    assert.equal(await create().sweep(7), 1);
+    assert.deepEqual(commands, ['expire 1', 'time', 'expire 1']);
+  });
+
+  it('ends when the log says that it is not due after all', async () => {
+    sessions.set('s', 5);
+    nowMs = 4;
+    assert.equal(await create().sweep(7), 0);
+    assert.deepEqual(commands, ['expire 1', 'time', 'expire 1']);
+  });
+
+  it('runs one sweep after the other, so that each counts its own', async () => {
+    for (let i = 0; i < 5; i += 1) sessions.set(`s${i}`, 5);
+    logTimeMs = 5;
+    const sweeper = create();
+    assert.deepEqual(await Promise.all([sweeper.sweep(5), sweeper.sweep(5), sweeper.sweep(5)]), [5, 0, 0]);
+    assert.deepEqual(commands, ['expire 5']);
+  });
+
+  it('fails with its own sweep, and lets the next go on', async () => {
+    sessions.set('s', 5);
+    logTimeMs = 5;
+    const sweeper = create();
+    failure = new RequestError({ code: 'NO_QUORUM', problem: 'nobody leads' });
+    const first = sweeper.sweep(5);
+    const second = sweeper.sweep(5);
+    await assert.rejects(first, /nobody leads/);
+    failure = undefined;
+    assert.equal(await second, 1);
+  });
+
+  it('runs by itself on the leader only', async () => {
+    logTimeMs = nowMs = 5;
+    const sweeper = create(10_000);
+    sweeper.start();
+    isLeader = false;
+    sessions.set('s', 5);
+    await clock.pass(10_000);
+    assert.equal(sessions.size, 1);
+    isLeader = true;
+    await clock.pass(9_999);
+    assert.equal(sessions.size, 1);
+    await clock.pass(1);
+    await settled();
+    assert.equal(sessions.size, 0);
+    sweeper.stop();
+  });
+
+  it('tells of a sweep that failed and tries again', async () => {
+    logTimeMs = nowMs = 5;
+    sessions.set('s', 5);
+    failure = new Error('no');
+    const sweeper = create(1_000);
+    sweeper.start();
+    await clock.pass(1_000);
+    await settled();
+    assert.equal(errors.length, 1);
+    failure = undefined;
+    await clock.pass(1_500);
+    await settled();
+    assert.equal(sessions.size, 0);
+    sweeper.stop();
+  });
+
+  it('never by itself with an interval of 0', () => {
+    create(0).start();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('leaves no timer behind when it is stopped in the middle of a sweep', async () => {
+    logTimeMs = nowMs = 5;
+    sessions.set('s', 5);
+    const sweeper = create(1_000);
+    sweeper.start();
+    await clock.pass(1_000);
+    sweeper.stop();
+    await settled();
+    await settled();
+    assert.equal(clock.pending, 0);
+  });
+});
