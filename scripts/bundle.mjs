@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'packages', 'cli');
 const outdir = join(cli, 'dist', 'bundle');
 const { outputFiles } = await build({
-  entryPoints: [join(cli, 'src', 'main.ts')],
+  entryPoints: [join(cli, 'src', 'main.ts'), join(cli, 'src', 'node-thread-main.ts')],
   outdir,
   write: false,
   bundle: true,

@@ -30,7 +30,7 @@ export function processIo(): Io {
     env: process.env,
     nowMs: Date.now,
     connect: async (options) => (await import('./connect.ts')).connectClient(options),
-    startNode: async (settings) => (await import('@holdfast/node')).startNode(settings),
+    startNode: async (settings) => (await import('./node-thread.ts')).startNodeThread(settings),
     spawnNode,
     onStop: (listener) => {
       onStop = listener;
