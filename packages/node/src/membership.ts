@@ -68,10 +68,7 @@ export class Membership {
     for (const nodeId of conf().learners) {
       const peer = progress.get(nodeId);
       const hasCaughtUp =
-        peer !== undefined &&
-        peer.recentActive &&
-        peer.state === 'StateReplicate' &&
-        peer.match + CATCH_UP_ENTRIES >= commit;
+        peer?.recentActive === true && peer.state === 'StateReplicate' && peer.match + CATCH_UP_ENTRIES >= commit;
       if (!hasCaughtUp || this.#replacesUnreachableVoter(nodeId)) continue;
       propose(simpleChange('ConfChangeAddNode', nodeId));
       this.#proposedAtMs = nowMs;
