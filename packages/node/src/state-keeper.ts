@@ -41,8 +41,8 @@ export class StateKeeper {
   #last: Promise<void> = Promise.resolve();
   #isFlushQueued = false;
   #isCheckpointQueued = false;
-  /** Log size at which a checkpoint is worth its work: what could not be trimmed then is not tried again at once. */
-  #checkpointAtBytes: number;
+  /** What the last trimming left of the log. */
+  #leftBytes = 0;
   #stopped = false;
 
   constructor(ports: StateKeeperPorts) {
@@ -50,7 +50,6 @@ export class StateKeeper {
     this.#flushedAtMs = ports.clock.monotonicMs();
     this.#trimmedAtMs = this.#flushedAtMs;
     this.#flushDirtyBytes = ports.engine.kind === 'memory' ? FLUSH_DIRTY_BYTES_IN_MEMORY : FLUSH_DIRTY_BYTES;
-    this.#checkpointAtBytes = ports.logKeepBytes * TRIM_FACTOR;
   }
 
   start(): void {
@@ -99,10 +98,9 @@ export class StateKeeper {
     if (this.#isCheckpointQueued) return;
     this.#isCheckpointQueued = true;
     this.#queue(async () => {
-      const { log, logKeepBytes } = this.#ports;
       await this.#checkpoint();
-      const grownBytes = log.sizeBytes() + logKeepBytes * (TRIM_FACTOR - 1);
-      this.#checkpointAtBytes = Math.max(logKeepBytes * TRIM_FACTOR, grownBytes);
+      this.#trimmedAtMs = this.#ports.clock.monotonicMs();
+      this.#leftBytes = this.#ports.log.sizeBytes();
       this.#isCheckpointQueued = false;
     });
   }
@@ -110,8 +108,11 @@ export class StateKeeper {
   #isTrimDue(): boolean {
     const { clock, log, logKeepBytes } = this.#ports;
     const sizeBytes = log.sizeBytes();
-    if (sizeBytes > this.#checkpointAtBytes) return true;
-    return sizeBytes > logKeepBytes * TRIM_FACTOR_LATER && clock.monotonicMs() - this.#trimmedAtMs >= TRIM_LATER_MS;
+    // What could not be trimmed then is not tried again: the log must have grown since to be worth a checkpoint.
+    const isOver = (factor: number) =>
+      sizeBytes > logKeepBytes * factor && sizeBytes - this.#leftBytes > logKeepBytes * (factor - 1);
+    if (isOver(TRIM_FACTOR)) return true;
+    return isOver(TRIM_FACTOR_LATER) && clock.monotonicMs() - this.#trimmedAtMs >= TRIM_LATER_MS;
   }
 
   #queueFlush(): void {
@@ -136,7 +137,6 @@ export class StateKeeper {
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
     await log.compact(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
-    this.#trimmedAtMs = this.#ports.clock.monotonicMs();
   }
 
   /** For engines that keep nothing durable themselves. */

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+import { encodeBatch } from '@holdfast/protocol';
+import { SessionMachine } from '@holdfast/sessions';
+import { type Engine, Log, MemoryDisk, openEngine, SnapshotFiles } from '@holdfast/storage';
+import { StateKeeper } from '../src/state-keeper.ts';
+import { ManualClock, settled } from './manual-clock.ts';
+import { bytes } from './messages.ts';
+
+const MEBIBYTE = 1_048_576;
+const base = {
+  index: 1,
+  term: 1,
+  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+};
+
+describe('the state keeper', () => {
+  let clock: ManualClock;
+  let log: Log;
+  let engine: Engine;
+  let files: SnapshotFiles;
+  let machine: SessionMachine;
+  let keeper: StateKeeper;
+  let created: number;
+  let fatal: unknown[];
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    const disk = new MemoryDisk();
+    log = await Log.create(disk, {
+      directory: '/log',
+      clusterId: 'c',
+      nodeId: 1,
+      randomBytes: (count) => bytes(count),
+      keepSizeBytes: MEBIBYTE,
+      base,
+      hardState: { term: 1, vote: 0, commit: 1 },
+    });
+    engine = await openEngine({ backend: 'memory', directory: '' });
+    files = await SnapshotFiles.open(disk, '/snapshots', 'c');
+    machine = await SessionMachine.open(engine, { hashBytes: (data, seed) => crc32(data, seed), shards: 1 });
+    created = 0;
+    const create = files.create.bind(files);
+    files.create = (meta, metaBytes) => {
+      created += 1;
+      return create(meta, metaBytes);
+    };
+    fatal = [];
+    keeper = new StateKeeper({
+      clock,
+      log,
+      engine,
+      snapshotFiles: files,
+      machine: () => machine,
+      logKeepBytes: MEBIBYTE,
+      onFatal: (error) => fatal.push(error),
+    });
+    keeper.start();
+  });
+
+  afterEach(async () => {
+    await keeper.abandon();
+    await machine.close();
+    await engine.close();
+    assert.deepEqual(fatal, []);
+  });
+
+  /** Appends and applies an entry of about `sizeBytes`. */
+  async function write(sizeBytes: number): Promise<void> {
+    const index = log.lastIndex() + 1;
+    const header = { originNode: 1, originIncarnation: 1, batchNumber: index, timeMs: index };
+    // The body is no command: applied, it fails, and fills the log all the same.
+    const data = encodeBatch(header, [{ identity: undefined, operationCode: 1, body: bytes(sizeBytes) }]);
+    await new Promise<void>((resolve) =>
+      log.append({ entries: [{ term: 1, index, type: 'EntryNormal', data }] }, () => resolve()),
+    );
+    machine.apply({ index, term: 1, payload: data });
+    keeper.onApplied();
+  }
+
+  async function fill(sizeBytes: number): Promise<void> {
+    for (let left = sizeBytes; left > 0; left -= 250_000) await write(250_000);
+  }
+
+  it('trims the log behind a snapshot file, of which the newest is kept', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      await fill(8 * MEBIBYTE);
+      await clock.pass(2_000);
+      await keeper.exclusively(settled);
+    }
+    assert.ok(created >= 2, `${created} snapshots`);
+    assert.deepEqual(
+      files.list().map(({ index }) => index),
+      [log.lastCheckpoint.index],
+    );
+    assert.ok(log.firstIndex() - 1 <= log.lastCheckpoint.index, 'nothing is trimmed that no checkpoint covers');
+    assert.ok(log.sizeBytes() < 10 * MEBIBYTE, `${log.sizeBytes()} bytes of log`);
+  });
+
+  it('does not write the same state again and again while the log does not grow', async () => {
+    await fill(8 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    const before = created;
+    assert.ok(before > 0);
+    await clock.pass(600_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, before);
+  });
+
+  it('notes no checkpoint before the beginning of a log that a snapshot has replaced meanwhile', async () => {
+    await fill(8 * MEBIBYTE);
+    const write = log.checkpoint.bind(log);
+    const noted: number[] = [];
+    log.checkpoint = (checkpoint) => {
+      noted.push(checkpoint.index);
+      return write(checkpoint);
+    };
+    const commit = machine.snapshotChunks.bind(machine);
+    machine.snapshotChunks = async () => {
+      const chunks = await commit();
+      // A peer's state arrives while ours is being written.
+      log.append({ entries: [], snapshot: { ...base, index: 1_000, term: 2 } }, () => {});
+      return chunks;
+    };
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, 1);
+    assert.deepEqual(noted, []);
+    assert.equal(log.lastCheckpoint.index, 1_000);
+  });
+
+  it('runs one piece of work after the other, and goes on after one that failed', async () => {
+    const order: string[] = [];
+    const first = keeper.exclusively(async () => {
+      await settled();
+      order.push('first');
+      throw new Error('no');
+    });
+    const second = keeper.exclusively(async () => {
+      order.push('second');
+      return 2;
+    });
+    await assert.rejects(first, /no/);
+    assert.equal(await second, 2);
+    assert.deepEqual(order, ['first', 'second']);
+  });
+
+  it('writes what is applied when it is stopped', async () => {
+    await write(100);
+    await keeper.stop();
+    assert.equal(machine.flushedIndex, machine.appliedIndex);
+    assert.equal(clock.pending, 0);
+  });
+});
