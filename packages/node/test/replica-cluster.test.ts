@@ -317,7 +317,7 @@ describe('replicas in one process', () => {
       const { length: sent } = cluster.statesSent;
       await cluster.boot(3);
       operations = 0;
-      cutAt = 1 + round * 5;
+      cutAt = 1 + round * 7;
       const isFilled = () =>
         lagging.life !== undefined && lagging.replica.machine.get(`s${(count - 1) % 10}`)?.revision === last;
       await cluster.until(
@@ -331,7 +331,7 @@ describe('replicas in one process', () => {
       await cluster.converge();
       assert.deepEqual(lagging.replica.machine.shardHashes(), cluster.node(1).replica.machine.shardHashes());
     }
-    assert.ok(round > 5, `only ${round} cuts`);
+    assert.ok(round > 4, `only ${round} cuts`);
   });
 
   it('hand over in an orderly stop: no write fails, none waits 300 ms, no timer is left', async () => {

@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly logKeepBytes?: number;
   readonly cleanupIntervalMs?: number;
   readonly diskOptions?: MemoryDiskOptions;
+  /** Applying one entry takes this node longer than a slice: it goes on with the next in a later turn. */
+  readonly appliesSlowly?: (nodeId: NodeId) => boolean;
   /** How far each node's wall clock is off. */
   readonly wallOffsetMs?: (nodeId: NodeId) => number;
 }
@@ -300,6 +302,7 @@ export class ReplicaCluster {
     const { nodeId } = node;
     const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0 } = this.#options;
     const state = { isAlive: true, timers: 0 };
+    const isSlow = () => this.#options.appliesSlowly?.(nodeId) === true;
     const clock = this.#clockOf(nodeId, state);
     const replica: Replica = new Replica({
       ...stored,
@@ -309,7 +312,7 @@ export class ReplicaCluster {
       clock,
       random: this.random.next,
       randomBytes: this.random.bytes,
-      soon: (run) => queueMicrotask(() => state.isAlive && run()),
+      soon: (run) => (isSlow() ? setImmediate : queueMicrotask)(() => state.isAlive && run()),
       report: () => {},
       send: (messages) => {
         const times = { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() };
@@ -351,8 +354,13 @@ export class ReplicaCluster {
 
   #clockOf(nodeId: NodeId, state: { isAlive: boolean; timers: number }): Clock {
     const offsetMs = this.#options.wallOffsetMs?.(nodeId) ?? 0;
+    const { appliesSlowly = () => false } = this.#options;
+    let behindMs = 0;
     return {
-      monotonicMs: () => this.clock.monotonicMs(),
+      monotonicMs: () => {
+        if (appliesSlowly(nodeId)) behindMs += 3;
+        return this.clock.monotonicMs() + behindMs;
+      },
       wallMs: () => this.clock.wallMs() + offsetMs,
       after: (delayMs, run) => {
         state.timers += 1;
