@@ -17,11 +17,18 @@ export interface SweeperPorts {
   readonly onError: (error: unknown) => void;
 }
 
+/** Begins when the one that runs has ended. */
+interface NextSweep {
+  nowMs: number;
+  readonly swept: Promise<number>;
+}
+
 /** Removes expired sessions by replicated entries: expiry is an event of the log, never a decision of one node. */
 export class Sweeper {
   readonly #ports: SweeperPorts;
   #timer: Timer | undefined;
   #running: Promise<number> | undefined;
+  #next: NextSweep | undefined;
   #stopped = false;
 
   constructor(ports: SweeperPorts) {
@@ -43,18 +50,30 @@ export class Sweeper {
   }
 
   /**
-   * Removes every session whose expiry is at or before `nowMs`.
-   * @returns how many this sweep removed, exactly
+   * Removes every session whose expiry is at or before `nowMs`. All who ask while a sweep runs share the next one.
+   * @returns how many were removed, exactly; what a shared sweep removed is told to the first who asked for it
    */
   async sweep(nowMs: number): Promise<number> {
-    // One after the other: two sweeps would only propose the same ids twice.
-    while (this.#running !== undefined) await this.#running.catch(() => 0);
-    this.#running = this.#sweepAll(nowMs);
-    try {
-      return await this.#running;
-    } finally {
-      this.#running = undefined;
+    if (this.#next !== undefined) {
+      this.#next.nowMs = Math.max(this.#next.nowMs, nowMs);
+      await this.#next.swept;
+      return 0;
     }
+    if (this.#running === undefined) return this.#begin(nowMs);
+    const begin = (): Promise<number> => {
+      this.#next = undefined;
+      return this.#begin(next.nowMs);
+    };
+    const next: NextSweep = { nowMs, swept: this.#running.then(begin, begin) };
+    this.#next = next;
+    return next.swept;
+  }
+
+  #begin(nowMs: number): Promise<number> {
+    this.#running = this.#sweepAll(nowMs).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
   }
 
   async #sweepAll(nowMs: number): Promise<number> {

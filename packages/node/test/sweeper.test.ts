@@ -94,6 +94,33 @@ describe('the sweeper', () => {
     assert.deepEqual(commands, ['expire 5']);
   });
 
+  it('is shared by all who ask while one runs, up to the latest time of them', async () => {
+    logTimeMs = 9;
+    sessions.set('a', 5);
+    const sweeper = create();
+    const first = sweeper.sweep(5);
+    for (const [id, expiresAt] of [
+      ['b', 6],
+      ['c', 8],
+      ['d', 9],
+    ] as const)
+      sessions.set(id, expiresAt);
+    const others = [sweeper.sweep(6), sweeper.sweep(8), sweeper.sweep(7)];
+    assert.deepEqual(await Promise.all([first, ...others]), [1, 2, 0, 0]);
+    assert.deepEqual(commands, ['expire 1', 'expire 2']);
+    assert.deepEqual([...sessions.keys()], ['d']);
+  });
+
+  it('keeps nobody waiting for more than two that fail', async () => {
+    sessions.set('s', 5);
+    failure = new RequestError({ code: 'NO_QUORUM', problem: 'nobody leads' });
+    const sweeper = create();
+    const asked = Array.from({ length: 50 }, () => sweeper.sweep(5));
+    const ends = await Promise.allSettled(asked);
+    assert.ok(ends.every(({ status }) => status === 'rejected'));
+    assert.equal(commands.length, 2);
+  });
+
   it('fails with its own sweep, and lets the next go on', async () => {
     sessions.set('s', 5);
     logTimeMs = 5;
