@@ -172,7 +172,8 @@ export class Member {
       log: report,
       welcome: () => ({
         name: identity.name,
-        logTimeMs: machine().logTimeMs,
+        // Not the last applied time: after an idle while a client born then would count as forgotten.
+        logTimeMs: this.#replica.clusterClock.nowMs(),
         leader: directory.get(raft.lead)?.address ?? null,
         members: directory.members(),
       }),
