@@ -10,7 +10,7 @@ import type { Clock, Timer } from './clock.ts';
 const FLUSH_DIRTY_BYTES = 160 * 1_048_576;
 /** The memory engine takes a batch in one go on this thread: small batches do not hold up heartbeats. */
 const FLUSH_DIRTY_BYTES_IN_MEMORY = 1_048_576;
-const FLUSH_INTERVAL_MS = 60_000;
+const FLUSH_INTERVAL_MS = 300_000;
 const LOOK_EVERY_MS = 500;
 /** The log is trimmed when it is this many times what must be kept, or after a while when it is somewhat more. */
 const TRIM_FACTOR = 5;

@@ -1,6 +1,7 @@
 /** Sessions through three layers: changes in memory, a cache, the engine. */
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import { dataKey, expiryBucketMs, expiryKey, sessionKey, tagKey, userKey } from './keys.ts';
+import type { KnownIds } from './known-ids.ts';
 import { RecordCache } from './record-cache.ts';
 import { damaged, decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
 import type { SessionRecord } from './types.ts';
@@ -25,14 +26,16 @@ export class RecordStore {
   readonly #engine: Engine;
   readonly #shards: number;
   readonly #cache: RecordCache;
+  readonly #knownIds: KnownIds;
   #dirty: Changes = new Map();
   #writing: Changes | undefined;
   #dirtyBytes = 0;
   #writingBytes = 0;
 
-  constructor(engine: Engine, shards: number, cacheBytes: number) {
+  constructor(engine: Engine, shards: number, cacheBytes: number, knownIds: KnownIds) {
     this.#engine = engine;
     this.#shards = shards;
+    this.#knownIds = knownIds;
     this.#cache = new RecordCache(cacheBytes);
   }
 
@@ -49,7 +52,9 @@ export class RecordStore {
   get(id: string, idHash: number): SessionRecord | undefined {
     const change = this.#dirty.get(id) ?? this.#writing?.get(id);
     if (change !== undefined) return change.record;
-    return this.#cache.get(id) ?? this.#read(id, idHash % this.#shards);
+    const cached = this.#cache.get(id);
+    if (cached !== undefined || this.#knownIds.isUnknown(idHash)) return cached;
+    return this.#read(id, idHash % this.#shards);
   }
 
   /** @param before what `get` gave for this id */
@@ -62,7 +67,9 @@ export class RecordStore {
       this.#dirtyBytes -= change.record?.data.length ?? 0;
       change.record = after;
     }
-    this.#dirtyBytes += after?.data.length ?? 0;
+    if (after === undefined) return;
+    this.#dirtyBytes += after.data.length;
+    if (before === undefined) this.#knownIds.add(after.idHash);
   }
 
   /** Sets the changes up to now apart, to be written. One such set at a time. */

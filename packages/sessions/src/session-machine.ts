@@ -7,6 +7,7 @@ import { CommandRunner, decodeOrFailure } from './command-runner.ts';
 import { DueFinder } from './due-finder.ts';
 import { hashId } from './hash.ts';
 import { clientKeyId, clientRange, stateKey } from './keys.ts';
+import { KnownIds } from './known-ids.ts';
 import { Lister } from './lister.ts';
 import { decodeState, encodeState, foundingState, type MachineState } from './machine-state.ts';
 import { readRange } from './range-reader.ts';
@@ -32,6 +33,7 @@ export class SessionMachine {
   readonly #yieldTurn: () => Promise<void>;
   readonly #state: MachineState;
   readonly #records: RecordStore;
+  readonly #knownIds: KnownIds;
   readonly #clients: ClientTable;
   readonly #context: Context;
   readonly #runner: CommandRunner;
@@ -47,7 +49,10 @@ export class SessionMachine {
     this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
     this.#state = state;
     this.#clients = clients;
-    this.#records = new RecordStore(engine, state.counters.shards, options.cacheBytes ?? defaultCacheBytes);
+    this.#knownIds = new KnownIds({ engine, flush: () => this.flush(), yieldTurn: this.#yieldTurn });
+    this.#knownIds.start(state.counters.totalSessions());
+    const cacheBytes = options.cacheBytes ?? defaultCacheBytes;
+    this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, this.#knownIds);
     this.#flushedIndex = state.appliedIndex;
     this.#context = {
       state,
@@ -355,6 +360,7 @@ export class SessionMachine {
   /** Ends this machine: a write that runs is waited for, nothing more is written or scanned. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#knownIds.close();
     await this.#flushing?.catch(() => undefined);
   }
 

@@ -1,0 +1,128 @@
+import type { Engine } from '@holdfast/storage';
+import { murmur3 } from './hash.ts';
+import { sessionKeyId, sessionRange } from './keys.ts';
+import { readSlices } from './range-reader.ts';
+
+const bitsPerId = 16;
+const probes = 4;
+const capacityMin = 65_536;
+
+/** A Bloom filter over 32-bit hashes: never forgets one, and takes about one new hash in 400 for a known one. */
+class HashSet {
+  readonly capacity: number;
+  readonly #words: Uint32Array;
+  readonly #mask: number;
+  #count = 0;
+
+  /** @param capacity a power of two */
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.#words = new Uint32Array((capacity * bitsPerId) / 32);
+    this.#mask = capacity * bitsPerId - 1;
+  }
+
+  get isFull(): boolean {
+    return this.#count > this.capacity;
+  }
+
+  add(hash: number): void {
+    const step = stepOf(hash);
+    let isNew = false;
+    for (let probe = 0, at = hash; probe < probes; probe += 1, at += step) {
+      const bit = (at & this.#mask) >>> 0;
+      const word = this.#words[bit >>> 5] ?? 0;
+      const set = word | (1 << (bit & 31));
+      if (set !== (word | 0)) isNew = true;
+      this.#words[bit >>> 5] = set;
+    }
+    if (isNew) this.#count += 1;
+  }
+
+  mayHave(hash: number): boolean {
+    const step = stepOf(hash);
+    for (let probe = 0, at = hash; probe < probes; probe += 1, at += step) {
+      const bit = (at & this.#mask) >>> 0;
+      if (((this.#words[bit >>> 5] ?? 0) & (1 << (bit & 31))) === 0) return false;
+    }
+    return true;
+  }
+}
+
+/** Odd, so that the probes of one hash do not meet. */
+function stepOf(hash: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) | 1;
+}
+
+export interface KnownIdsPorts {
+  readonly engine: Engine;
+  /** Writes everything applied to the engine. */
+  readonly flush: () => Promise<void>;
+  readonly yieldTurn: () => Promise<void>;
+}
+
+/**
+ * Which ids the engine may hold, kept in memory: a look-up of an id that is not there is the dearest of all, and every
+ * login makes one. Two bytes an id. Filled from the engine in the background; until then every id may be known.
+ */
+export class KnownIds {
+  readonly #ports: KnownIdsPorts;
+  #ids: HashSet | undefined;
+  /** Being filled, to take the place of `#ids`. */
+  #next: HashSet | undefined;
+  #isClosed = false;
+
+  constructor(ports: KnownIdsPorts) {
+    this.#ports = ports;
+  }
+
+  /** Begins to know: at once when the engine holds nothing, else when all of it was read. */
+  start(sessionsInEngine: number): void {
+    if (sessionsInEngine === 0) this.#ids = new HashSet(capacityMin);
+    else void this.#fill(sessionsInEngine * 2, () => Promise.resolve());
+  }
+
+  add(idHash: number): void {
+    this.#ids?.add(idHash);
+    this.#next?.add(idHash);
+    if (this.#ids?.isFull === true && this.#next === undefined && !this.#isClosed) {
+      // What was added before and is not in the engine yet must be there before it is read.
+      void this.#fill(this.#ids.capacity * 2, this.#ports.flush);
+    }
+  }
+
+  /** The engine certainly has no session whose id has this hash. */
+  isUnknown(idHash: number): boolean {
+    return this.#ids !== undefined && !this.#ids.mayHave(idHash);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #fill(capacity: number, settle: () => Promise<void>): Promise<void> {
+    const { engine, yieldTurn } = this.#ports;
+    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(capacity, capacityMin))));
+    this.#next = next;
+    try {
+      await settle();
+      const view = engine.snapshot();
+      try {
+        for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
+          if (this.#isClosed) return;
+          for (const { key } of pairs) {
+            const id = sessionKeyId(key);
+            next.add(murmur3(id, id.length, 0));
+          }
+        }
+      } finally {
+        await view.release();
+      }
+      this.#ids = next;
+    } catch {
+      // The engine's trouble is told where it matters. What is known stays true, and is only not filled again.
+      this.#isClosed = true;
+    } finally {
+      this.#next = undefined;
+    }
+  }
+}
