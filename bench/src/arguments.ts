@@ -13,6 +13,8 @@ export interface Options {
   readonly workloads: readonly Workload[];
   /** Sessions loaded before gets, and the ids stores are spread over. */
   readonly keys: number;
+  /** How often all systems are measured, in turn. */
+  readonly rounds: number;
   /** Where servers keep their data while they run; must be a real disk for fsync to mean something. */
   readonly directory: string | undefined;
   readonly jsonFile: string | undefined;
@@ -32,6 +34,7 @@ export const usage = `usage: npm run bench -- [options]
                      one operation each) or both (default pipelined)
   --workloads LIST   of store,get,mix (mix = 90 % get, 10 % store; default all)
   --keys N           number of sessions (default 100000)
+  --rounds N         measure all systems N times in turn and compare the medians (default 1)
   --peers            also run etcd, redis-server and nats-server where they are installed
   --systems LIST     exactly these of holdfast,etcd,redis,nats
   --directory DIR    parent of the servers' temporary data (default: the system's)
@@ -53,6 +56,7 @@ export function parseArguments(argv: readonly string[]): Options {
         mode: { type: 'string' },
         workloads: { type: 'string' },
         keys: { type: 'string' },
+        rounds: { type: 'string' },
         peers: { type: 'boolean' },
         systems: { type: 'string' },
         directory: { type: 'string' },
@@ -79,6 +83,7 @@ export function parseArguments(argv: readonly string[]): Options {
     systems: text('systems') === undefined ? defaultSystems : names('--systems', text('systems') ?? '', systemNames),
     workloads: names('--workloads', text('workloads') ?? workloads.join(','), workloads),
     keys: integer('--keys', text('keys') ?? '100000', 1, 10_000_000),
+    rounds: integer('--rounds', text('rounds') ?? '1', 1, 100),
     directory: text('directory'),
     jsonFile: text('json'),
     help: values.help === true,

@@ -7,7 +7,7 @@ import { buildClient } from './client-pool.ts';
 import { measureSystem } from './measure.ts';
 import type { Measurement, SystemName } from './model.ts';
 import { findProgram, Scene } from './processes.ts';
-import { ratioLine, ratiosOf, tableHead, tableRow } from './report.ts';
+import { mediansOf, ratioLine, ratiosOf, tableHead, tableRow } from './report.ts';
 import type { System } from './systems/system.ts';
 
 /** Loads one system's part only. */
@@ -63,20 +63,29 @@ async function main(): Promise<number> {
   const clientFile = await buildClient();
   const measurements: Measurement[] = [];
   const failures: { readonly system: SystemName; readonly problem: string }[] = [];
-  for (const name of options.systems) {
-    try {
-      measurements.push(...((await run(await systemOf(name), options, clientFile)) ?? []));
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      failures.push({ system: name, problem });
-      process.stderr.write(`error: ${name}: ${problem}\n`);
+  // In turn, not one after the other: the speed of a shared machine changes within minutes.
+  for (let round = 1; round <= options.rounds; round += 1) {
+    if (options.rounds > 1) print(`round ${round} of ${options.rounds}`);
+    for (const name of options.systems) {
+      try {
+        measurements.push(...((await run(await systemOf(name), options, clientFile)) ?? []));
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error);
+        failures.push({ system: name, problem });
+        process.stderr.write(`error: ${name}: ${problem}\n`);
+      }
     }
   }
-  const ratios = ratiosOf(measurements);
+  const medians = mediansOf(measurements);
+  if (options.rounds > 1) {
+    print(`medians of ${options.rounds} rounds, by throughput`);
+    for (const median of medians) print(tableRow(median));
+  }
+  const ratios = ratiosOf(medians);
   for (const ratio of ratios) print(ratioLine(ratio));
   if (options.jsonFile !== undefined) {
     await mkdir(dirname(options.jsonFile), { recursive: true });
-    const document = { at: new Date().toISOString(), machine, options, measurements, ratios, failures };
+    const document = { at: new Date().toISOString(), machine, options, measurements, medians, ratios, failures };
     await writeFile(options.jsonFile, `${JSON.stringify(document, null, 2)}\n`);
     print(`written: ${options.jsonFile}`);
   }

@@ -41,6 +41,20 @@ function row(cells: readonly string[]): string {
     .join(' ');
 }
 
+/** Of each system and point, the round whose throughput is in the middle (the lower one of two). */
+export function mediansOf(measurements: readonly Measurement[]): Measurement[] {
+  const points = new Map<string, Measurement[]>();
+  for (const measurement of measurements) {
+    const { system, mode, workload, inFlight } = measurement;
+    const key = `${system} ${mode} ${workload} ${inFlight}`;
+    points.set(key, [...(points.get(key) ?? []), measurement]);
+  }
+  return [...points.values()].flatMap((rounds) => {
+    const sorted = rounds.toSorted((a, b) => a.operationsPerSecond - b.operationsPerSecond);
+    return sorted[(sorted.length - 1) >> 1] ?? [];
+  });
+}
+
 /** How many times a peer's figure ours is. */
 export interface Ratio {
   readonly peer: SystemName;

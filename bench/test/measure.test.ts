@@ -4,7 +4,7 @@ import { ticksOf } from '../src/cpu.ts';
 import { Histogram } from '../src/histogram.ts';
 import { summarise } from '../src/measure.ts';
 import type { Driver, RunReport } from '../src/model.ts';
-import { ratiosOf } from '../src/report.ts';
+import { mediansOf, ratiosOf } from '../src/report.ts';
 import { Choice, idOf, idsOf, sampleValue } from '../src/workload.ts';
 
 const frame = { system: 'holdfast', mode: 'pipelined', workload: 'store', inFlight: 16, seconds: 2 } as const;
@@ -32,6 +32,21 @@ describe('summary of a measurement', () => {
     assert.equal(ratio?.throughput, 4);
     assert.equal(ratio?.p99, 0.5);
     assert.equal(ratio?.serverCpu, 0.25);
+  });
+
+  it('takes of several rounds the one in the middle, for each point', () => {
+    const rounds = [300, 100, 200].map((operationsPerSecond) => ({
+      ...summarise([reportOf([10], 4)], { ...frame, serverCpuUs: 8 }),
+      operationsPerSecond,
+    }));
+    const other = { ...rounds[0], inFlight: 64 } as (typeof rounds)[number];
+    assert.deepEqual(
+      mediansOf([...rounds, other]).map(({ inFlight, operationsPerSecond }) => [inFlight, operationsPerSecond]),
+      [
+        [16, 200],
+        [64, 300],
+      ],
+    );
   });
 
   it('reads CPU ticks after a program name with spaces and brackets', () => {

@@ -1,34 +1,24 @@
 /** Bodies of commands: what stands in a request frame and, the same bytes, in the log. */
-import type { Access, ClientCommand, Command } from './commands.ts';
+import type { Access, ClientCommand, Command, StoreCommand } from './commands.ts';
 import { RequestError } from './errors.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
 import { operationOf } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
+import { decodeStoreBody, encodeStoreBody } from './store-body.ts';
 
 /**
  * Encodes a command. Checks only its size as a whole; see `checkCommand` for the rest.
  * @throws {RequestError} TOO_LARGE
  */
 export function encodeCommandBody(command: Command): Uint8Array {
-  const body = encodeArray(commandFields(command));
+  const body = command.type === 'store' ? encodeStoreBody(command) : encodeArray(commandFields(command));
   checkSize(body);
   return body;
 }
 
-function commandFields(command: Command): readonly Packed[] {
+function commandFields(command: Exclude<Command, StoreCommand>): readonly Packed[] {
   switch (command.type) {
-    case 'store':
-      return [
-        command.id,
-        command.data,
-        command.ttlMs,
-        command.user,
-        command.tags,
-        command.ifAbsent,
-        command.ifRevision,
-        command.keepTtl,
-      ];
     case 'touch':
       return [command.id, command.ttlMs];
     case 'delete':
@@ -59,22 +49,8 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
   const type = operationOf(operationCode);
   checkSize(body);
   switch (type) {
-    case 'store': {
-      const fields = new Fields(decodeArray(body, 'the store command'), 'the store command');
-      const command: Command = {
-        type,
-        id: fields.text('id'),
-        data: fields.bytes('data'),
-        ttlMs: fields.integerOrNull('ttlMs'),
-        user: fields.textOrNull('user'),
-        tags: fields.texts('tags'),
-        ifAbsent: fields.boolean('ifAbsent'),
-        ifRevision: fields.integerOrNull('ifRevision'),
-        keepTtl: fields.boolean('keepTtl'),
-      };
-      fields.end();
-      return command;
-    }
+    case 'store':
+      return decodeStoreBody(body);
     case 'touch': {
       const fields = new Fields(decodeArray(body, 'the touch command'), 'the touch command');
       const command: Command = { type, id: fields.text('id'), ttlMs: fields.integerOrNull('ttlMs') };
