@@ -28,14 +28,13 @@ export async function measureSystem(
   onMeasured: (measurement: Measurement) => void,
 ): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
-  let loaded = false;
+  let isLoaded = false;
   for (const mode of options.modes) {
     await using pool = await connectPool(system, mode, clientFile);
+    // Every point finds all sessions there, and servers that have been at work for a while: a store replaces one.
+    if (!isLoaded) await pool.orderFirst({ type: 'load', keys: options.keys, inFlight: loadInFlight });
+    isLoaded = true;
     for (const workload of options.workloads) {
-      if (workload !== 'store' && !loaded) {
-        await pool.orderFirst({ type: 'load', keys: options.keys, inFlight: loadInFlight });
-        loaded = true;
-      }
       for (const inFlight of mode === 'pipelined' ? options.inFlight : [separateClients]) {
         const measurement = await measurePoint(system, scene, options, pool, mode, workload, inFlight);
         measurements.push(measurement);

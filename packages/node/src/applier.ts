@@ -1,13 +1,19 @@
 import { type ConfState, decodeConfChange, type Entry } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
+import type { Clock } from './clock.ts';
 
 /** Applying may hold the event loop this long; what is left goes on in a later turn. */
 const SLICE_MS = 4;
+/** How soon it is looked again whether the engine has caught up. */
+const BEHIND_RETRY_MS = 10;
 
 export interface ApplierPorts {
   readonly machine: () => SessionMachine;
   readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly soon: (run: () => void) => void;
+  /** The engine takes changes more slowly than they come: applying must wait. */
+  readonly isBehind: () => boolean;
   /** Takes a committed configuration change into force. */
   readonly applyConfChange: (change: ReturnType<typeof decodeConfChange>) => ConfState;
   readonly onApplied: (applied: Applied, timeMs: number) => void;
@@ -52,8 +58,13 @@ export class Applier {
   }
 
   #slice(): void {
-    const { nowMs, soon, onFatal } = this.#ports;
+    const { nowMs, soon, onFatal, clock, isBehind } = this.#ports;
     this.#running = true;
+    if (isBehind()) {
+      // Raft then holds back what it hands out, and refuses proposals once too much is uncommitted.
+      clock.after(BEHIND_RETRY_MS, () => this.#slice());
+      return;
+    }
     const untilMs = nowMs() + SLICE_MS;
     try {
       for (let work = this.#queue[0]; work !== undefined && !this.#stopped; work = this.#queue[0]) {

@@ -128,9 +128,10 @@ export class Driver {
   propose(payload: Uint8Array): ProposeOutcome {
     const { raft, clusterClock } = this.#ports;
     if (raft.lead === NONE) return 'no-leader';
-    if (raft.isLeader) stampTime(payload, clusterClock.nowMs());
+    const { isLeader } = raft;
+    if (isLeader) stampTime(payload, clusterClock.nowMs());
     const result = raft.propose(payload);
-    if (result.ok) return 'proposed';
+    if (result.ok) return isLeader ? 'appended' : 'forwarded';
     return result.reason === 'overloaded' ? 'overloaded' : 'no-leader';
   }
 

@@ -1,7 +1,7 @@
 /** Starting one real node: the only file that binds the parts to disk, network, clock and random numbers. */
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { RequestError } from '@holdfast/protocol';
+import { type Failure, RequestError } from '@holdfast/protocol';
 import { DataDirectory, NodeDisk, type NodeRecord, StorageError } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host, TransportError } from '@holdfast/transport';
 import { systemClock } from './clock.ts';
@@ -86,7 +86,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     peerId: host.peerId,
     address: host.address ?? listen,
     clusterId: record.clusterId,
-    failed: member.failed,
+    failed: member.failed.then(asRequestError),
     async stop() {
       await member.stop({ abandon: hasFailed });
       await host.close();
@@ -204,18 +204,33 @@ function addressOf({ advertise }: NodeConfig, known: NodeRecord | undefined, hos
   return address;
 }
 
-function asRequestError(error: unknown): unknown {
+/** What went wrong in the words that users of a node know. */
+function asRequestError(error: unknown): Error {
   if (error instanceof TransportError) {
-    return new RequestError(
-      { code: 'VALIDATION', problem: error.message, hint: 'give another address with --listen HOST:PORT' },
-      { cause: error },
-    );
+    const hint = 'give another address with --listen HOST:PORT';
+    return new RequestError({ code: 'VALIDATION', problem: error.message, hint }, { cause: error });
   }
-  if (!(error instanceof StorageError)) return error;
-  const isDamage = error.code === 'LOG_DAMAGED' || error.code === 'SNAPSHOT_DAMAGED' || error.code === 'ENGINE_DAMAGED';
-  const problem = error.message;
-  if (isDamage) return new RequestError({ code: 'CORRUPT', problem, hint: error.hint }, { cause: error });
-  if (error.code === 'NEWER_VERSION') return new RequestError({ code: 'UPGRADE_REQUIRED', problem }, { cause: error });
-  if (error.code === 'NOT_SUPPORTED') return new RequestError({ code: 'NOT_SUPPORTED', problem }, { cause: error });
-  return new RequestError({ code: 'VALIDATION', problem, hint: error.hint }, { cause: error });
+  if (!(error instanceof StorageError)) return error instanceof Error ? error : new Error(String(error));
+  return new RequestError(failureOf(error), { cause: error });
+}
+
+function failureOf({ code, message: problem, hint }: StorageError): Failure {
+  switch (code) {
+    case 'LOG_DAMAGED':
+    case 'SNAPSHOT_DAMAGED':
+    case 'ENGINE_DAMAGED':
+      return { code: 'CORRUPT', problem, hint };
+    case 'NEWER_VERSION':
+      return { code: 'UPGRADE_REQUIRED', problem };
+    case 'NOT_SUPPORTED':
+      return { code: 'NOT_SUPPORTED', problem };
+    case 'LOG_FAILED':
+    case 'LOG_OVERLOADED':
+    case 'ENGINE_FAILED':
+    case 'NO_SPACE':
+    case 'IO':
+      return { code: 'INTERNAL', problem };
+    default:
+      return { code: 'VALIDATION', problem, hint };
+  }
 }

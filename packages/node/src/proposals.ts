@@ -35,10 +35,12 @@ interface Batch {
   earliestDeadlineMs: number;
   /** When it was last handed to Raft; undefined: never, so nothing of it can be in any log. */
   proposedAtMs: number | undefined;
+  /** It is in the log of this node as leader: it cannot get lost on the way, only with the leadership. */
+  isAppended: boolean;
 }
 
 /** What Raft says to a proposal. */
-export type ProposeOutcome = 'proposed' | 'no-leader' | 'overloaded';
+export type ProposeOutcome = 'appended' | 'forwarded' | 'no-leader' | 'overloaded';
 
 export interface ProposalsPorts {
   readonly self: { readonly nodeId: number; readonly incarnation: number };
@@ -172,7 +174,7 @@ export class Proposals {
       if (!batch.waiters.some(isWaiting)) {
         this.#inFlight.delete(batch.number);
         this.#drop(batch);
-      } else if (batch.proposedAtMs !== undefined && nowMs - batch.proposedAtMs >= RESEND_AFTER_MS) {
+      } else if (!batch.isAppended && nowMs - (batch.proposedAtMs ?? nowMs) >= RESEND_AFTER_MS) {
         this.#propose(batch);
       }
     }
@@ -195,7 +197,10 @@ export class Proposals {
       batch.commands,
     );
     const outcome = this.#ports.propose(payload);
-    if (outcome === 'proposed') batch.proposedAtMs = this.#ports.nowMs();
+    if (outcome === 'appended' || outcome === 'forwarded') {
+      batch.proposedAtMs = this.#ports.nowMs();
+      batch.isAppended = outcome === 'appended';
+    }
     return outcome;
   }
 
@@ -218,6 +223,7 @@ export class Proposals {
       sizeBytes: 0,
       earliestDeadlineMs: Number.POSITIVE_INFINITY,
       proposedAtMs: undefined,
+      isAppended: false,
     };
   }
 

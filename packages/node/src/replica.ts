@@ -124,6 +124,8 @@ export class Replica {
     this.#applier = new Applier({
       machine,
       nowMs,
+      clock,
+      isBehind: () => this.#keeper.isBehind,
       soon,
       applyConfChange: (change) => this.raft.applyConfChange(change),
       onApplied: (applied) => this.#onApplied(applied),
@@ -143,6 +145,7 @@ export class Replica {
       onFatal,
     });
     this.#snapshots = new StateSnapshots({
+      clock,
       machine,
       replaceMachine: (replaced) => this.#replaceMachine(replaced),
       machineOptions: parts.machineOptions,
@@ -261,11 +264,14 @@ export class Replica {
     this.#snapshots.stop();
     this.#proposals.close();
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
-    if (abandon) await this.#keeper.abandon();
-    else await this.#keeper.stop();
-    await this.#parts.log.close();
-    await this.#machine.close();
-    await this.#parts.engine.close();
+    try {
+      if (abandon) await this.#keeper.abandon();
+      else await this.#keeper.stop();
+    } finally {
+      await this.#parts.log.close();
+      await this.#machine.close();
+      await this.#parts.engine.close();
+    }
   }
 
   #onApplied(applied: Applied): void {

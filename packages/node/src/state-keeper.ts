@@ -10,6 +10,8 @@ import type { Clock, Timer } from './clock.ts';
 const FLUSH_DIRTY_BYTES = 160 * 1_048_576;
 /** The memory engine takes a batch in one go on this thread: small batches do not hold up heartbeats. */
 const FLUSH_DIRTY_BYTES_IN_MEMORY = 1_048_576;
+/** With this many the engine does not keep up: applying waits. */
+const BEHIND_DIRTY_BYTES = 2 * FLUSH_DIRTY_BYTES;
 const FLUSH_INTERVAL_MS = 300_000;
 const LOOK_EVERY_MS = 500;
 /** The log is trimmed when it is this many times what must be kept, or after a while when it is somewhat more. */
@@ -64,6 +66,11 @@ export class StateKeeper {
     if (this.#ports.machine().dirtyBytes >= this.#flushDirtyBytes) this.#queueFlush();
   }
 
+  /** Far more changes wait for the engine than should: it does not keep up. */
+  get isBehind(): boolean {
+    return !this.#stopped && this.#ports.machine().dirtyBytes >= BEHIND_DIRTY_BYTES;
+  }
+
   /** Runs `work` while nothing else writes the engine or the snapshot files. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
@@ -89,7 +96,9 @@ export class StateKeeper {
   }
 
   #look(): void {
-    const { clock, machine } = this.#ports;
+    const { clock, machine, log } = this.#ports;
+    if (log.noSpace !== undefined) void log.makeSpare();
+    this.onApplied();
     if (machine().dirtyBytes > 0 && clock.monotonicMs() - this.#flushedAtMs >= FLUSH_INTERVAL_MS) this.#queueFlush();
     if (this.#isTrimDue()) this.#queueCheckpoint();
   }

@@ -1,6 +1,7 @@
 import type { Message, NodeId, SnapshotMeta } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
+import type { Clock } from './clock.ts';
 import type { NetworkLog } from './network-log.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
@@ -13,7 +14,10 @@ export interface OutgoingState {
   readonly signal: AbortSignal;
 }
 
+const RETRY_AFTER_MS = 1_000;
+
 export interface StateSnapshotsPorts {
+  readonly clock: Clock;
   readonly machine: () => SessionMachine;
   readonly replaceMachine: (machine: SessionMachine) => void;
   readonly machineOptions: SessionMachineOptions;
@@ -42,7 +46,7 @@ export class StateSnapshots {
 
   /** Sends the state as of now, which may be newer than what `message` names. */
   async send(message: Message): Promise<void> {
-    const { machine, sendState, reportSnapshot, report } = this.#ports;
+    const { machine, sendState, reportSnapshot, report, clock } = this.#ports;
     const { to } = message;
     try {
       const { meta, chunks, release } = await machine().snapshotChunks();
@@ -54,7 +58,8 @@ export class StateSnapshots {
       reportSnapshot(to, true);
     } catch (error) {
       report('warn', 'a snapshot was not delivered', { node: to, problem: problemOf(error) });
-      reportSnapshot(to, false);
+      // The core asks again at once, and each attempt costs a whole flush: not more than one a second.
+      clock.after(RETRY_AFTER_MS, () => reportSnapshot(to, false));
     }
   }
 

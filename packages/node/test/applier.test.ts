@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ConfState, type Entry, encodeConfChange } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
 import { Applier } from '../src/applier.ts';
+import { ManualClock } from './manual-clock.ts';
 
 const conf: ConfState = { voters: [1, 2], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
@@ -16,9 +17,13 @@ describe('the applier', () => {
   let later: (() => void)[];
   let fatal: unknown[];
   let applier: Applier;
+  let clock: ManualClock;
+  let isBehind: boolean;
 
   beforeEach(() => {
     nowMs = 0;
+    clock = new ManualClock();
+    isBehind = false;
     costMs = 0;
     done = [];
     later = [];
@@ -36,6 +41,8 @@ describe('the applier', () => {
       },
     } as unknown as SessionMachine;
     applier = new Applier({
+      clock,
+      isBehind: () => isBehind,
       machine: () => machine,
       nowMs: () => nowMs,
       soon: (run) => later.push(run),
@@ -52,6 +59,16 @@ describe('the applier', () => {
   it('applies entries in order and tells each, then the whole', () => {
     applier.enqueue([entry(2), entry(3)], () => done.push('done'));
     assert.deepEqual(done, ['applied 2', 'told 2', 'applied 3', 'told 3', 'done']);
+  });
+
+  it('waits while the engine does not keep up', async () => {
+    isBehind = true;
+    applier.enqueue([entry(2)], () => done.push('done'));
+    await clock.pass(100);
+    assert.deepEqual(done, []);
+    isBehind = false;
+    await clock.pass(100);
+    assert.deepEqual(done, ['applied 2', 'told 2', 'done']);
   });
 
   it('takes a configuration change into the core before the state, before anything behind it', () => {

@@ -45,6 +45,8 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
     random: () => 0.5,
   });
   const applier = new Applier({
+    clock,
+    isBehind: () => false,
     machine: () => machine,
     nowMs: () => clock.monotonicMs(),
     soon: queueMicrotask,
@@ -220,7 +222,7 @@ describe('the driver', () => {
     assert.equal(driver.propose(batch()), 'no-leader');
     assert.equal(driver.readIndex(1), false);
     driver.onMessages(1, [message({ type: 'MsgHeartbeat', from: 1, to: 2, term: 2 })], times);
-    assert.equal(driver.propose(batch()), 'proposed');
+    assert.equal(driver.propose(batch()), 'forwarded');
     assert.equal(driver.readIndex(1), true);
     await settled();
     // One call for all messages of the turn, none before its end.

@@ -25,7 +25,7 @@ describe('proposals', () => {
 
   beforeEach(() => {
     nowMs = 0;
-    outcome = 'proposed';
+    outcome = 'forwarded';
     proposed = [];
     wakes = 0;
     target = new RecordingTarget();
@@ -33,7 +33,7 @@ describe('proposals', () => {
       self,
       nowMs: () => nowMs,
       propose: (payload) => {
-        if (outcome === 'proposed') proposed.push(decodeBatch(payload));
+        if (outcome === 'forwarded') proposed.push(decodeBatch(payload));
         return outcome;
       },
       wake: () => {
@@ -141,7 +141,7 @@ describe('proposals', () => {
     outcome = 'no-leader';
     submit(1);
     proposals.flush();
-    outcome = 'proposed';
+    outcome = 'forwarded';
     proposals.onLeader();
     proposals.flush();
     assert.equal(proposed.length, 1);
@@ -171,7 +171,7 @@ describe('proposals', () => {
     nowMs = 200;
     proposals.onTick();
     assert.equal(target.outcome(1), 'NO_QUORUM');
-    outcome = 'proposed';
+    outcome = 'forwarded';
     proposals.flush();
     assert.deepEqual(
       proposed.map(({ commands }) => commands.map(({ identity: of }) => of?.sequence)),

@@ -104,6 +104,8 @@ export class KnownIds {
     const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(capacity, capacityMin))));
     this.#next = next;
     try {
+      // `add` comes in the middle of an entry, and what is flushed must be whole entries.
+      await Promise.resolve();
       await settle();
       const view = engine.snapshot();
       try {
