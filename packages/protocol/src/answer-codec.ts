@@ -1,17 +1,18 @@
-/** Bodies of answers: plain arrays, in the order of the types in `commands.ts`. */
+/** Bodies of answers: sessions and their metadata by hand, all others as arrays in the order of `commands.ts`. */
 import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata } from './commands.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
+import { decodeMetadataBody, decodeSessionBody, encodeMetadataBody, encodeSessionBody } from './session-body.ts';
 
 /** A page of list answers may hold many small values; still bounded. */
 const packLimits = { depthMax: 5, itemsMax: limits.listLimitMax * 32 };
 
-const encoders: { readonly [O in Operation]: (answer: Answers[O]) => readonly Packed[] } = {
-  store: metadataFields,
-  touch: metadataFields,
-  meta: metadataFields,
-  get: (session) => [session.id, session.data, ...metadataFields(session.metadata)],
+/** Operations whose answer is a session or its metadata. */
+type SessionOperation = 'get' | 'store' | 'touch' | 'meta';
+type OtherOperation = Exclude<Operation, SessionOperation>;
+
+const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readonly Packed[] } = {
   delete: (answer) => [answer.deleted],
   list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...metadataFields(item.metadata)])],
   count: (answer) => [answer.count],
@@ -43,11 +44,7 @@ const encoders: { readonly [O in Operation]: (answer: Answers[O]) => readonly Pa
   check: (answer) => [answer.appliedIndex, answer.equal, answer.nodes.map((node) => [node.name, node.shardHashes])],
 };
 
-const decoders: { readonly [O in Operation]: (fields: Fields) => Answers[O] } = {
-  store: readMetadata,
-  touch: readMetadata,
-  meta: readMetadata,
-  get: (fields) => ({ id: fields.text('id'), data: fields.bytes('data'), metadata: readMetadata(fields) }),
+const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O] } = {
   delete: (fields) => ({ deleted: fields.integer('deleted') }),
   list: (fields) => {
     const cursor = fields.textOrNull('cursor');
@@ -113,7 +110,9 @@ const decoders: { readonly [O in Operation]: (fields: Fields) => Answers[O] } = 
 };
 
 export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[O]): Uint8Array {
-  return encodeArray(encoders[operation](answer));
+  if (operation === 'get') return encodeSessionBody(answer as Answers['get']);
+  if (isAboutSession(operation)) return encodeMetadataBody(answer as Answers['meta']);
+  return encodeArray(encodeOther(operation as OtherOperation, answer as Answers[OtherOperation]));
 }
 
 /**
@@ -122,10 +121,20 @@ export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[
  */
 export function decodeAnswer<O extends Operation>(operation: O, body: Uint8Array): Answers[O] {
   const what = `the answer to ${operation}`;
+  if (operation === 'get') return decodeSessionBody(body, what) as Answers[O];
+  if (isAboutSession(operation)) return decodeMetadataBody(body, what) as Answers[O];
   const fields = new Fields(decodeArray(body, what, packLimits), what);
-  const answer = decoders[operation](fields);
+  const answer = decoders[operation as OtherOperation](fields);
   fields.end();
-  return answer;
+  return answer as Answers[O];
+}
+
+function isAboutSession(operation: Operation): operation is SessionOperation {
+  return operation === 'store' || operation === 'get' || operation === 'touch' || operation === 'meta';
+}
+
+function encodeOther<O extends OtherOperation>(operation: O, answer: Answers[O]): readonly Packed[] {
+  return encoders[operation](answer);
 }
 
 function metadataFields(metadata: SessionMetadata): Packed[] {

@@ -20,7 +20,18 @@ export function encodeValue(value: unknown): Uint8Array {
   }
   const problem = scan(bytes, valueLimits);
   if (problem !== undefined) throw invalid('cannot be stored', problem);
+  // Cheap to find, and rare; only then is it worth a look at where it stands.
+  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(prototypeKey) && hasPrototypeKey(value)) {
+    throw invalid('cannot be stored', `the key ${prototypeKey} would come back under another name`);
+  }
   return bytes;
+}
+
+const prototypeKey = '__proto__';
+
+function hasPrototypeKey(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.hasOwn(value, prototypeKey) || Object.values(value).some(hasPrototypeKey);
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   decodeReplyFrame,
   decodeRequestFrame,
   decodeWelcome,
+  encodeAnswer,
   encodeArray,
   encodeBatch,
   encodeCommandBody,
@@ -37,7 +38,17 @@ const store = encodeCommandBody({
   keepTtl: false,
 });
 const list = encodeQuery({ type: 'list', filter: { prefix: 'a', shard: 3 }, limit: 5, cursor: null });
-const metadata = encodeArray([1, 2, null, null, 3, 4, 5, 'u', ['t']]);
+const metadata = encodeAnswer('store', {
+  createdAt: 1,
+  lastAccessedAt: 2,
+  expiresAt: null,
+  ttlMs: null,
+  sizeBytes: 3,
+  accessCount: 4,
+  revision: 5,
+  user: 'u',
+  tags: ['t'],
+});
 const identity = { clientId: new Uint8Array(16), bornMs: 1, sequence: 2, lowestUnanswered: 1 };
 const one = (parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
 const welcome = encodeWelcome({

@@ -8,6 +8,7 @@ describe('session data', () => {
   it('comes back as it was', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
+        fc.pre(!JSON.stringify(value).includes('__proto__'));
         assert.deepEqual(decodeValue(encodeValue(value)), JSON.parse(JSON.stringify(value)));
       }),
     );
@@ -24,6 +25,11 @@ describe('session data', () => {
     for (const value of [circle, () => {}, deep]) {
       assert.throws(() => encodeValue(value), isValidation, String(value));
     }
+  });
+
+  it('with a key __proto__ is refused, since it could not come back as it was', () => {
+    assert.throws(() => encodeValue(JSON.parse('{"a":[{"__proto__":1}]}')), isValidation);
+    assert.equal(decodeValue(encodeValue('__proto__')), '__proto__');
   });
 
   it('never reaches a prototype', () => {

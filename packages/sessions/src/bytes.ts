@@ -62,3 +62,28 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+const slabBytes = 2_048;
+const slabShareMax = slabBytes / 2;
+
+/**
+ * Copies small pieces of bytes side by side: a buffer of its own for each costs more than all the rest of storing it.
+ * A slab stays in memory until all on it is gone, so slabs are small: about four sessions of 512 bytes.
+ */
+export class Slabs {
+  #slab = new Uint8Array(slabBytes);
+  #used = 0;
+
+  copy(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes;
+    if (length > slabShareMax) return copyOf(bytes);
+    if (this.#used + length > slabBytes) {
+      this.#slab = new Uint8Array(slabBytes);
+      this.#used = 0;
+    }
+    const place = this.#slab.subarray(this.#used, this.#used + length);
+    place.set(bytes);
+    this.#used += length;
+    return place;
+  }
+}

@@ -9,7 +9,7 @@ import type {
   SystemAnswers,
   TouchCommand,
 } from '@holdfast/protocol';
-import { copyOf } from './bytes.ts';
+import type { Slabs } from './bytes.ts';
 import { hashId, hashLabels } from './hash.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
@@ -24,6 +24,8 @@ export interface Context {
   /** The earliest expiry that was set since it was last looked at. */
   earliestExpiryMs: number;
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  /** Where the data of sessions is kept. */
+  readonly slabs: Slabs;
 }
 
 /** Expired sessions count as absent for every condition, whether or not they were swept. */
@@ -43,7 +45,7 @@ export function runStore(context: Context, command: StoreCommand): Reply {
   const revision = state.revision + 1;
   state.revision = revision;
   // A view would keep the whole log entry in memory for as long as the session is.
-  const data = copyOf(command.data);
+  const data = context.slabs.copy(command.data);
   const keepsLabels = command.keepTtl && live !== undefined;
   const user = keepsLabels ? live.user : command.user;
   const tags = keepsLabels ? live.tags : command.tags;

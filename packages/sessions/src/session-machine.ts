@@ -2,6 +2,7 @@
 import { type Answers, decodeBatch, type ListFilter, limits, RequestError } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import type { Engine, EngineWrite } from '@holdfast/storage';
+import { Slabs } from './bytes.ts';
 import { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
 import { DueFinder } from './due-finder.ts';
@@ -60,6 +61,7 @@ export class SessionMachine {
       timeMs: state.logTimeMs,
       earliestExpiryMs: Number.POSITIVE_INFINITY,
       hashBytes: options.hashBytes,
+      slabs: new Slabs(),
     };
     this.#runner = new CommandRunner(this.#context);
     this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', this.#yieldTurn);
