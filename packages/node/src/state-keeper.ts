@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 500;
 /** The log is trimmed when it is this many times what must be kept, or after a while when it is somewhat more. */
 const TRIM_FACTOR = 5;
 const TRIM_FACTOR_LATER = 1.25;
-const TRIM_LATER_MS = 60_000;
+const TRIM_LATER_MS = 600_000;
 
 export interface StateKeeperPorts {
   readonly clock: Clock;
