@@ -14,6 +14,7 @@ import type { Log } from '@holdfast/storage';
 import type { Applier } from './applier.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { ClusterClock } from './cluster-clock.ts';
+import { CommitNotes } from './commit-notes.ts';
 import type { Proposals, ProposeOutcome } from './proposals.ts';
 import type { ReadRounds } from './read-rounds.ts';
 
@@ -53,11 +54,15 @@ export class Driver {
   #lead: NodeId = NONE;
   #wasLeader = false;
   #ticker: Timer | undefined;
+  readonly #notes: CommitNotes;
+  /** Another node's write was given to the core since the last `Ready`. */
+  #hasForeignProposal = false;
   /** While a state is being installed: what was written to the log behind it is told only after it. */
   #installing: Promise<void> | undefined;
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
+    this.#notes = new CommitNotes(ports.clock, (messages) => ports.send(messages));
   }
 
   start(): void {
@@ -67,6 +72,7 @@ export class Driver {
 
   stop(): void {
     this.#stopped = true;
+    this.#notes.stop();
     this.#ticker?.cancel();
   }
 
@@ -84,7 +90,10 @@ export class Driver {
       clusterClock.observePeerWall(from, times.wallMs);
       for (const message of messages) {
         if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
-        if (message.type === 'MsgProp' && !this.#stamp(message)) continue;
+        if (message.type === 'MsgProp') {
+          if (!this.#stamp(message)) continue;
+          this.#hasForeignProposal = true;
+        }
         raft.step(message);
       }
       if (from === raft.lead) clusterClock.observeLeader(times.logTimeMs);
@@ -193,7 +202,12 @@ export class Driver {
       else if (message.type === 'MsgSnap') this.#ports.sendSnapshot(message);
       else outgoing.push(message);
     }
-    if (outgoing.length > 0) this.#ports.send(outgoing);
+    if (this.#hasForeignProposal) {
+      this.#notes.await(ready.entries.at(-1)?.index ?? 0);
+      this.#hasForeignProposal = false;
+    }
+    const leaving = this.#notes.filter(outgoing);
+    if (leaving.length > 0) this.#ports.send(leaving);
     const { reads, clusterClock } = this.#ports;
     for (const { context, index } of ready.readStates) reads.onReadState(context, index, clusterClock.nowMs());
   }
