@@ -46,6 +46,8 @@ export interface ConnectionOptions {
 }
 
 /** One channel to one node, from its welcome on. */
+const answerSpareMs = 300;
+
 export class Connection {
   readonly address: string;
   readonly identity: ClientIdentity;
@@ -139,7 +141,7 @@ export class Connection {
       wire.push({
         number: request.number,
         operationCode: request.operationCode,
-        timeoutMs: Math.min(limits.timeoutMsMax, Math.max(1, Math.ceil(request.deadlineMs - nowMs))),
+        timeoutMs: nodeTimeoutMs(request.deadlineMs - nowMs),
         sequence: request.sequence,
         lowestUnanswered: request.isWrite ? this.identity.lowestUnanswered : 0,
         body: request.body,
@@ -278,4 +280,10 @@ function prove(
 
 function notAuthorised(problem: string, hint: string): RequestError {
   return new RequestError({ code: 'NOT_AUTHORISED', problem, hint });
+}
+
+/** The node gets a little less time than is left, so that its reason for failing arrives while somebody waits for it. */
+function nodeTimeoutMs(leftMs: number): number {
+  const spareMs = Math.min(answerSpareMs, leftMs / 5);
+  return Math.min(limits.timeoutMsMax, Math.max(1, Math.ceil(leftMs - spareMs)));
 }

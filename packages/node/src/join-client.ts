@@ -70,6 +70,21 @@ export async function requestJoin(host: Host, options: JoinOptions): Promise<Joi
   }
 }
 
+/** Which cluster the node at `address` belongs to, by its own word. @throws {RequestError} when it does not say */
+export async function askClusterId(
+  host: Host,
+  address: string,
+  { clock, randomBytes, signal }: Pick<JoinOptions, 'clock' | 'randomBytes' | 'signal'>,
+): Promise<string> {
+  const conversation = new Conversation(await dial(host, address, clock, signal), clock);
+  try {
+    conversation.send(encodeJoinHello({ challenge: randomBytes(challengeBytes), hasToken: false }));
+    return decodeJoinChallenge(await conversation.next(frameTimeoutMs)).clusterId;
+  } finally {
+    void conversation.close();
+  }
+}
+
 async function askOne(host: Host, address: string, options: JoinOptions): Promise<JoinReply> {
   if (address === host.address || address === options.advertise) throw isSelf(address);
   const { clock, signal } = options;

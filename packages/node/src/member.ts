@@ -16,6 +16,7 @@ import { SnapshotTransfer } from './snapshot-transfer.ts';
 
 const SERVING_RETRY_MS = 20;
 const PROBE_TIMEOUT_MS = 1_000;
+const SILENCE_MAX_MS = 3_000;
 /** A new node waits this long to become a voter before it says that it is ready. */
 const PROMOTION_WAIT_MS = 5_000;
 const HAND_OVER_MS = 1_000;
@@ -226,13 +227,29 @@ export class Member {
   async #untilServing(signal: AbortSignal | undefined): Promise<void> {
     const { clock, identity } = this.#parts;
     const startedAtMs = clock.monotonicMs();
+    let isTold = false;
     for (;;) {
+      if (!isTold && clock.monotonicMs() - startedAtMs >= SILENCE_MAX_MS) {
+        isTold = true;
+        this.#tellMissing();
+      }
       if (signal?.aborted) throw new RequestError({ code: 'NOT_READY', problem: 'starting was given up' });
       const isServing = await this.#canCommit();
       const hasWaited = clock.monotonicMs() - startedAtMs >= PROMOTION_WAIT_MS;
       if (isServing && (hasWaited || isVoter(this.#replica.machine.conf, identity.nodeId))) return;
       await new Promise<void>((resolve) => void clock.after(SERVING_RETRY_MS, resolve));
     }
+  }
+
+  /** Waiting without a word looks like hanging. */
+  #tellMissing(): void {
+    const { identity, report } = this.#parts;
+    const { voters } = this.#replica.machine.conf;
+    const missing = voters
+      .filter((id) => id !== identity.nodeId && !this.#links.isUp(id))
+      .map((id) => `${this.#directory.get(id)?.name ?? id} (${this.#directory.get(id)?.address ?? 'unknown address'})`);
+    const reason = missing.length === 0 ? 'no leader is elected yet' : `not reached: ${missing.join(', ')}`;
+    report('warn', `waiting for a majority of ${voters.length} voters; ${reason}`);
   }
 
   async #canCommit(): Promise<boolean> {

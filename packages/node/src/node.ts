@@ -2,16 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { type Failure, RequestError } from '@holdfast/protocol';
-import { DataDirectory, NodeDisk, type NodeRecord, StorageError } from '@holdfast/storage';
+import { checkBackend, DataDirectory, NodeDisk, type NodeRecord, StorageError } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host, TransportError } from '@holdfast/transport';
 import { systemClock } from './clock.ts';
 import { checkConfig, defaults, type NodeConfig } from './config.ts';
-import { requestJoin } from './join-client.ts';
+import { askClusterId, requestJoin } from './join-client.ts';
 import { Member } from './member.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';
 import { version } from './version.ts';
 
 const JOIN_TIMEOUT_MS = 30_000;
+const ASK_TIMEOUT_MS = 2_000;
 const FOUNDER_ID = 1;
 
 /** A node that serves. */
@@ -49,7 +50,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   opened.push(() => directory.close());
   const known = await directory.readNode();
   refuseChanges(config, known);
-  const privateKey = await directory.privateKey(generatePrivateKey);
+  const privateKey = await directory.privateKey(generatePrivateKey, known !== undefined);
   const listen = config.listen ?? known?.listen ?? defaults.listen;
   const host = await createHost({ listen, privateKey, gossip: true });
   opened.push(() => host.close());
@@ -107,12 +108,15 @@ async function identify(
   // The port that was given, so that a node started on port 0 keeps it.
   const listen = host.address ?? defaults.listen;
   if (known !== undefined) {
+    await refuseOtherCluster(config, known, host);
     const record = { ...known, listen, advertise, name: config.name ?? known.name, bootCounter: known.bootCounter + 1 };
     await directory.writeNode(record);
     return record;
   }
+  // Before anything is promised to anybody: a module that cannot be loaded must not become a member.
+  await checkBackend(config.backend ?? defaults.backend);
   const name = config.name ?? `node-${host.peerId.slice(-8)}`;
-  const nonce = randomBytes(16).toString('hex');
+  const nonce = await directory.nonce(() => randomBytes(16).toString('hex'));
   const own = { name, nonce, listen, advertise, backend: config.backend ?? defaults.backend };
   const start = { ...own, bootCounter: 1, hasLog: false };
   if (config.join.length === 0) {
@@ -172,6 +176,20 @@ function createMember(
   });
 }
 
+/**
+ * A member that is told to join the cluster it belongs to has nothing to do; another cluster is a mistake to be told.
+ * Whoever does not answer decides nothing: a restart must not depend on its peers.
+ */
+async function refuseOtherCluster({ join }: NodeConfig, known: NodeRecord, host: Host): Promise<void> {
+  const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+  const bytes = (size: number) => new Uint8Array(randomBytes(size));
+  const asked = join.map((address) => askClusterId(host, address, { clock: systemClock, randomBytes: bytes, signal }));
+  for (const answer of await Promise.allSettled(asked)) {
+    if (answer.status === 'rejected' || answer.value === known.clusterId) continue;
+    throw new RequestError({ code: 'WRONG_CLUSTER', expected: known.clusterId, actual: answer.value });
+  }
+}
+
 /** What was fixed when the node was made cannot be changed by a flag. */
 function refuseChanges({ backend, shards, dataDirectory }: NodeConfig, known: NodeRecord | undefined): void {
   if (known === undefined) return;
@@ -222,8 +240,6 @@ function failureOf({ code, message: problem, hint }: StorageError): Failure {
       return { code: 'CORRUPT', problem, hint };
     case 'NEWER_VERSION':
       return { code: 'UPGRADE_REQUIRED', problem };
-    case 'NOT_SUPPORTED':
-      return { code: 'NOT_SUPPORTED', problem };
     case 'LOG_FAILED':
     case 'LOG_OVERLOADED':
     case 'ENGINE_FAILED':

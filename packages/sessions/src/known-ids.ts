@@ -57,6 +57,8 @@ export interface KnownIdsPorts {
   readonly engine: Engine;
   /** Writes everything applied to the engine. */
   readonly flush: () => Promise<void>;
+  /** Sessions that there are now. */
+  readonly sessions: () => number;
   readonly yieldTurn: () => Promise<void>;
 }
 
@@ -76,9 +78,9 @@ export class KnownIds {
   }
 
   /** Begins to know: at once when the engine holds nothing, else when all of it was read. */
-  start(sessionsInEngine: number): void {
-    if (sessionsInEngine === 0) this.#ids = new HashSet(capacityMin);
-    else void this.#fill(sessionsInEngine * 2, () => Promise.resolve());
+  start(): void {
+    if (this.#ports.sessions() === 0) this.#ids = new HashSet(capacityMin);
+    else void this.#fill(() => Promise.resolve());
   }
 
   add(idHash: number): void {
@@ -86,7 +88,7 @@ export class KnownIds {
     this.#next?.add(idHash);
     if (this.#ids?.isFull === true && this.#next === undefined && !this.#isClosed) {
       // What was added before and is not in the engine yet must be there before it is read.
-      void this.#fill(this.#ids.capacity * 2, this.#ports.flush);
+      void this.#fill(this.#ports.flush);
     }
   }
 
@@ -99,9 +101,10 @@ export class KnownIds {
     this.#isClosed = true;
   }
 
-  async #fill(capacity: number, settle: () => Promise<void>): Promise<void> {
-    const { engine, yieldTurn } = this.#ports;
-    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(capacity, capacityMin))));
+  /** Room for as many again as there are: ids that are gone are left out, and many can come before the next time. */
+  async #fill(settle: () => Promise<void>): Promise<void> {
+    const { engine, yieldTurn, sessions } = this.#ports;
+    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * sessions(), capacityMin))));
     this.#next = next;
     try {
       // `add` comes in the middle of an entry, and what is flushed must be whole entries.

@@ -44,14 +44,20 @@ export class SessionMachine {
   #flushing: Promise<void> | undefined;
   #flushQueued: Promise<void> | undefined;
   #isClosed = false;
+  #isApplying = false;
 
   private constructor(engine: Engine, options: SessionMachineOptions, state: MachineState, clients: ClientTable) {
     this.#engine = engine;
     this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
     this.#state = state;
     this.#clients = clients;
-    this.#knownIds = new KnownIds({ engine, flush: () => this.flush(), yieldTurn: this.#yieldTurn });
-    this.#knownIds.start(state.counters.totalSessions());
+    this.#knownIds = new KnownIds({
+      engine,
+      flush: () => this.flush(),
+      yieldTurn: this.#yieldTurn,
+      sessions: () => state.counters.totalSessions(),
+    });
+    this.#knownIds.start();
     const cacheBytes = options.cacheBytes ?? defaultCacheBytes;
     this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, this.#knownIds);
     this.#flushedIndex = state.appliedIndex;
@@ -203,6 +209,7 @@ export class SessionMachine {
     context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
     this.#state.logTimeMs = context.timeMs;
     this.#clients.forgetIdle(context.timeMs);
+    this.#isApplying = true;
     const replies: Reply[] = [];
     for (const [i, { identity }] of commands.entries()) {
       const command = decoded[i];
@@ -213,6 +220,7 @@ export class SessionMachine {
           : this.#clients.once(identity, context.timeMs, () => this.#runner.run(command, index)),
       );
     }
+    this.#isApplying = false;
     this.#advance(index, term);
     return { index, header, replies };
   }
@@ -316,6 +324,7 @@ export class SessionMachine {
   }
 
   async #flushNow(): Promise<void> {
+    if (this.#isApplying) throw new Error('a flush in the middle of an entry');
     const { appliedIndex } = this.#state;
     if (appliedIndex === this.#flushedIndex && this.#engine.get(stateKey()) !== undefined) return;
     // Up to the first await nothing is applied, so all three belong to one applied index.

@@ -16,6 +16,26 @@ describe('flush', () => {
     assert.deepEqual(again.get('a'), node.machine.get('a'));
   });
 
+  it('never takes part of an entry, also when the ids in memory outgrow their place', async () => {
+    const node = await Driven.open();
+    for (let first = 0; first < 65_000; first += 1_000) {
+      node.applyAll(
+        1_000,
+        Array.from({ length: 1_000 }, (_, number) => store(`s${first + number}`)),
+      );
+    }
+    const before = node.machine.appliedIndex;
+    node.applyAll(
+      1_001,
+      Array.from({ length: 1_000 }, (_, number) => store(`t${number}`)),
+    );
+    while (node.engine.writes === 0) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const again = await openMachine(node.engine);
+    assert.equal(again.appliedIndex, before + 1);
+    assert.equal(again.stats().totalSessions, 66_000);
+  });
+
   it('lets applying go on, and what is being written stays visible', async () => {
     const node = await Driven.open();
     node.done(1_000, store('a'));

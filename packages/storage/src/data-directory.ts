@@ -7,6 +7,7 @@ import { NodeDisk } from './node-disk.ts';
 const FORMAT_VERSION = 1;
 const NODE_FILE = 'node.json';
 const KEY_FILE = 'peer.key';
+const NONCE_FILE = 'nonce';
 
 /** What a node is, kept in `node.json`. A restart needs nothing else. */
 export interface NodeRecord {
@@ -93,13 +94,32 @@ export class DataDirectory {
     await this.#replace(NODE_FILE, bytes);
   }
 
-  /** The node's private key; made by `generate` and kept when there is none yet. @throws {StorageError} `DIRECTORY_UNUSABLE` */
-  async privateKey(generate: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  /**
+   * The directory's nonce; kept from the first call on, so that a join that was cut off is repeated by the same node.
+   * @throws {StorageError} `DIRECTORY_UNUSABLE`, `IO`
+   */
+  async nonce(generate: () => string): Promise<string> {
+    const kept = await readIfThere(join(this.path, NONCE_FILE));
+    if (kept !== undefined && kept.length > 0) return kept.toString('utf8').trim();
+    const nonce = generate();
+    await this.#replace(NONCE_FILE, Buffer.from(nonce));
+    return nonce;
+  }
+
+  /**
+   * The node's private key; made by `generate` and kept when there is none yet, which a node that is somebody already
+   * must not be: its peers know it by its key.
+   * @throws {StorageError} `DIRECTORY_UNUSABLE`, `IO`
+   */
+  async privateKey(generate: () => Promise<Uint8Array>, mustExist: boolean): Promise<Uint8Array> {
     const file = join(this.path, KEY_FILE);
     const kept = await readIfThere(file);
     if (kept !== undefined) {
       if (process.platform !== 'win32' && ((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);
       return kept;
+    }
+    if (mustExist) {
+      throw unusable(file, 'the key of this node is gone', 'restore it, or move the directory aside and join again');
     }
     const key = await generate();
     await this.#replace(KEY_FILE, key);

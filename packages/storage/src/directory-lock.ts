@@ -4,6 +4,8 @@ import { errnoOf, StorageError } from './errors.ts';
 
 const LOCK_FILE = 'lock';
 const ATTEMPTS = 5;
+/** Instead of a start time. */
+const gone = 'gone';
 
 /**
  * Takes the directory for this process. The lock names its holder by process id and, on Linux, by when that process
@@ -83,12 +85,15 @@ async function isAlive(pid: number, start: string): Promise<boolean> {
     return errnoOf(error) === 'EPERM';
   }
   const current = await startOf(pid);
+  if (current === gone) return false;
   return current === undefined || start === '-' || current === start;
 }
 
 /** When a process started, in the kernel's own count; undefined where the system does not tell. */
 async function startOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The second field is the name in parentheses and may hold anything; the start time is the 20th after it.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  // The second field is the name in parentheses and may hold anything; the state is the first after it.
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  // A process that ended and was not yet collected by its parent holds nothing any more.
+  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? gone : fields?.[19];
 }

@@ -7,7 +7,7 @@ export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
-export { discardEngine, type EngineOptions, openEngine } from './open-engine.ts';
+export { checkBackend, discardEngine, type EngineOptions, openEngine } from './open-engine.ts';
 export type { SnapshotWriter } from './snapshot-file.ts';
 export { SnapshotFiles } from './snapshot-files.ts';
 export { CHUNK_BYTES_MAX, FrameChecker, FrameWriter, type SnapshotTotals } from './snapshot-frames.ts';

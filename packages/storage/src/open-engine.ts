@@ -57,6 +57,11 @@ export async function openEngine({ backend, directory }: EngineOptions): Promise
   return LevelEngine.open({ kind: 'external', directory, open, existed: false, encoding: VIEWS, discard: undefined });
 }
 
+/** Makes sure that there is such a backend, before anything is made for it. @throws {StorageError} `NOT_SUPPORTED` */
+export async function checkBackend(backend: string): Promise<void> {
+  if (backend !== 'memory' && backend !== 'disk') await load(backend);
+}
+
 /** Removes an engine's directory; at one moment it is whole, at the next it is gone. It must be closed. */
 export async function discardEngine(directory: string): Promise<void> {
   const discarded = discardedName(directory);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataDirectory, type NodeRecord } from '../src/index.ts';
+import { DataDirectory, type NodeRecord, type StorageError } from '../src/index.ts';
 
 const record: NodeRecord = {
   clusterId: 'c1',
@@ -50,12 +50,23 @@ describe('data directory', () => {
 
   it('makes the key once, readable by the owner only', async () => {
     const directory = await DataDirectory.open(path);
-    assert.deepEqual([...(await directory.privateKey(async () => Uint8Array.of(1, 2)))], [1, 2]);
-    assert.deepEqual([...(await directory.privateKey(async () => assert.fail('there is a key')))], [1, 2]);
+    assert.deepEqual([...(await directory.privateKey(async () => Uint8Array.of(1, 2), false))], [1, 2]);
+    assert.deepEqual([...(await directory.privateKey(async () => assert.fail('there is a key'), true))], [1, 2]);
     const file = join(path, 'peer.key');
     await chmod(file, 0o644);
-    await directory.privateKey(async () => assert.fail('there is a key'));
+    await directory.privateKey(async () => assert.fail('there is a key'), true);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
+    await directory.close();
+  });
+
+  it('keeps its nonce from the first call on, and makes no second key for a node that had one', async () => {
+    const directory = await DataDirectory.open(path);
+    assert.equal(await directory.nonce(() => 'first'), 'first');
+    assert.equal(await directory.nonce(() => 'second'), 'first');
+    await assert.rejects(
+      directory.privateKey(async () => Uint8Array.of(1), true),
+      ({ code }: StorageError) => code === 'DIRECTORY_UNUSABLE',
+    );
     await directory.close();
   });
 
