@@ -27,7 +27,7 @@ export interface JoinRequest {
   readonly address: string;
 }
 
-/** What the joiner must keep durably before it starts Raft (DESIGN §4). */
+/** What the joiner must keep durably before it starts Raft. */
 export interface JoinReply {
   readonly clusterId: string;
   readonly nodeId: NodeId;

@@ -36,7 +36,7 @@ export interface JoinServerOptions {
   readonly allocate: (request: JoinRequest) => Promise<JoinReply>;
 }
 
-/** Serves `/holdfast/join/1`, the only thing besides the client protocol that strangers may speak (DESIGN §7). */
+/** Serves `/holdfast/join/1`, the only thing besides the client protocol that strangers may speak. */
 export class JoinServer {
   readonly #options: JoinServerOptions;
   readonly #conversations = new Set<Conversation>();

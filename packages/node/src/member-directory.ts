@@ -25,7 +25,7 @@ const removedIdsMax = 100_000;
  *
  * Replicated state fills it with {@link replace}. A node whose log lags would not know a leader that joined after it,
  * so members named by a join reply or confirmed by another member count too, until replicated state has reached the
- * configuration in which they were seen (DESIGN §7). Removed ids never come back.
+ * configuration in which they were seen. Removed ids never come back.
  */
 export class MemberDirectory {
   #replicated = new Map<NodeId, Member>();

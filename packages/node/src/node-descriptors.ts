@@ -139,7 +139,7 @@ export class NodeDescriptors {
     const last = this.#heard.get(member.nodeId);
     if (last !== undefined && !isNewer(descriptor, sequence, last)) return;
     this.#heard.set(member.nodeId, { descriptor, sequence, atMs: clock.monotonicMs() });
-    // A node that moved is found again (DESIGN §7).
+    // A node that moved is found again.
     directory.observeAddress(member.nodeId, descriptor.address);
   }
 }

@@ -37,11 +37,11 @@ export class PeerError extends Error {
 
 /** What every frame of messages says besides them. */
 export interface PeerFrameHeader {
-  /** Raised by `recover`: members of an older epoch are refused (DESIGN §4). */
+  /** Raised by `recover`: members of an older epoch are refused. */
   readonly epoch: number;
   /** The sender's log time. */
   readonly logTimeMs: number;
-  /** The sender's wall clock, for the median that slews log time (DESIGN §6). */
+  /** The sender's wall clock, for the median that slews log time. */
   readonly wallMs: number;
 }
 

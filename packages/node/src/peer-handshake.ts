@@ -15,7 +15,7 @@ export interface PeerHello {
   readonly clusterId: string;
   readonly from: NodeId;
   readonly to: NodeId;
-  /** Recovery epoch (DESIGN §4). */
+  /** Recovery epoch. */
   readonly epoch: number;
   /** Raised durably at every start of the node. */
   readonly bootCounter: number;

@@ -153,7 +153,7 @@ export class PeerLink {
     this.#ports.onMessages(this.#member.nodeId, decoded.messages, decoded.header);
   }
 
-  /** A member speaks for itself only, and only to us (FAULTS T2). */
+  /** A member speaks for itself only, and only to us. */
   #check(header: PeerFrameHeader, messages: readonly Message[]): void {
     if (header.epoch !== this.#ports.epoch) throw new PeerError('REFUSED', `recovery epoch ${header.epoch}`);
     for (const { type, from, to } of messages) {

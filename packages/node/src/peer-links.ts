@@ -45,7 +45,7 @@ export interface PeerLinksOptions {
   readonly log: NetworkLog;
   /**
    * Asks the known members whether a stranger of our cluster joined after our log ends; resolves once the directory
-   * knows the answer (DESIGN §7). See `confirmByMembers`.
+   * knows the answer. See `confirmByMembers`.
    */
   readonly confirm?: (nodeId: NodeId, peerId: string) => Promise<boolean>;
   /** The last word on a peer that is otherwise let in, both ways: for what the node durably remembers of it. */

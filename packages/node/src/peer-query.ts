@@ -236,7 +236,7 @@ export class PeerQueries {
 
 /**
  * For `PeerLinks`: asks all known members whether a stranger joined after our log ends. One that confirms it with a
- * configuration not older than ours is believed (DESIGN §7): members vouch for members, and the directory forgets the
+ * configuration not older than ours is believed: members vouch for members, and the directory forgets the
  * word as soon as our own log knows better.
  */
 export function confirmByMembers(

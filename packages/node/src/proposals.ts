@@ -52,7 +52,7 @@ export interface ProposalsPorts {
 }
 
 /**
- * Writes on their way: all commands of one turn become one log entry (DESIGN: one entry per batch), and the node that
+ * Writes on their way: all commands of one turn become one log entry, and the node that
  * received them answers when it applies that entry. The same commands are proposed again, under the same request
  * identities, after a leader change or a silence; the state machine applies each once.
  */

@@ -167,7 +167,7 @@ describe('the driver', () => {
     assert.deepEqual(sentOf(sent, 'MsgAppResp'), []);
   });
 
-  it('stops when the core meets what cannot be, such as a commit index beyond a log that was lost (RAFT.md bug 42)', async () => {
+  it('stops when the core meets what cannot be, such as a commit index beyond a log that was lost', async () => {
     const { driver, fatal } = await startDriver(2, [1, 2, 3]);
     driver.onMessages(1, [message({ type: 'MsgHeartbeat', from: 1, to: 2, term: 2, commit: 99 })], times);
     await settled();

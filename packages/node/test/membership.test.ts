@@ -88,7 +88,7 @@ describe('membership', () => {
     });
   });
 
-  describe('of a learner (RAFT.md bug 10)', () => {
+  describe('of a learner', () => {
     beforeEach(() => {
       conf.learners = [2];
       membership.start();

@@ -265,7 +265,7 @@ describe('peer links', () => {
     assert.equal(one.received.length, 1);
   });
 
-  describe('refuses (FAULTS T1, T2)', () => {
+  describe('refuses', () => {
     const hello = {
       clusterId: 'cluster',
       from: 2,

@@ -1,4 +1,4 @@
-/** Proofs that both ends know a token, without sending it (DESIGN: HMAC keyed by SHA-256 of the token). */
+/** Proofs that both ends know a token, without sending it: HMAC keyed by SHA-256 of the token. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
