@@ -1,4 +1,5 @@
 /** The outside world as commands see it. `process-io.ts` is the real one; tests bring their own. */
+import type { NodeConfig, RunningNode } from '@holdfast/node';
 import type { Answers, Operation, Request } from '@holdfast/protocol';
 
 /** Where text or bytes go. Writing never fails: a reader that went away is noticed elsewhere. */
@@ -37,37 +38,10 @@ export interface SessionClient {
   close(): Promise<void>;
 }
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-
 /** What `start` hands to the node. Absent settings are the node's to choose. */
-export interface NodeSettings {
-  readonly dataDirectory: string;
-  readonly listen?: string;
-  readonly advertise?: string;
-  readonly join: readonly string[];
-  readonly token?: Uint8Array;
-  readonly name?: string;
-  readonly backend?: string;
-  readonly shards?: number;
-  readonly logKeepBytes?: number;
-  readonly cleanupIntervalMs?: number;
-  readonly log: (
-    level: LogLevel,
-    message: string,
-    fields?: Readonly<Record<string, string | number | boolean | null>>,
-  ) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface RunningNode {
-  readonly name: string;
-  readonly peerId: string;
-  readonly address: string;
-  readonly clusterId: string;
-  /** Settles only when the node cannot go on. */
-  readonly failed: Promise<Error>;
-  stop(): Promise<void>;
-}
+export type NodeSettings = NodeConfig;
+export type LogLevel = Parameters<NodeConfig['log']>[0];
+export type { RunningNode };
 
 /** A `holdfast start` in a process of its own. It ends by itself when this process dies. */
 export interface NodeProcess {

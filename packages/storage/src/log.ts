@@ -17,10 +17,10 @@ const FIRST_SEGMENT_BYTES = 1_048_576;
 const EMPTY = new Uint8Array(0);
 
 /**
- * The replicated log, term and vote of one node, on disk (docs/ON-DISK.md). The stable log of raft's core: entries are
+ * The replicated log, term and vote of one node, on disk (docs/ON-DISK.md). The stable log of raft's core, which gets snapshots from the state machine: entries are
  * visible as soon as they are handed to `append`, and durable when its `done` is called.
  */
-export class Log implements LogView {
+export class Log implements Omit<LogView, 'snapshot'> {
   readonly #options: LogOptions;
   readonly #keepSizeBytes: number;
   readonly #index: EntryIndex;
@@ -31,9 +31,8 @@ export class Log implements LogView {
   /** As last handed in; a newer commit index alone waits for the next record. */
   #hardState: HardState;
   readonly #initialHardState: HardState;
-  #conf: ConfState;
+  readonly #initialConf: ConfState;
   #checkpoint: Checkpoint;
-  #snapshot: SnapshotMeta | undefined;
   /** Trimmed segments whose files are not yet gone, oldest first. */
   #trimmed: Segment[] = [];
   #sweeping: Promise<void> | undefined;
@@ -54,7 +53,7 @@ export class Log implements LogView {
     this.#tail = new LogTail(options.cacheBytes ?? logDefaults.cacheBytes);
     this.#hardState = written.hardState;
     this.#initialHardState = written.hardState;
-    this.#conf = written.checkpoint.conf;
+    this.#initialConf = written.checkpoint.conf;
     this.#checkpoint = written.checkpoint;
     this.#writer = new LogWriter(
       {
@@ -167,13 +166,9 @@ export class Log implements LogView {
     return this.#checkpoint;
   }
 
+  /** As found when it was opened; the configuration is that of the checkpoint, and the state machine may know a newer one. */
   initialState(): { readonly hardState: HardState; readonly conf: ConfState } {
-    return { hardState: this.#initialHardState, conf: this.#conf };
-  }
-
-  /** The configuration as of the applied index, which the state machine knows better than the last checkpoint. */
-  setConf(conf: ConfState): void {
-    this.#conf = conf;
+    return { hardState: this.#initialHardState, conf: this.#initialConf };
   }
 
   firstIndex(): LogIndex {
@@ -192,15 +187,6 @@ export class Log implements LogView {
   entries(low: LogIndex, high: LogIndex, sizeBytesMax: number): readonly Entry[] | undefined {
     if (low < this.#index.firstIndex) return undefined;
     return this.#reader.entries(low, Math.min(high, this.#index.lastIndex + 1), sizeBytesMax);
-  }
-
-  snapshot(): SnapshotMeta | undefined {
-    return this.#snapshot;
-  }
-
-  /** Names the state snapshot that can be sent to a peer now. */
-  setSnapshot(meta: SnapshotMeta | undefined): void {
-    this.#snapshot = meta;
   }
 
   /**
