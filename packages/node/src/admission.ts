@@ -1,11 +1,10 @@
 import { RequestError } from '@holdfast/protocol';
 import { NONE, type RawNode } from '@holdfast/raft';
+import type { Membership, SystemCommands } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
 import type { JoinReply, JoinRequest } from './join-protocol.ts';
 import type { MemberDirectory } from './member-directory.ts';
-import type { Membership } from './membership.ts';
 import type { PeerQueries } from './peer-query.ts';
-import type { SystemCommands } from './system-commands.ts';
 
 const TIMEOUT_MS = 5_000;
 const FORWARD_TIMEOUT_MS = 12_000;

@@ -1,4 +1,5 @@
 /** One client's channel: hello, welcome, proof, then frames of requests in and frames of replies out. */
+
 import {
   type Answers,
   checkCommand,
@@ -29,10 +30,8 @@ import {
   type WireReply,
   type WireRequest,
 } from '@holdfast/protocol';
+import type { Clock, NodeLog, ReplyTarget, RequestSink, Timer } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
-import type { NetworkLog } from './network-log.ts';
-import type { ReplyTarget, RequestSink } from './request-sink.ts';
 
 const handshakeTimeoutMs = 5_000;
 const openRequestsMax = 4_096;
@@ -56,7 +55,7 @@ export interface ClientConnectionPorts {
   readonly randomBytes: (size: number) => Uint8Array;
   /** What a new client is told of this node and the cluster, as of now. */
   readonly welcome: () => Pick<Welcome, 'name' | 'logTimeMs' | 'leader' | 'members'>;
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
   readonly onClose: (connection: ClientConnection) => void;
 }
 

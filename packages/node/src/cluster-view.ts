@@ -1,7 +1,7 @@
 import type { ClusterStatus, MemberInfo } from '@holdfast/protocol';
 import type { ConfState, NodeId, RawNode } from '@holdfast/raft';
+import type { Clock } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
-import type { Clock } from './clock.ts';
 import type { MemberDirectory } from './member-directory.ts';
 import type { NodeDescriptor, NodeDescriptors } from './node-descriptors.ts';
 

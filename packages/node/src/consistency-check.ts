@@ -1,9 +1,8 @@
 import { type CheckReport, RequestError } from '@holdfast/protocol';
 import type { LogIndex, NodeId } from '@holdfast/raft';
+import type { AppliedWaiters, SystemCommands } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
-import type { AppliedWaiters } from './applied-waiters.ts';
 import type { PeerQueries } from './peer-query.ts';
-import type { SystemCommands } from './system-commands.ts';
 
 const TIMEOUT_MS = 5_000;
 

@@ -1,7 +1,6 @@
 /** A channel as a dialogue: wait for the next frame, wait until what was sent has left. For streams that are not hot. */
+import { type Clock, PeerError, type Timer } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
-import { PeerError } from './peer-codec.ts';
 
 /** Received bytes kept before the far end is held back. */
 const receivedBytesMax = 1_048_576;

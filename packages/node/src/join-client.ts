@@ -1,7 +1,8 @@
 /** How a new node becomes a member: asks one of the addresses it was given until it has an id. */
+
 import { type Failure, isRetryable, proof, RequestError, verifyProof } from '@holdfast/protocol';
+import type { Clock } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock } from './clock.ts';
 import { Conversation } from './conversation.ts';
 import {
   challengeBytes,

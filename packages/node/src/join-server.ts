@@ -1,7 +1,8 @@
 /** Lets new nodes in: checks that they may, shows them that this is the cluster they look for, hands out the id. */
+
 import { proof, RequestError, verifyProof } from '@holdfast/protocol';
+import { type Clock, type NodeLog, PeerError } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock } from './clock.ts';
 import { Conversation } from './conversation.ts';
 import {
   challengeBytes,
@@ -15,8 +16,6 @@ import {
   joinProofParts,
   joinProtocol,
 } from './join-protocol.ts';
-import type { NetworkLog } from './network-log.ts';
-import { PeerError } from './peer-codec.ts';
 
 const joinsMax = 16;
 const frameTimeoutMs = 5_000;
@@ -28,7 +27,7 @@ export interface JoinServerOptions {
   /** The cluster's shared secret; undefined: only joiners on this machine are let in. */
   readonly token: Uint8Array | undefined;
   readonly randomBytes: (size: number) => Uint8Array;
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
   /**
    * Gives the joiner an id and adds it as a learner, here or at the leader. The same (peerId, nonce) must get the same
    * id. RequestErrors reach the joiner, who tries again after NOT_READY, NO_QUORUM and OVERLOADED.

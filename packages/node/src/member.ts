@@ -1,5 +1,6 @@
 import { type Failure, RequestError } from '@holdfast/protocol';
 import { NONE, type NodeId } from '@holdfast/raft';
+import { Membership, Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Host } from '@holdfast/transport';
 import { Admission } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
@@ -7,11 +8,9 @@ import { ClusterView, isVoter } from './cluster-view.ts';
 import { ConsistencyCheck } from './consistency-check.ts';
 import { JoinServer } from './join-server.ts';
 import { type Member as KnownMember, MemberDirectory } from './member-directory.ts';
-import { Membership } from './membership.ts';
 import { NodeDescriptors } from './node-descriptors.ts';
 import { PeerLinks } from './peer-links.ts';
 import { confirmByMembers, PeerQueries } from './peer-query.ts';
-import { Replica, type ReplicaParts } from './replica.ts';
 import { SnapshotTransfer } from './snapshot-transfer.ts';
 
 const SERVING_RETRY_MS = 20;

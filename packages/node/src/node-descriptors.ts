@@ -1,8 +1,9 @@
 /** What the nodes tell each other about themselves over gossip, so that any of them can print the whole cluster. */
+
 import { decodeArray, encodeArray, Fields, limits } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
+import type { Clock, Timer } from '@holdfast/replica';
 import type { Gossip } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
 import type { Member, MemberDirectory } from './member-directory.ts';
 
 const version = 1;

@@ -1,14 +1,15 @@
 /** Starting one real node: the only file that binds the parts to disk, network, clock and random numbers. */
+
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { type Failure, RequestError } from '@holdfast/protocol';
+import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import { checkBackend, DataDirectory, NodeDisk, type NodeRecord, StorageError } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host, TransportError } from '@holdfast/transport';
-import { systemClock } from './clock.ts';
 import { checkConfig, defaults, type NodeConfig } from './config.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { Member } from './member.ts';
-import { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';
+import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
 
 const JOIN_TIMEOUT_MS = 30_000;

@@ -1,9 +1,9 @@
 /** The first frame each way on a channel between members: who speaks, for which cluster, and whether it is let in. */
+
 import { decodeArray, encodeArray, Fields } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
+import { type Clock, PeerError } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
-import type { Clock } from './clock.ts';
-import { PeerError } from './peer-codec.ts';
 
 const peerProtocolVersion = 1;
 /** How long either end waits for the other's first frame. */

@@ -1,9 +1,7 @@
 /** One outgoing channel to one peer, kept open: dialled, introduced, and dialled again with growing pauses. */
+import { type Clock, type NodeLog, PeerError, type Timer } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
 import type { Member } from './member-directory.ts';
-import type { NetworkLog } from './network-log.ts';
-import { PeerError } from './peer-codec.ts';
 import { introduce, type PeerAnswer, type PeerHello, type PeerRefusal, type PeerWelcome } from './peer-handshake.ts';
 
 /** `control` must never wait behind bulk: votes, heartbeats, acknowledgements, read rounds. `append` carries entries. */
@@ -26,7 +24,7 @@ export interface PeerLanePorts {
   readonly clock: Clock;
   /** 0 <= x < 1, spreads the pauses. */
   readonly random: () => number;
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
   readonly hello: () => PeerHello;
   /** Whether dialling again makes sense now; else the lane waits for `connect`. */
   readonly mayRedial: () => boolean;

@@ -1,8 +1,9 @@
 /** Everything between this node and one other member: two lanes out, two lanes in, and whether they live. */
+
 import type { Message, NodeId } from '@holdfast/raft';
+import { decodeMessages, PeerError, type PeerFrameHeader } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
 import type { Member } from './member-directory.ts';
-import { decodeMessages, PeerError, type PeerFrameHeader } from './peer-codec.ts';
 import type { PeerHello, PeerRefusal, PeerWelcome } from './peer-handshake.ts';
 import { type LaneName, laneNames, PeerLane, type PeerLanePorts } from './peer-lane.ts';
 

@@ -1,11 +1,19 @@
 /** The node's channels to all other members: who is dialled, who is let in, and which message takes which lane. */
+
 import { limits } from '@holdfast/protocol';
 import type { Message, NodeId } from '@holdfast/raft';
+import {
+  type Clock,
+  encodedMessageBytes,
+  encodeMessages,
+  frameHeaderBytes,
+  messagesPerFrameMax,
+  type NodeLog,
+  PeerError,
+  type Timer,
+} from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
 import type { MemberDirectory } from './member-directory.ts';
-import type { NetworkLog } from './network-log.ts';
-import { encodedMessageBytes, encodeMessages, frameHeaderBytes, messagesPerFrameMax, PeerError } from './peer-codec.ts';
 import {
   awaitFirstFrame,
   decodeHello,
@@ -42,7 +50,7 @@ export interface PeerLinksOptions {
   readonly directory: MemberDirectory;
   /** Written into every frame: log time and wall clock of this node. */
   readonly times: () => { readonly logTimeMs: number; readonly wallMs: number };
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
   /**
    * Asks the known members whether a stranger of our cluster joined after our log ends; resolves once the directory
    * knows the answer. See `confirmByMembers`.

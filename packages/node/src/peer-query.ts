@@ -1,4 +1,5 @@
 /** Rare questions between members, one short stream each: `/holdfast/peer/1`. */
+
 import {
   decodeArray,
   decodeFailure,
@@ -11,13 +12,11 @@ import {
   RequestError,
 } from '@holdfast/protocol';
 import type { LogIndex, NodeId } from '@holdfast/raft';
+import { type Clock, type NodeLog, PeerError } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock } from './clock.ts';
 import { Conversation } from './conversation.ts';
 import { decodeJoinReply, encodeJoinReply, type JoinReply, type JoinRequest, readMember } from './join-protocol.ts';
 import type { Member, MemberDirectory } from './member-directory.ts';
-import type { NetworkLog } from './network-log.ts';
-import { PeerError } from './peer-codec.ts';
 
 const peerQueryProtocol = '/holdfast/peer/1';
 const version = 1;
@@ -92,7 +91,7 @@ export interface PeerQueriesOptions {
   readonly clock: Clock;
   readonly clusterId: string;
   readonly directory: MemberDirectory;
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
 }
 
 /** Asks members and answers them. `confirm-member` is answered from the directory without a handler. */

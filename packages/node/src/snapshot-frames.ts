@@ -1,7 +1,8 @@
 /** Frames of the snapshot stream: byte 0 says which, the rest is msgpack or, in chunks, the bytes themselves. */
+
 import { decodeArray, encodeArray, Fields } from '@holdfast/protocol';
 import type { Message, NodeId, SnapshotMeta } from '@holdfast/raft';
-import { decodeMessages, encodeMessages, PeerError } from './peer-codec.ts';
+import { decodeMessages, encodeMessages, PeerError } from '@holdfast/replica';
 
 export const snapshotProtocol = '/holdfast/snapshot/1';
 const version = 1;

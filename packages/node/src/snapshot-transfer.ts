@@ -1,13 +1,12 @@
 /** State snapshots between members, each on a stream of its own, so that no vote or append waits behind one. */
+
 import { crc32 } from 'node:zlib';
 import { limits } from '@holdfast/protocol';
 import type { Message, NodeId, SnapshotMeta } from '@holdfast/raft';
+import { type Clock, type NodeLog, PeerError, type Timer } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
-import type { Clock, Timer } from './clock.ts';
 import { Conversation } from './conversation.ts';
 import type { MemberDirectory } from './member-directory.ts';
-import type { NetworkLog } from './network-log.ts';
-import { PeerError } from './peer-codec.ts';
 import type { PeerIdentity } from './peer-links.ts';
 import {
   decodeFailed,
@@ -41,7 +40,7 @@ export interface SnapshotTransferOptions {
   readonly clock: Clock;
   readonly self: PeerIdentity;
   readonly directory: MemberDirectory;
-  readonly log: NetworkLog;
+  readonly log: NodeLog;
   /**
    * Takes in one snapshot. Resolves once all of `chunks` was read and what they bring is verified and durable;
    * `message` is to be stepped then. `chunks` throws when the stream breaks, ends early or fails its checksum.

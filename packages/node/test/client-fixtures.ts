@@ -1,4 +1,5 @@
 /** A client and a request sink that tests of the client handler watch. */
+
 import {
   decodeErrorFrame,
   decodeReplyFrame,
@@ -19,10 +20,10 @@ import {
   type WireReply,
   type WireRequest,
 } from '@holdfast/protocol';
+import type { ReplyTarget, RequestSink } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
-import type { ReplyTarget, RequestSink } from '../src/request-sink.ts';
-import { settled } from './manual-clock.ts';
-import { bytes, joined } from './messages.ts';
+import { settled } from '../../replica/test/manual-clock.ts';
+import { bytes, joined } from '../../replica/test/messages.ts';
 
 export const metadata: SessionMetadata = {
   createdAt: 1,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { decodeAnswer, encodeProof, handshakeProof, operationCodes } from '@holdfast/protocol';
+import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
+import { bytes } from '../../replica/test/messages.ts';
 import { ClientHandler } from '../src/client-handler.ts';
-import { silentLog } from '../src/network-log.ts';
 import { code, get, metadata, store, TestClient, TestSink } from './client-fixtures.ts';
-import { ManualClock, settled } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
-import { bytes } from './messages.ts';
+import { silentLog } from './silent-log.ts';
 
 const token = new TextEncoder().encode('a secret');
 

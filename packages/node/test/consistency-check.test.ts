@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { RequestError } from '@holdfast/protocol';
+import { AppliedWaiters, type SystemCommands } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
-import { AppliedWaiters } from '../src/applied-waiters.ts';
+import { ManualClock } from '../../replica/test/manual-clock.ts';
 import { ConsistencyCheck } from '../src/consistency-check.ts';
 import type { PeerQueries } from '../src/peer-query.ts';
-import type { SystemCommands } from '../src/system-commands.ts';
-import { ManualClock } from './manual-clock.ts';
 
 describe('the consistency check', () => {
   let answers: Record<number, string[] | Error>;

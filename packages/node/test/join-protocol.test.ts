@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { proof, RequestError } from '@holdfast/protocol';
 import fc from 'fast-check';
+import { ManualClock } from '../../replica/test/manual-clock.ts';
+import { bytes } from '../../replica/test/messages.ts';
 import { requestJoin } from '../src/join-client.ts';
 import {
   decodeJoinAsk,
@@ -13,10 +15,8 @@ import {
   type JoinRequest,
 } from '../src/join-protocol.ts';
 import { JoinServer } from '../src/join-server.ts';
-import { silentLog } from '../src/network-log.ts';
-import { ManualClock } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
-import { bytes } from './messages.ts';
+import { silentLog } from './silent-log.ts';
 
 const token = new TextEncoder().encode('a secret');
 const wrongToken = new TextEncoder().encode('another secret');

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { RequestError } from '@holdfast/protocol';
 import fc from 'fast-check';
+import { ManualClock } from '../../replica/test/manual-clock.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
 import { decodeDescriptor, encodeDescriptor, type NodeDescriptor, NodeDescriptors } from '../src/node-descriptors.ts';
-import { ManualClock } from './manual-clock.ts';
 import { type MemoryHost, MemoryNetwork } from './memory-network.ts';
 
 const topic = '/holdfast/cluster/nodes';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Message } from '@holdfast/raft';
+import { encodeMessages } from '@holdfast/replica';
+import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
+import { bytes, message } from '../../replica/test/messages.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
-import { silentLog } from '../src/network-log.ts';
-import { encodeMessages } from '../src/peer-codec.ts';
 import { encodeHello } from '../src/peer-handshake.ts';
 import { PeerLinks, type PeerLinksOptions } from '../src/peer-links.ts';
-import { ManualClock, settled } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
-import { bytes, message } from './messages.ts';
+import { silentLog } from './silent-log.ts';
 
 const control = '/holdfast/raft-control/1';
 const append = '/holdfast/raft-append/1';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { ManualClock } from '../../replica/test/manual-clock.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
-import { silentLog } from '../src/network-log.ts';
 import { confirmByMembers, PeerQueries } from '../src/peer-query.ts';
-import { ManualClock } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
+import { silentLog } from './silent-log.ts';
 
 function member(nodeId: number): Member {
   return { nodeId, peerId: `peer-${nodeId}`, address: `127.0.0.1:${7400 + nodeId}`, name: `n${nodeId}` };

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { Message } from '@holdfast/raft';
 import { createHost, type Host } from '@holdfast/transport';
-import { systemClock as clock } from '../src/clock.ts';
+import { bytes, message } from '../../replica/test/messages.ts';
 import { requestJoin } from '../src/join-client.ts';
 import { JoinServer } from '../src/join-server.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
-import { silentLog as log } from '../src/network-log.ts';
 import { PeerLinks } from '../src/peer-links.ts';
 import { PeerQueries } from '../src/peer-query.ts';
 import { SnapshotTransfer } from '../src/snapshot-transfer.ts';
-import { bytes, message } from './messages.ts';
+import { systemClock as clock } from '../src/system-clock.ts';
+import { silentLog as log } from './silent-log.ts';
 
 const conf = { voters: [1], votersOutgoing: [], learners: [2], learnersNext: [], autoLeave: false };
 

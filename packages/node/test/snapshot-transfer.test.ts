@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Message, SnapshotMeta } from '@holdfast/raft';
+import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
+import { bytes, message } from '../../replica/test/messages.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
-import { silentLog } from '../src/network-log.ts';
 import { encodeFooter, encodeHeader, snapshotFrames } from '../src/snapshot-frames.ts';
 import { SnapshotTransfer } from '../src/snapshot-transfer.ts';
-import { ManualClock, settled } from './manual-clock.ts';
 import { MemoryNetwork } from './memory-network.ts';
-import { bytes, message } from './messages.ts';
+import { silentLog } from './silent-log.ts';
 
 const conf = { voters: [1, 2], votersOutgoing: [], learners: [3], learnersNext: [], autoLeave: false };
 const meta: SnapshotMeta = { index: 100, term: 3, conf };

@@ -12,13 +12,3 @@ export interface Clock {
   /** Calls `run` once, `delayMs` from now, never before this call returned. */
   after(delayMs: number, run: () => void): Timer;
 }
-
-/** The machine's own clocks and timers. */
-export const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
-  wallMs: () => Date.now(),
-  after(delayMs, run) {
-    const handle = setTimeout(run, delayMs);
-    return { cancel: () => clearTimeout(handle) };
-  },
-};

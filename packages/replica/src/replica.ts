@@ -9,7 +9,7 @@ import type { Clock } from './clock.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { Driver, TICK_MS } from './driver.ts';
 import { FastElection } from './fast-election.ts';
-import type { NetworkLog } from './network-log.ts';
+import type { NodeLog } from './node-log.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
 import { raftLogView } from './raft-log-view.ts';
@@ -42,7 +42,7 @@ export interface ReplicaParts {
   readonly randomBytes: (count: number) => Uint8Array;
   /** Runs at the end of this turn of the event loop, before what was sent in it leaves. */
   readonly soon: (run: () => void) => void;
-  readonly report: NetworkLog;
+  readonly report: NodeLog;
   readonly send: (messages: readonly Message[]) => void;
   readonly sendState: (state: OutgoingState) => Promise<void>;
   readonly onLeader: (lead: NodeId) => void;

@@ -2,7 +2,7 @@ import type { Message, NodeId, SnapshotMeta } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
 import type { Clock } from './clock.ts';
-import type { NetworkLog } from './network-log.ts';
+import type { NodeLog } from './node-log.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 /** A whole state for a peer: the core's announcement, and what is really sent. */
@@ -26,7 +26,7 @@ export interface StateSnapshotsPorts {
   readonly keeper: StateKeeper;
   readonly sendState: (state: OutgoingState) => Promise<void>;
   readonly reportSnapshot: (to: NodeId, delivered: boolean) => void;
-  readonly report: NetworkLog;
+  readonly report: NodeLog;
 }
 
 /** Whole states on their way to peers that lag too far for the log, from them, and into the engine. */

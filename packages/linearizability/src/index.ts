@@ -1,0 +1,2 @@
+/** Checks whether a history of session operations is linearizable. */
+export {};

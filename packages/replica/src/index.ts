@@ -1,0 +1,19 @@
+/** One copy of the replicated state: the loop around Raft, writes, reads and storage, without a network of its own. */
+export { AppliedWaiters } from './applied-waiters.ts';
+export type { Clock, Timer } from './clock.ts';
+export { Membership } from './membership.ts';
+export type { NodeLog } from './node-log.ts';
+export {
+  decodeMessages,
+  encodedMessageBytes,
+  encodeMessages,
+  frameHeaderBytes,
+  messagesPerFrameMax,
+  PeerError,
+  type PeerFrameHeader,
+} from './peer-codec.ts';
+export { Replica, type ReplicaParts } from './replica.ts';
+export type { ReplyTarget, RequestSink } from './request-sink.ts';
+export type { OutgoingState } from './state-snapshots.ts';
+export { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';
+export type { SystemCommands } from './system-commands.ts';

@@ -1,0 +1,2 @@
+/** A whole cluster in one process, replayed from a seed. */
+export {};
