@@ -5,7 +5,7 @@ export * from './errors.ts';
 export { Log } from './log.ts';
 export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
-export { type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
+export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
 export { checkBackend, discardEngine, type EngineOptions, openEngine } from './open-engine.ts';
 export type { SnapshotWriter } from './snapshot-file.ts';

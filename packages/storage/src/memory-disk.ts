@@ -23,6 +23,8 @@ export interface MemoryDiskOptions {
   readonly fault?: (operation: DiskOperation, path: string) => string | undefined;
   /** Called for every asynchronous operation; it takes as long as the promise. Default: it is done at once. */
   readonly delay?: (operation: DiskOperation, path: string) => Promise<void> | undefined;
+  /** Asked before room is taken: true makes it fail with `ENOSPC`. What has its room already can be written. */
+  readonly isFull?: () => boolean;
 }
 
 /** Old contents of sectors, by number: what a crash may bring back. */
@@ -39,6 +41,12 @@ interface Inode {
   syncing: Undo[];
   /** Written before a sync that failed. */
   undecided: Undo[];
+}
+
+/** Everything on a disk at one moment. */
+export interface DiskCopy {
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly directories: ReadonlySet<string>;
 }
 
 interface DirectoryChange {
@@ -80,6 +88,37 @@ export class MemoryDisk implements Disk {
     }
     this.#changes = [];
     for (const inode of this.#files.values()) tear(inode, random);
+  }
+
+  /**
+   * Ends the process and leaves the power on: what it wrote stays readable, and what it did not sync may still be lost
+   * when the power is cut later.
+   */
+  kill(): void {
+    this.#life += 1;
+  }
+
+  /** What is stored now, for `restore`: an old copy of the disk. */
+  copy(): DiskCopy {
+    const files = new Map<string, Uint8Array>();
+    for (const path of this.#files.keys()) files.set(path, this.contents(path));
+    return { files, directories: new Set(this.#directories) };
+  }
+
+  /** Puts an old copy in place of all that is there, durably. Handles opened before are dead. */
+  restore({ files, directories }: DiskCopy): void {
+    this.#life += 1;
+    this.#changes = [];
+    this.#files.clear();
+    this.#directories.clear();
+    for (const directory of directories) this.#directories.add(directory);
+    for (const [path, bytes] of files)
+      this.#files.set(path, { ...newInode(), bytes: bytes.slice(), size: bytes.length });
+  }
+
+  /** The paths of all files. */
+  paths(): string[] {
+    return [...this.#files.keys()];
   }
 
   /** Changes stored bytes behind everyone's back, as bit rot does; durable. */
@@ -199,6 +238,10 @@ export class MemoryDisk implements Disk {
     if (code !== undefined) throw errno(code, path);
   }
 
+  #takeRoom(path: string): void {
+    if (this.#options.isFull?.() === true) throw errno('ENOSPC', path);
+  }
+
   /** Does an asynchronous operation of one life. In a later life it never ends: nobody is left to hear of it. */
   async #run<T>(life: number, operation: DiskOperation, path: string, effect: () => T): Promise<T> {
     if (life !== this.#life) return never();
@@ -217,6 +260,8 @@ export class MemoryDisk implements Disk {
     return {
       writeSync: (parts, position) => {
         runSync('write');
+        const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
+        if (position + sizeBytes > inode.size) this.#takeRoom(path);
         let at = position;
         for (const part of parts) {
           write(inode, part, at);
@@ -239,6 +284,7 @@ export class MemoryDisk implements Disk {
       },
       allocate: (sizeBytes) =>
         run('allocate', () => {
+          this.#takeRoom(path);
           inode.bytes = new Uint8Array(sizeBytes);
           inode.size = sizeBytes;
           inode.undo = new Map();

@@ -76,6 +76,43 @@ describe('power cut on a memory disk', () => {
     assert.equal(await never, 'nothing');
   });
 
+  it('keeps through the end of a process what a later power cut loses', async () => {
+    const disk = new MemoryDisk();
+    const file = await fileOf(disk);
+    await disk.syncDirectory('/d');
+    file.writeSync([Uint8Array.of(1)], 0);
+    disk.kill();
+    assert.throws(() => file.writeSync([Uint8Array.of(2)], 0), { code: 'EBADF' });
+    assert.deepEqual(disk.contents('/d/a'), Uint8Array.of(1));
+    disk.crash(LOSE_ALL);
+    assert.deepEqual(disk.contents('/d/a'), new Uint8Array(0));
+  });
+
+  it('goes back to an old copy, whatever was synced since', async () => {
+    const disk = new MemoryDisk();
+    const file = await fileOf(disk);
+    file.writeSync([Uint8Array.of(1)], 0);
+    const old = disk.copy();
+    file.writeSync([Uint8Array.of(2)], 0);
+    await (await fileOf(disk, '/d/b')).sync();
+    disk.restore(old);
+    assert.deepEqual(disk.paths(), ['/d/a']);
+    assert.deepEqual(disk.contents('/d/a'), Uint8Array.of(1));
+    assert.throws(() => file.writeSync([Uint8Array.of(3)], 0), { code: 'EBADF' });
+  });
+
+  it('refuses only what takes room when it is full', async () => {
+    let isFull = false;
+    const disk = new MemoryDisk({ isFull: () => isFull });
+    const file = await fileOf(disk);
+    await file.allocate(4);
+    isFull = true;
+    file.writeSync([Uint8Array.of(1, 2)], 2);
+    assert.throws(() => file.writeSync([Uint8Array.of(1, 2)], 3), { code: 'ENOSPC' });
+    await assert.rejects((await fileOf(disk, '/d/b')).allocate(1), { code: 'ENOSPC' });
+    assert.deepEqual(disk.contents('/d/a'), Uint8Array.of(0, 0, 1, 2));
+  });
+
   it('leaves undecided for ever what a failed sync did not write', async () => {
     let fails = true;
     const disk = new MemoryDisk({ fault: (operation) => (operation === 'sync' && fails ? 'EIO' : undefined) });
