@@ -39,11 +39,13 @@ export interface Stored {
 
 export interface StorageBootPorts {
   readonly disk: Disk;
-  readonly directory: DataDirectory;
+  readonly directory: Pick<DataDirectory, 'path' | 'logDirectory' | 'engineDirectory' | 'snapshotDirectory'>;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   readonly yieldTurn: () => Promise<void>;
   readonly logKeepBytes: number;
+  /** Of the log's files; as `LogOptions` when absent. */
+  readonly logSegmentBytes?: number;
 }
 
 /** Makes the log of a node that has none yet; never of one that had one. */
@@ -145,12 +147,14 @@ async function openMachine(engine: Engine, options: SessionMachineOptions): Prom
   }
 }
 
-function logOptions({ directory, randomBytes, logKeepBytes }: StorageBootPorts, record: NodeRecord): LogOptions {
+function logOptions(ports: StorageBootPorts, record: NodeRecord): LogOptions {
+  const { directory, randomBytes, logKeepBytes, logSegmentBytes } = ports;
   return {
     directory: directory.logDirectory,
     clusterId: record.clusterId,
     nodeId: record.nodeId,
     randomBytes,
     keepSizeBytes: logKeepBytes,
+    segmentSizeBytes: logSegmentBytes,
   };
 }
