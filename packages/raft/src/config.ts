@@ -20,7 +20,11 @@ export interface RaftConfig {
   readonly checkQuorum?: boolean;
   /** A leader that is no longer a voter steps down. Default true. */
   readonly stepDownOnRemoval?: boolean;
-  /** `lease` answers reads without a round, and trusts the clocks to do so. Default `readIndex`. */
+  /**
+   * `lease` answers reads without a round while a majority is bound to this leader, and trusts that ticks come evenly
+   * on all nodes to do so: a leader that was paused may answer with old state. All members must have the same policy and
+   * `electionTicks`. Default `readIndex`.
+   */
   readonly readPolicy?: 'readIndex' | 'lease';
   /** Entries of one append, bytes. Default 1 MiB. */
   readonly messageBytesMax?: number;

@@ -1,6 +1,7 @@
 import { ConfChanger } from './conf-changer.ts';
 import type { CheckedConfig } from './config.ts';
 import { Inflights } from './inflights.ts';
+import { Lease } from './lease.ts';
 import { createMessage } from './message.ts';
 import { Progress } from './progress.ts';
 import { RaftLog } from './raft-log.ts';
@@ -39,6 +40,8 @@ export class Core {
   readonly log: RaftLog;
   readonly tracker: Tracker;
   readonly reads = new ReadRequests();
+  /** Leader only, with lease reads. */
+  readonly lease: Lease;
 
   term: Term = 0;
   vote: NodeId = NONE;
@@ -49,6 +52,11 @@ export class Core {
   electionElapsed = 0;
   heartbeatElapsed = 0;
   randomizedElectionTicks = 0;
+  /**
+   * With lease reads: a restarted node no longer knows whether it has just answered a leader, and keeps silent toward
+   * candidates for as long as such a leader may count on it.
+   */
+  silentTicks = 0;
 
   /** Leader only. Where leadership is being transferred to. */
   leadTransferee: NodeId = NONE;
@@ -75,6 +83,8 @@ export class Core {
     this.tracker = new Tracker({ messagesMax: config.inflightMessagesMax, bytesMax: config.inflightBytesMax });
     const { config: members, progress } = new ConfChanger(this.tracker, this.log.lastIndex()).restore(conf);
     this.tracker.use(members, progress);
+    this.lease = new Lease(config.electionTicks);
+    if (config.readPolicy === 'lease' && hardState.term > 0) this.silentTicks = config.electionTicks;
     this.term = hardState.term;
     this.vote = hardState.vote;
     this.log.commitTo(hardState.commit);
@@ -95,6 +105,12 @@ export class Core {
   get isPromotable(): boolean {
     const own = this.tracker.progress.get(this.id);
     return own !== undefined && !own.isLearner && this.log.unstable.snapshot === undefined;
+  }
+
+  /** It may have promised a leader to help nobody else for now (thesis §4.2.3). */
+  get isBoundToLeader(): boolean {
+    if (this.silentTicks > 0) return true;
+    return this.config.checkQuorum && this.lead !== NONE && this.electionElapsed < this.config.electionTicks;
   }
 
   /** An entry of the current term is committed: only now does the leader know what is (thesis §6.4). */
@@ -142,6 +158,7 @@ export class Core {
     this.pendingConfIndex = 0;
     this.uncommittedBytes = 0;
     this.reads.reset();
+    this.lease.reset();
   }
 
   randomizeElectionTimeout(): void {

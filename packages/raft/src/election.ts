@@ -14,6 +14,8 @@ const SCAN_BYTES = 1_048_576;
 /** Starts a campaign, unless this node may not become leader now. */
 export function startCampaign(core: Core, campaign: Campaign): void {
   if (core.state === 'StateLeader' || !core.isPromotable || hasUnappliedConfChange(core)) return;
+  // Its own vote, too, would break what a leader with lease reads counts on.
+  if (core.config.readPolicy === 'lease' && core.isBoundToLeader && campaign !== 'transfer') return;
   runCampaign(core, campaign);
 }
 

@@ -6,7 +6,7 @@ import type { Progress } from './progress.ts';
 import { confirmReads, requestRead } from './read-index.ts';
 import { appendEntries, broadcastAppend, maybeCommit, maybeSendAppend, sendAppend } from './replication.ts';
 import { becomeFollower } from './roles.ts';
-import { type Entry, type Message, NONE } from './types.ts';
+import { type Entry, type Message, NONE, type NodeId } from './types.ts';
 
 export function stepLeader(core: Core, message: Message): StepProblem | undefined {
   switch (message.type) {
@@ -111,7 +111,7 @@ function onAppendAccepted(core: Core, { from, index }: Message, progress: Progre
       // The window has room again: as many appends as it takes.
     }
   }
-  if (from === core.leadTransferee && progress.match === core.log.lastIndex()) core.send('MsgTimeoutNow', from);
+  if (from === core.leadTransferee && progress.match === core.log.lastIndex()) askToCampaign(core, from);
 }
 
 function onHeartbeatResponse(core: Core, { from, context }: Message, progress: Progress): void {
@@ -138,6 +138,11 @@ function transferLeader(core: Core, { from: target }: Message, progress: Progres
   if (target === core.id) return;
   core.electionElapsed = 0;
   core.leadTransferee = target;
-  if (progress.match === core.log.lastIndex()) core.send('MsgTimeoutNow', target);
+  if (progress.match === core.log.lastIndex()) askToCampaign(core, target);
   else sendAppend(core, target);
+}
+
+function askToCampaign(core: Core, target: NodeId): void {
+  core.lease.break();
+  core.send('MsgTimeoutNow', target);
 }

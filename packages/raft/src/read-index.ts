@@ -11,12 +11,12 @@ export function requestRead(core: Core, request: ReadRequest): void {
     core.reads.postpone(request);
     return;
   }
-  const isLeased = core.config.readPolicy === 'lease' && core.leadTransferee === NONE;
+  const isLeased = core.lease.isHeld && core.leadTransferee === NONE;
   if (core.tracker.isSingleton || isLeased) {
     answerRead(core, request, core.log.committed);
     return;
   }
-  if (!core.reads.open(request, core.log.committed)) return;
+  if (!core.reads.open(request, core.log.committed, core.lease.nowTicks)) return;
   broadcastHeartbeat(core);
 }
 
@@ -33,7 +33,10 @@ export function confirmReads(core: Core, from: number, round: number): void {
   const confirmed = core.tracker.quorumOf((id) =>
     id === core.id ? core.reads.lastRound : core.reads.acknowledgedBy(id),
   );
-  for (const { request, index } of core.reads.advance(confirmed)) answerRead(core, request, index);
+  for (const { request, index, sentAtTicks } of core.reads.advance(confirmed)) {
+    if (core.config.readPolicy === 'lease') core.lease.extend(sentAtTicks);
+    if (request !== undefined) answerRead(core, request, index);
+  }
 }
 
 function answerRead(core: Core, { from, context }: ReadRequest, index: LogIndex): void {

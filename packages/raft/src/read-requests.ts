@@ -9,9 +9,12 @@ export interface ReadRequest {
 
 interface Round {
   readonly id: number;
-  readonly request: ReadRequest;
+  /** Nobody's in a heartbeat that only extends the lease. */
+  readonly request: ReadRequest | undefined;
   /** The commit index when the request came: what the read must see. */
   readonly index: LogIndex;
+  /** When its first heartbeats went out, by the leader's lease. */
+  readonly sentAtTicks: number;
 }
 
 /** Requests kept at most; a driver batches its reads, so that more only means it is flooded. */
@@ -48,9 +51,9 @@ export class ReadRequests {
     return postponed;
   }
 
-  open(request: ReadRequest, index: LogIndex): boolean {
+  open(request: ReadRequest | undefined, index: LogIndex, sentAtTicks: number): boolean {
     if (this.#rounds.length >= PENDING_MAX) return false;
-    this.#rounds.push({ id: this.#nextRound, request, index });
+    this.#rounds.push({ id: this.#nextRound, request, index, sentAtTicks });
     this.#nextRound += 1;
     return true;
   }

@@ -43,16 +43,18 @@ export function step(core: Core, message: Message): StepProblem | undefined {
 /** One tick of time. */
 export function tick(core: Core): void {
   core.electionElapsed += 1;
+  core.silentTicks = Math.max(0, core.silentTicks - 1);
   if (core.state === 'StateLeader') {
     tickLeader(core);
   } else if (core.isPromotable && core.electionElapsed >= core.randomizedElectionTicks) {
-    core.electionElapsed = 0;
     step(core, createMessage('MsgHup', core.id, { from: core.id }));
+    core.electionElapsed = 0;
   }
 }
 
 function tickLeader(core: Core): void {
   core.heartbeatElapsed += 1;
+  if (core.config.readPolicy === 'lease') core.lease.tick();
   if (core.electionElapsed >= core.config.electionTicks) {
     core.electionElapsed = 0;
     if (core.config.checkQuorum) stepLeader(core, createMessage('MsgCheckQuorum', core.id, { from: core.id }));
@@ -68,9 +70,8 @@ function tickLeader(core: Core): void {
 /** A message of a later term: false when it must be ignored. */
 function enterTerm(core: Core, { type, term, from, reject, context }: Message): boolean {
   if (type === 'MsgVote' || type === 'MsgPreVote') {
-    const isLeased = core.config.checkQuorum && core.lead !== NONE && core.electionElapsed < core.config.electionTicks;
     // While it hears a leader it neither votes nor moves to the term: a node that was cut off cannot disturb.
-    if (isLeased && context !== CAMPAIGN_BY_TRANSFER) return false;
+    if (core.isBoundToLeader && context !== CAMPAIGN_BY_TRANSFER) return false;
   }
   // A pre-vote is about a term nobody has entered yet; only a refusal shows that somebody is ahead.
   if (type === 'MsgPreVote' || (type === 'MsgPreVoteResp' && !reject)) return true;
