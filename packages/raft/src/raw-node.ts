@@ -5,6 +5,7 @@ import { entriesSizeBytes } from './entry-size.ts';
 import { applyConfChange } from './membership.ts';
 import { createMessage, isLocal, isResponse } from './message.ts';
 import type { Progress } from './progress.ts';
+import { becomeFollower } from './roles.ts';
 import { step, tick } from './step.ts';
 import { createAppendWork, createApplyWork } from './storage-work.ts';
 import type { TrackerConfig } from './tracker.ts';
@@ -138,6 +139,11 @@ export class RawNode {
 
   campaign(): void {
     this.#local('MsgHup');
+  }
+
+  /** Stops leading, in the same term: nobody hears from this node any more, and the others elect a leader. */
+  stepDown(): void {
+    if (this.isLeader) becomeFollower(this.#core, this.term, NONE);
   }
 
   /** A message to this peer could not be sent. */
