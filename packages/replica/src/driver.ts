@@ -15,6 +15,8 @@ import type { Applier } from './applier.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { ClusterClock } from './cluster-clock.ts';
 import { CommitNotes } from './commit-notes.ts';
+import { DiskWatchdog } from './disk-watchdog.ts';
+import type { NodeLog } from './node-log.ts';
 import type { Proposals, ProposeOutcome } from './proposals.ts';
 import type { ReadRounds } from './read-rounds.ts';
 
@@ -38,6 +40,9 @@ export interface DriverPorts {
   /** The log begins anew after this snapshot: the state machine must be replaced by it before anything is applied. */
   readonly installSnapshot: (snapshot: SnapshotMeta) => Promise<void>;
   readonly onLeader: (lead: NodeId, isSelf: boolean) => void;
+  readonly report: NodeLog;
+  /** A write of the log that takes longer means that the disk hangs. Default 2,000. */
+  readonly diskStallMaxMs?: number | undefined;
   /** The node must stop: the log or the state can no longer be trusted. */
   readonly onFatal: (error: Error) => void;
 }
@@ -55,6 +60,7 @@ export class Driver {
   #wasLeader = false;
   #ticker: Timer | undefined;
   readonly #notes: CommitNotes;
+  readonly #watchdog: DiskWatchdog;
   /** Another node's write was given to the core since the last `Ready`. */
   #hasForeignProposal = false;
   /** While a state is being installed: what was written to the log behind it is told only after it. */
@@ -63,6 +69,14 @@ export class Driver {
   constructor(ports: DriverPorts) {
     this.#ports = ports;
     this.#notes = new CommitNotes(ports.clock, (messages) => ports.send(messages));
+    this.#watchdog = new DiskWatchdog({
+      clock: ports.clock,
+      stallMaxMs: ports.diskStallMaxMs,
+      raft: ports.raft,
+      transferLeader: (to) => ports.raft.transferLeader(to),
+      stepDown: () => ports.raft.stepDown(),
+      report: ports.report,
+    });
   }
 
   start(): void {
@@ -90,6 +104,7 @@ export class Driver {
       clusterClock.observePeerWall(from, times.wallMs);
       for (const message of messages) {
         if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
+        if (message.type === 'MsgTimeoutNow' && this.#watchdog.isHung) continue;
         if (message.type === 'MsgProp') {
           if (!this.#stamp(message)) continue;
           this.#hasForeignProposal = true;
@@ -119,7 +134,7 @@ export class Driver {
   }
 
   campaign(): void {
-    this.#input(({ raft }) => raft.campaign());
+    if (!this.#watchdog.isHung) this.#input(({ raft }) => raft.campaign());
   }
 
   transferLeader(to: NodeId): void {
@@ -164,7 +179,9 @@ export class Driver {
   #tick(): void {
     this.#input(({ clock, raft, proposals, reads }) => {
       this.#ticker = clock.after(TICK_MS, () => this.#tick());
-      raft.tick();
+      this.#watchdog.onTick();
+      // Without ticks no election timeout runs out; what this node would say to candidates waits for the disk anyway.
+      if (raft.isLeader || !this.#watchdog.isHung) raft.tick();
       proposals.onTick();
       reads.onTick();
     });
@@ -217,8 +234,10 @@ export class Driver {
     const { entries, snapshot, responses } = message;
     const hardState =
       message.term === 0 ? undefined : { term: message.term, vote: message.vote, commit: message.commit };
+    this.#watchdog.onAppend();
     log.append({ hardState, entries, snapshot }, (error) => {
       if (this.#stopped) return;
+      this.#watchdog.onAppended();
       if (error !== undefined) this.#fail(error);
       else if (snapshot === undefined && this.#installing === undefined) this.#deliver(responses);
       else this.#deliverAfterInstall(snapshot, responses);

@@ -36,6 +36,8 @@ export interface ReplicaParts {
   readonly logKeepBytes: number;
   /** Time between sweeps by the leader; 0: only when asked. */
   readonly cleanupIntervalMs: number;
+  /** A write of the log that takes longer than this means that the disk hangs. Default 2,000. */
+  readonly diskStallMaxMs?: number;
   readonly clock: Clock;
   /** 0 <= x < 1. */
   readonly random: () => number;
@@ -173,6 +175,8 @@ export class Replica {
         await this.#snapshots.install(snapshot);
       },
       onLeader: parts.onLeader,
+      report,
+      diskStallMaxMs: parts.diskStallMaxMs,
       onFatal,
     });
     this.#election = new FastElection({
