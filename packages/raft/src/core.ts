@@ -30,6 +30,8 @@ export type StepProblem =
   | 'peer-not-found'
   | 'local-message';
 
+export type SavedCore = ReturnType<Core['save']>;
+
 /**
  * The state of one Raft node, and the few operations on it that every role shares. What a role does with a message is
  * in `election.ts`, `leader.ts` and `follower.ts`.
@@ -164,6 +166,55 @@ export class Core {
   randomizeElectionTimeout(): void {
     const { electionTicks, random } = this.config;
     this.randomizedElectionTicks = electionTicks + Math.floor(random() * electionTicks);
+  }
+
+  /** All that decides what comes later, as plain data, and nothing else; but for `config` and what its log holds. */
+  save() {
+    const isLeader = this.state === 'StateLeader';
+    return {
+      term: this.term,
+      vote: this.vote,
+      lead: this.lead,
+      state: this.state,
+      electionElapsed: this.electionElapsed,
+      heartbeatElapsed: this.heartbeatElapsed,
+      // A leader does not campaign; its next role draws anew.
+      randomizedElectionTicks: isLeader ? 0 : this.randomizedElectionTicks,
+      leadTransferee: this.leadTransferee,
+      pendingConfIndex: this.pendingConfIndex,
+      uncommittedBytes: this.uncommittedBytes,
+      silentTicks: this.silentTicks,
+      messages: this.messages.slice(),
+      messagesAfterAppend: this.messagesAfterAppend.slice(),
+      readStates: this.readStates.slice(),
+      log: this.log.save(),
+      tracker: this.tracker.save(isLeader),
+      reads: this.reads.save(),
+      lease: this.lease.save(),
+    };
+  }
+
+  load(saved: SavedCore): void {
+    this.term = saved.term;
+    this.vote = saved.vote;
+    this.lead = saved.lead;
+    this.state = saved.state;
+    this.electionElapsed = saved.electionElapsed;
+    this.heartbeatElapsed = saved.heartbeatElapsed;
+    this.randomizedElectionTicks = saved.randomizedElectionTicks;
+    this.leadTransferee = saved.leadTransferee;
+    this.pendingConfIndex = saved.pendingConfIndex;
+    this.uncommittedBytes = saved.uncommittedBytes;
+    this.silentTicks = saved.silentTicks;
+    this.messages = saved.messages.slice();
+    this.messagesAfterAppend = saved.messagesAfterAppend.slice();
+    this.readStates = saved.readStates.slice();
+    this.log.load(saved.log);
+    const { config, progress } = new ConfChanger(this.tracker, this.log.lastIndex()).restore(saved.tracker.conf);
+    this.tracker.use(config, progress);
+    this.tracker.load(saved.tracker);
+    this.reads.load(saved.reads);
+    this.lease.load(saved.lease);
   }
 }
 

@@ -4,5 +4,5 @@ export type { RaftConfig } from './config.ts';
 export type { StepProblem } from './core.ts';
 export { createMessage } from './message.ts';
 export type { Progress } from './progress.ts';
-export { type ProposeResult, type RaftStatus, RawNode } from './raw-node.ts';
+export { type ProposeResult, type RaftStatus, RawNode, type SavedRawNode } from './raw-node.ts';
 export * from './types.ts';

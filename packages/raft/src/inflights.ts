@@ -53,4 +53,13 @@ export class Inflights {
     this.#head = 0;
     this.#sizeBytes = 0;
   }
+
+  save() {
+    return { lastIndexes: this.#lastIndexes.slice(this.#head), sizes: this.#sizes.slice(this.#head) };
+  }
+
+  load({ lastIndexes, sizes }: ReturnType<Inflights['save']>): void {
+    this.reset();
+    for (const [position, lastIndex] of lastIndexes.entries()) this.add(lastIndex, sizes[position] ?? 0);
+  }
 }

@@ -48,4 +48,14 @@ export class Lease {
     this.#endTicks = 0;
     this.#isBroken = false;
   }
+
+  save() {
+    return { nowTicks: this.#nowTicks, endTicks: this.#endTicks, isBroken: this.#isBroken };
+  }
+
+  load({ nowTicks, endTicks, isBroken }: ReturnType<Lease['save']>): void {
+    this.#nowTicks = nowTicks;
+    this.#endTicks = endTicks;
+    this.#isBroken = isBroken;
+  }
 }

@@ -113,6 +113,25 @@ export class Progress {
     return true;
   }
 
+  save() {
+    const { match, next, state, isLearner, recentActive, isFlowPaused, pendingSnapshot } = this;
+    const sentCommit = this.#sentCommit;
+    const inflights = this.inflights.save();
+    return { match, next, state, isLearner, recentActive, isFlowPaused, pendingSnapshot, sentCommit, inflights };
+  }
+
+  static load(saved: ReturnType<Progress['save']>, inflights: Inflights): Progress {
+    inflights.load(saved.inflights);
+    const progress = new Progress(saved.next, saved.isLearner, inflights);
+    progress.match = saved.match;
+    progress.state = saved.state;
+    progress.recentActive = saved.recentActive;
+    progress.isFlowPaused = saved.isFlowPaused;
+    progress.pendingSnapshot = saved.pendingSnapshot;
+    progress.#sentCommit = saved.sentCommit;
+    return progress;
+  }
+
   #moveNextTo(next: LogIndex): void {
     this.next = next;
     this.#sentCommit = Math.min(this.#sentCommit, next - 1);

@@ -183,6 +183,27 @@ export class RaftLog {
     return stable.concat(unstable);
   }
 
+  /** Without what the view holds. */
+  save() {
+    return {
+      unstable: this.unstable.save(),
+      committed: this.committed,
+      applied: this.applied,
+      applying: this.#applying,
+      applyingBytes: this.#applyingBytes,
+      isApplyingPaused: this.#isApplyingPaused,
+    };
+  }
+
+  load(saved: ReturnType<RaftLog['save']>): void {
+    this.unstable.load(saved.unstable);
+    this.committed = saved.committed;
+    this.applied = saved.applied;
+    this.#applying = saved.applying;
+    this.#applyingBytes = saved.applyingBytes;
+    this.#isApplyingPaused = saved.isApplyingPaused;
+  }
+
   #maxAppliable(allowUnstable: boolean): LogIndex {
     return allowUnstable ? this.committed : Math.min(this.committed, this.unstable.offset - 1);
   }

@@ -1,6 +1,6 @@
 import { encodeConfChange } from './conf-change.ts';
 import { checkConfig, type RaftConfig } from './config.ts';
-import { Core, type StepProblem } from './core.ts';
+import { Core, type SavedCore, type StepProblem } from './core.ts';
 import { entriesSizeBytes } from './entry-size.ts';
 import { applyConfChange } from './membership.ts';
 import { createMessage, isLocal, isResponse } from './message.ts';
@@ -29,6 +29,13 @@ export type ProposeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: StepProblem; readonly lead: NodeId };
 
+/** A node at one moment: see {@link RawNode.save}. Never changed; equal as JSON when the nodes are equal. */
+export interface SavedRawNode {
+  readonly core: SavedCore;
+  readonly hardState: HardState;
+  readonly softState: SoftState;
+}
+
 export interface RaftStatus {
   readonly id: NodeId;
   readonly term: Term;
@@ -56,12 +63,16 @@ export class RawNode {
   #previousHardState: HardState;
   #previousSoftState: SoftState;
 
-  /** @throws {RangeError} for a configuration or stored state that cannot be */
-  constructor(config: RaftConfig) {
+  /**
+   * @param saved go on as that node: of the same configuration, its log holding the same. Default: begin after a start
+   * @throws {RangeError} for a configuration or stored state that cannot be
+   */
+  constructor(config: RaftConfig, saved?: SavedRawNode) {
     this.#core = new Core(checkConfig(config));
-    this.#core.reset(this.#core.term);
-    this.#previousHardState = this.#core.hardState;
-    this.#previousSoftState = this.#core.softState;
+    if (saved === undefined) this.#core.reset(this.#core.term);
+    else this.#core.load(saved.core);
+    this.#previousHardState = saved?.hardState ?? this.#core.hardState;
+    this.#previousSoftState = saved?.softState ?? this.#core.softState;
   }
 
   get id(): NodeId {
@@ -225,6 +236,14 @@ export class RawNode {
       config: tracker.config,
       progress: state === 'StateLeader' ? tracker.progress : new Map(),
     };
+  }
+
+  /**
+   * All that decides what this node will do, as plain data; but for its configuration and what its log holds. Two nodes
+   * of which all three are equal behave alike for ever. For exploration and tests.
+   */
+  save(): SavedRawNode {
+    return { core: this.#core.save(), hardState: this.#previousHardState, softState: this.#previousSoftState };
   }
 
   /** For tests: makes the next election timeout known. */

@@ -7,7 +7,7 @@ export interface ReadRequest {
   readonly context: number;
 }
 
-interface Round {
+export interface Round {
   readonly id: number;
   /** Nobody's in a heartbeat that only extends the lease. */
   readonly request: ReadRequest | undefined;
@@ -79,5 +79,22 @@ export class ReadRequests {
     this.#rounds = [];
     this.#acks.clear();
     this.#postponed = [];
+  }
+
+  save() {
+    return {
+      nextRound: this.#nextRound,
+      rounds: this.#rounds.slice(),
+      acks: [...this.#acks].sort(([a], [b]) => a - b),
+      postponed: this.#postponed.slice(),
+    };
+  }
+
+  load({ nextRound, rounds, acks, postponed }: ReturnType<ReadRequests['save']>): void {
+    this.reset();
+    this.#nextRound = nextRound;
+    this.#rounds.push(...rounds);
+    for (const [id, round] of acks) this.#acks.set(id, round);
+    this.#postponed.push(...postponed);
   }
 }

@@ -1,5 +1,5 @@
-import type { InflightLimits } from './inflights.ts';
-import type { Progress } from './progress.ts';
+import { type InflightLimits, Inflights } from './inflights.ts';
+import { Progress } from './progress.ts';
 import { jointCommittedIndex, jointVote, type VoteResult } from './quorum.ts';
 import type { ConfState, LogIndex, NodeId } from './types.ts';
 
@@ -78,6 +78,28 @@ export class Tracker {
 
   voteResult(): VoteResult {
     return jointVote(this.config.voters, this.config.votersOutgoing, (id) => this.#votes.get(id));
+  }
+
+  /**
+   * What is known of the members matters only on the leader: all others begin anew when they are elected.
+   * @param isLeader whether this is the leader's
+   */
+  save(isLeader: boolean) {
+    return {
+      conf: this.confState(),
+      progress: isLeader ? [...this.progress].map(([id, progress]) => [id, progress.save()] as const) : [],
+      votes: [...this.#votes].sort(([a], [b]) => a - b),
+    };
+  }
+
+  /** After the configuration was put into force. */
+  load({ progress, votes }: ReturnType<Tracker['save']>): void {
+    const loaded = progress.map(
+      ([id, saved]) => [id, Progress.load(saved, new Inflights(this.inflightLimits))] as const,
+    );
+    if (loaded.length > 0) this.progress = new Map(loaded);
+    this.resetVotes();
+    for (const [id, granted] of votes) this.recordVote(id, granted);
   }
 
   confState(): ConfState {

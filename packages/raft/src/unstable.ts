@@ -94,4 +94,22 @@ export class Unstable {
   slice(low: LogIndex, high: LogIndex): readonly Entry[] {
     return this.entries.slice(low - this.offset, high - this.offset);
   }
+
+  save() {
+    return {
+      snapshot: this.snapshot,
+      entries: this.entries.slice(),
+      offset: this.offset,
+      offsetInProgress: this.#offsetInProgress,
+      isSnapshotInProgress: this.#isSnapshotInProgress,
+    };
+  }
+
+  load(saved: ReturnType<Unstable['save']>): void {
+    this.snapshot = saved.snapshot;
+    this.entries = saved.entries.slice();
+    this.offset = saved.offset;
+    this.#offsetInProgress = saved.offsetInProgress;
+    this.#isSnapshotInProgress = saved.isSnapshotInProgress;
+  }
 }

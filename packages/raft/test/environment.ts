@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { decodeConfChange } from '../src/conf-change.ts';
 import type { RaftConfig } from '../src/config.ts';
-import { RawNode } from '../src/raw-node.ts';
+import { RawNode, type SavedRawNode } from '../src/raw-node.ts';
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -63,6 +63,8 @@ export class TestNode {
   /** Reads that may be served. */
   readonly reads: ReadState[] = [];
   readonly #options: NodeOptions;
+  /** It crashed and was not started again. */
+  isDown = false;
   #raw: RawNode;
   #appliedIndex: LogIndex;
 
@@ -84,14 +86,26 @@ export class TestNode {
     return this.#raw;
   }
 
-  /** Everything that was not written is gone; what was applied is kept, as by a durable state machine. */
-  restart(): void {
+  /** Everything that was not written is gone. */
+  crash(): void {
+    this.isDown = true;
     this.appendWork.length = 0;
     this.applyWork.length = 0;
+  }
+
+  /** Starts anew from what was written; what was applied is kept, as by a durable state machine. */
+  restart(): void {
+    this.crash();
+    this.isDown = false;
     // Applying may run ahead of writing the commit index; what is applied was committed.
     const { hardState } = this.log.initialState();
     this.log.setHardState({ ...hardState, commit: Math.max(hardState.commit, this.#appliedIndex) });
     this.#raw = this.#newCore();
+  }
+
+  /** Goes on as an equal of itself. */
+  reload(): void {
+    this.#raw = this.#newCore(this.#raw.save());
   }
 
   append(hardState: HardState | undefined, entries: readonly Entry[], snapshot: SnapshotMeta | undefined): void {
@@ -101,6 +115,21 @@ export class TestNode {
       this.#appliedIndex = snapshot.index;
     }
     this.log.append(entries);
+  }
+
+  /** Does the oldest write that waits; with `entriesMax` only a part of it, as when power fails meanwhile. */
+  writeOldest(entriesMax = Number.POSITIVE_INFINITY): Message | undefined {
+    const work = this.appendWork.shift();
+    if (work === undefined) return undefined;
+    const { term, vote, commit, snapshot } = work;
+    const entries = work.entries.slice(0, entriesMax);
+    const hasHardState = term !== 0 || vote !== 0 || commit !== 0;
+    // The hard state goes first; it may only tell of commits that are in the log.
+    const last = entries.at(-1)?.index ?? this.log.lastIndex();
+    const isWhole = entries.length === work.entries.length;
+    const hardState = { term, vote, commit: isWhole ? commit : Math.min(commit, last) };
+    this.append(hasHardState ? hardState : undefined, entries, snapshot);
+    return work;
   }
 
   apply(entries: readonly Entry[]): void {
@@ -116,15 +145,15 @@ export class TestNode {
     }
   }
 
-  #newCore(): RawNode {
-    return new RawNode({
+  #newCore(saved?: SavedRawNode): RawNode {
+    const config = {
       ...TRANSCRIPT_DEFAULTS,
       applyUnstableEntries: !this.isAsync,
       ...this.#options,
       id: this.id,
       log: this.log,
-      applied: this.#appliedIndex,
-    });
+    };
+    return new RawNode(saved === undefined ? { ...config, applied: this.#appliedIndex } : config, saved);
   }
 }
 
@@ -155,6 +184,7 @@ export class Environment {
   /** Lets a node hand out its work. Synchronous nodes do it at once, asynchronous ones queue it. */
   processReady(id: NodeId): Ready {
     const node = this.node(id);
+    assert(!node.isDown, `node ${id} is down`);
     const handedOut = node.raw.ready();
     node.reads.push(...handedOut.readStates);
     if (node.isAsync) {
@@ -171,13 +201,8 @@ export class Environment {
 
   /** Does the oldest write of a node; its responses go on their way. Undefined when there is none. */
   processAppend(id: NodeId): Message | undefined {
-    const node = this.node(id);
-    const work = node.appendWork.shift();
-    if (work === undefined) return undefined;
-    const { term, vote, commit, entries, snapshot, responses } = work;
-    const isHardStateEmpty = term === 0 && vote === 0 && commit === 0;
-    node.append(isHardStateEmpty ? undefined : { term, vote, commit }, entries, snapshot);
-    this.messages.push(...responses);
+    const work = this.node(id).writeOldest();
+    this.messages.push(...(work?.responses ?? []));
     return work;
   }
 
