@@ -11,7 +11,7 @@ import { limits } from './limits.ts';
 import type { BatchCommand, BatchHeader, RequestIdentity } from './wire.ts';
 
 const batchFormat = 1;
-/** What the state machine of this version understands. Raised when a command or a rule is added. */
+/** The newest version of the state machine that this code can run. Raised when a command or a rule is added. */
 export const machineVersion = 1;
 
 /** Bytes of a batch before its first command. */
@@ -28,9 +28,10 @@ export function batchCommandBytes(command: BatchCommand): number {
 
 /**
  * Encodes a batch. `originNode` is a u32; the other numbers are safe integers.
+ * @param version of the state machine that its commands need
  * @throws {RequestError} TOO_LARGE over `limits.entryBytesMax`
  */
-export function encodeBatch(header: BatchHeader, commands: readonly BatchCommand[]): Uint8Array {
+export function encodeBatch(header: BatchHeader, commands: readonly BatchCommand[], version = 1): Uint8Array {
   let total = batchHeadBytes;
   for (const command of commands) total += batchCommandBytes(command);
   if (total > limits.entryBytesMax || commands.length > limits.itemsPerFrameMax) {
@@ -44,7 +45,7 @@ export function encodeBatch(header: BatchHeader, commands: readonly BatchCommand
   const payload = new Uint8Array(total);
   const view = new DataView(payload.buffer);
   view.setUint8(0, batchFormat);
-  view.setUint16(2, machineVersion);
+  view.setUint16(2, version);
   view.setUint32(4, header.originNode);
   view.setFloat64(8, header.originIncarnation);
   view.setFloat64(16, header.batchNumber);
@@ -76,18 +77,23 @@ export function stampTime(payload: Uint8Array, timeMs: number): void {
 }
 
 /**
- * @throws {RequestError} CORRUPT; UPGRADE_REQUIRED for a format or machine version that is newer than this one
+ * @param versionMax what is above it is refused
+ * @throws {RequestError} CORRUPT; UPGRADE_REQUIRED for an unknown format, or when the batch needs more than `versionMax`
  */
-export function decodeBatchHeader(payload: Uint8Array): BatchHeader {
-  return readHeader(openBatch(payload));
+export function decodeBatchHeader(payload: Uint8Array, versionMax: number = machineVersion): BatchHeader {
+  return readHeader(openBatch(payload, versionMax));
 }
 
 /**
  * Decodes a batch; bodies and client ids are views on `payload`.
- * @throws {RequestError} CORRUPT; UPGRADE_REQUIRED for a format or machine version that is newer than this one
+ * @param versionMax what is above it is refused
+ * @throws {RequestError} CORRUPT; UPGRADE_REQUIRED for an unknown format, or when the batch needs more than `versionMax`
  */
-export function decodeBatch(payload: Uint8Array): { readonly header: BatchHeader; readonly commands: BatchCommand[] } {
-  const view = openBatch(payload);
+export function decodeBatch(
+  payload: Uint8Array,
+  versionMax: number = machineVersion,
+): { readonly header: BatchHeader; readonly commands: BatchCommand[] } {
+  const view = openBatch(payload, versionMax);
   const header = readHeader(view);
   const commands: BatchCommand[] = [];
   let at = batchHeadBytes;
@@ -113,11 +119,11 @@ export function decodeBatch(payload: Uint8Array): { readonly header: BatchHeader
   return { header, commands };
 }
 
-function openBatch(payload: Uint8Array): DataView {
+function openBatch(payload: Uint8Array, versionMax: number): DataView {
   if (payload.length < batchHeadBytes) throw damaged('it is shorter than its head');
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   if (view.getUint8(0) !== batchFormat || view.getUint8(1) !== 0) throw newer(`a batch of format ${view.getUint8(0)}`);
-  if (view.getUint16(2) > machineVersion) throw newer(`a batch of machine version ${view.getUint16(2)}`);
+  if (view.getUint16(2) > versionMax) throw newer(`a batch of machine version ${view.getUint16(2)}`);
   return view;
 }
 

@@ -55,6 +55,10 @@ export function checkCommand(command: Command): void {
       checkCount(command.nodeId, 'the node id');
       checkText(command.name, 'the node name', limits.nameBytesMax);
       checkText(command.address, 'the node address', limits.nameBytesMax);
+      if (command.machineVersion !== undefined) checkCount(command.machineVersion, 'the version of the state machine');
+      return;
+    case 'set-version':
+      checkCount(command.version, 'the version of the state machine');
       return;
     case 'mark':
       return;

@@ -35,9 +35,13 @@ function commandFields(command: Exclude<Command, StoreCommand>): readonly Packed
     case 'allocate-member':
       return [command.peerId, command.nonce, command.name, command.address];
     case 'update-member':
-      return [command.nodeId, command.name, command.address];
+      return command.machineVersion === undefined
+        ? [command.nodeId, command.name, command.address]
+        : [command.nodeId, command.name, command.address, command.machineVersion];
     case 'mark':
       return [];
+    case 'set-version':
+      return [command.version];
   }
 }
 
@@ -95,18 +99,26 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
     }
     case 'update-member': {
       const fields = new Fields(decodeArray(body, 'the member update'), 'the member update');
-      const command: Command = {
+      const member = {
         type,
         nodeId: fields.integer('nodeId'),
         name: fields.text('name'),
         address: fields.text('address'),
-      };
+      } as const;
+      if (fields.left === 0) return member;
+      const command: Command = { ...member, machineVersion: fields.integer('machineVersion') };
       fields.end();
       return command;
     }
     case 'mark':
       new Fields(decodeArray(body, 'the mark command'), 'the mark command').end();
       return { type };
+    case 'set-version': {
+      const fields = new Fields(decodeArray(body, 'the version command'), 'the version command');
+      const command: Command = { type, version: fields.integer('version') };
+      fields.end();
+      return command;
+    }
     default:
       throw new RequestError({
         code: 'UPGRADE_REQUIRED',

@@ -77,12 +77,19 @@ export interface AllocateMemberCommand {
   readonly name: string;
   readonly address: string;
 }
-/** A member's name or address changed. */
+/** A member's name or address changed, or it runs another version of holdfast. */
 export interface UpdateMemberCommand {
   readonly type: 'update-member';
   readonly nodeId: number;
   readonly name: string;
   readonly address: string;
+  /** The newest version of the state machine that it can run. Absent: as before, 1 at first. */
+  readonly machineVersion?: number;
+}
+/** From the next entry on the state machine works as this version. Without effect unless every member can run it. */
+export interface SetVersionCommand {
+  readonly type: 'set-version';
+  readonly version: number;
 }
 /** Every node keeps its per-shard hashes as of this entry, so that they can be compared. */
 export interface MarkCommand {
@@ -90,7 +97,13 @@ export interface MarkCommand {
 }
 
 export type ClientCommand = StoreCommand | TouchCommand | DeleteCommand;
-export type SystemCommand = ExpireCommand | AccessCommand | AllocateMemberCommand | UpdateMemberCommand | MarkCommand;
+export type SystemCommand =
+  | ExpireCommand
+  | AccessCommand
+  | AllocateMemberCommand
+  | UpdateMemberCommand
+  | MarkCommand
+  | SetVersionCommand;
 export type Command = ClientCommand | SystemCommand;
 
 /** All conditions must hold. Sizes in bytes of data, times in ms since 1970; `before` and `after` are exclusive. */
@@ -195,4 +208,6 @@ export interface SystemAnswers {
   'update-member': { readonly changed: boolean };
   /** The entry as of which the hashes are kept. */
   mark: { readonly index: number };
+  /** The version in force from the next entry on. */
+  'set-version': { readonly version: number };
 }

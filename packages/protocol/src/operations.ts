@@ -26,6 +26,7 @@ export const operationCodes = {
   'allocate-member': 130,
   'update-member': 131,
   mark: 132,
+  'set-version': 133,
 } as const satisfies Record<CommandType | QueryType, number>;
 
 const names: (CommandType | QueryType | undefined)[] = [];

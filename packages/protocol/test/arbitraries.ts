@@ -36,7 +36,11 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     accesses: fc.array(fc.record({ id, createdRevision: count, count, lastAccessedAt: count }), { minLength: 1 }),
   }),
   fc.record({ type: fc.constant('allocate-member' as const), peerId: id, nonce: id, name: id, address: id }),
-  fc.record({ type: fc.constant('update-member' as const), nodeId: count, name: id, address: id }),
+  fc.record(
+    { type: fc.constant('update-member' as const), nodeId: count, name: id, address: id, machineVersion: count },
+    { requiredKeys: ['type', 'nodeId', 'name', 'address'] },
+  ),
+  fc.record({ type: fc.constant('set-version' as const), version: count }),
   fc.record({ type: fc.constant('mark' as const) }),
 );
 

@@ -2,6 +2,7 @@ import { type Command, decodeCommandBody, type Failure, RequestError, type Syste
 import type { LogIndex } from '@holdfast/raft';
 import { type Context, runAccess, runDelete, runExpire, runStore, runTouch } from './session-commands.ts';
 import type { Reply } from './types.ts';
+import { upgradeRequired } from './versions.ts';
 
 const marksMax = 8;
 
@@ -19,7 +20,10 @@ export class CommandRunner {
     return this.#marks.get(index);
   }
 
-  /** @param index of the entry that the command stands in */
+  /**
+   * @param index of the entry that the command stands in
+   * @throws {RequestError} UPGRADE_REQUIRED for a switch to a version this code cannot run: nothing may be kept of the entry
+   */
   run(command: Command | Failure, index: LogIndex): Reply {
     if ('code' in command) return { ok: false, failure: command };
     const context = this.#context;
@@ -40,7 +44,20 @@ export class CommandRunner {
         return { ok: true, operation: 'update-member', answer: context.state.members.update(command) };
       case 'mark':
         return this.#mark(index);
+      case 'set-version':
+        return this.#setVersion(command.version);
     }
+  }
+
+  /** The members decide, as they are registered in the log: who cannot run the new version must not meet it. */
+  #setVersion(version: number): Reply {
+    const { state, versions } = this.#context;
+    if (version > state.version && version <= state.members.commonVersion) {
+      if (version > versions.max) throw upgradeRequired('the cluster', version, versions);
+      state.version = version;
+    }
+    const answer: SystemAnswers['set-version'] = { version: state.version };
+    return { ok: true, operation: 'set-version', answer };
   }
 
   #mark(index: LogIndex): Reply {

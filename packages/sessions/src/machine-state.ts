@@ -1,15 +1,18 @@
 /** Everything of the machine that is neither a session nor a client: one value in the engine, one item in a snapshot. */
-import { decodeArray, encodeArray, Fields, machineVersion, RequestError } from '@holdfast/protocol';
+import { decodeArray, encodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { ConfState } from '@holdfast/raft';
 import { MemberTable } from './member-table.ts';
 import { ShardCounters } from './shard-counters.ts';
 import type { MemberRecord } from './types.ts';
+import { builtInVersions, firstVersion, type MachineVersions, upgradeRequired } from './versions.ts';
 
 const stateFormat = 1;
 const packLimits = { depthMax: 4, itemsMax: 100_000 };
 
 /** The mutable middle of the machine. */
 export interface MachineState {
+  /** As which the machine works: changed by an entry, from the next one on. */
+  version: number;
   appliedIndex: number;
   appliedTerm: number;
   /** Of the newest entry; never falls. */
@@ -28,6 +31,7 @@ export function foundingState(
   founding: { readonly index: number; readonly term: number; readonly conf: ConfState },
 ): MachineState {
   return {
+    version: firstVersion,
     appliedIndex: founding.index,
     appliedTerm: founding.term,
     logTimeMs: 0,
@@ -42,7 +46,7 @@ export function foundingState(
 export function encodeState(state: MachineState): Uint8Array {
   return encodeArray([
     stateFormat,
-    machineVersion,
+    state.version,
     state.appliedIndex,
     state.appliedTerm,
     state.logTimeMs,
@@ -54,19 +58,18 @@ export function encodeState(state: MachineState): Uint8Array {
   ]);
 }
 
-/** @throws {RequestError} UPGRADE_REQUIRED for a newer format or machine, VALIDATION for damaged bytes */
-export function decodeState(bytes: Uint8Array): MachineState {
+/** @throws {RequestError} UPGRADE_REQUIRED for a format or version this code cannot run, VALIDATION for damaged bytes */
+export function decodeState(bytes: Uint8Array, versions: MachineVersions = builtInVersions): MachineState {
   const what = 'the state of the machine';
   const fields = new Fields(decodeArray(bytes, what, packLimits), what);
   const format = fields.integer('format');
   const version = fields.integer('machine version');
-  if (format !== stateFormat || version > machineVersion) {
-    throw new RequestError({
-      code: 'UPGRADE_REQUIRED',
-      problem: `the state is of format ${format} and machine version ${version}; this one knows ${stateFormat} and ${machineVersion}`,
-    });
+  if (format !== stateFormat) {
+    throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `the state is of the unknown format ${format}` });
   }
+  if (version < versions.min || version > versions.max) throw upgradeRequired('the state', version, versions);
   const state: MachineState = {
+    version,
     appliedIndex: fields.integer('appliedIndex'),
     appliedTerm: fields.integer('appliedTerm'),
     logTimeMs: fields.integer('logTimeMs'),
@@ -97,6 +100,8 @@ function readMembers(fields: Fields): MemberTable {
       nonce: member.text('nonce'),
       name: member.text('name'),
       address: member.text('address'),
+      // States written before versions were registered end here.
+      machineVersion: member.left === 0 ? firstVersion : member.integer('machineVersion'),
     });
     member.end();
   }

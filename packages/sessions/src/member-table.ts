@@ -6,6 +6,7 @@ import {
 } from '@holdfast/protocol';
 import type { ConfState, NodeId } from '@holdfast/raft';
 import type { MemberRecord } from './types.ts';
+import { firstVersion } from './versions.ts';
 
 /** Nodes that were given an id and never became members are bounded by this. */
 const membersMax = 1_000;
@@ -58,15 +59,25 @@ export class MemberTable {
     }
     const nodeId = this.#nextNodeId;
     this.#nextNodeId += 1;
-    this.#members.set(nodeId, { nodeId, peerId, nonce, name, address });
+    this.#members.set(nodeId, { nodeId, peerId, nonce, name, address, machineVersion: firstVersion });
     return { nodeId, created: true };
   }
 
-  update({ nodeId, name, address }: UpdateMemberCommand): SystemAnswers['update-member'] {
+  update({ nodeId, name, address, machineVersion }: UpdateMemberCommand): SystemAnswers['update-member'] {
     const member = this.#members.get(nodeId);
-    if (member === undefined || (member.name === name && member.address === address)) return { changed: false };
-    this.#members.set(nodeId, { ...member, name, address });
+    if (member === undefined) return { changed: false };
+    const version = machineVersion ?? member.machineVersion;
+    if (member.name === name && member.address === address && member.machineVersion === version) {
+      return { changed: false };
+    }
+    this.#members.set(nodeId, { ...member, name, address, machineVersion: version });
     return { changed: true };
+  }
+
+  /** The newest version of the state machine that every member of the configuration can run. */
+  get commonVersion(): number {
+    const versions = idsOf(this.#conf).map((nodeId) => this.#members.get(nodeId)?.machineVersion ?? firstVersion);
+    return versions.length === 0 ? firstVersion : Math.min(...versions);
   }
 
   /** A configuration took effect: who was in the one before and is in no half of this one has been removed. */
@@ -91,7 +102,9 @@ export class MemberTable {
       [...learners],
       [...learnersNext],
       [...this.#removedIds],
-      this.all().map(({ nodeId, peerId, nonce, name, address }) => [nodeId, peerId, nonce, name, address]),
+      this.all().map(({ nodeId, peerId, nonce, name, address, machineVersion }) => {
+        return [nodeId, peerId, nonce, name, address, machineVersion];
+      }),
     ];
   }
 

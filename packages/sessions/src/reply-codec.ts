@@ -45,7 +45,8 @@ export function decodeReply(code: number, body: Uint8Array): Reply {
     case 'access':
     case 'allocate-member':
     case 'update-member':
-    case 'mark': {
+    case 'mark':
+    case 'set-version': {
       const fields = new Fields(decodeArray(body, 'a kept reply'), 'a kept reply');
       return { ok: true, operation, answer: systemAnswers[operation](fields) };
     }
@@ -60,6 +61,7 @@ const systemFields: { readonly [C in keyof SystemAnswers]: (answer: SystemAnswer
   'allocate-member': (answer) => [answer.nodeId, answer.created],
   'update-member': (answer) => [answer.changed],
   mark: (answer) => [answer.index],
+  'set-version': (answer) => [answer.version],
 };
 
 const systemAnswers: { readonly [C in keyof SystemAnswers]: (fields: Fields) => SystemAnswers[C] } = {
@@ -71,4 +73,5 @@ const systemAnswers: { readonly [C in keyof SystemAnswers]: (fields: Fields) => 
   'allocate-member': (fields) => ({ nodeId: fields.integer('nodeId'), created: fields.boolean('created') }),
   'update-member': (fields) => ({ changed: fields.boolean('changed') }),
   mark: (fields) => ({ index: fields.integer('index') }),
+  'set-version': (fields) => ({ version: fields.integer('version') }),
 };

@@ -14,9 +14,11 @@ import { hashId, hashLabels } from './hash.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
 import type { Reply, SessionRecord } from './types.ts';
+import type { MachineVersions } from './versions.ts';
 
 /** What a command may see and change. */
 export interface Context {
+  readonly versions: MachineVersions;
   readonly state: MachineState;
   readonly records: RecordStore;
   /** Log time of the entry. */

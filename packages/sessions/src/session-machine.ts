@@ -1,11 +1,20 @@
 /** The replicated state machine: the door. */
-import { type Answers, decodeBatch, type ListFilter, limits, RequestError } from '@holdfast/protocol';
+import {
+  type Answers,
+  type BatchCommand,
+  type Command,
+  decodeBatch,
+  type Failure,
+  type ListFilter,
+  limits,
+} from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
-import type { Engine, EngineWrite } from '@holdfast/storage';
+import type { Engine } from '@holdfast/storage';
 import { Slabs } from './bytes.ts';
 import { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
 import { DueFinder } from './due-finder.ts';
+import { closed, Flusher } from './flusher.ts';
 import { hashId } from './hash.ts';
 import { clientKeyId, clientRange, stateKey } from './keys.ts';
 import { KnownIds } from './known-ids.ts';
@@ -17,6 +26,7 @@ import type { Context } from './session-commands.ts';
 import { installSnapshot } from './snapshot-install.ts';
 import { snapshotItems } from './snapshot-source.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
+import { builtInVersions, type MachineVersions, refuseAbove } from './versions.ts';
 
 const defaultCacheBytes = 256 * 1_048_576;
 const defaultShards = 64;
@@ -40,13 +50,13 @@ export class SessionMachine {
   readonly #runner: CommandRunner;
   readonly #lister: Lister;
   readonly #due: DueFinder;
-  #flushedIndex: LogIndex;
-  #flushing: Promise<void> | undefined;
-  #flushQueued: Promise<void> | undefined;
+  readonly #versions: MachineVersions;
+  readonly #flusher: Flusher;
   #isClosed = false;
   #isApplying = false;
 
   private constructor(engine: Engine, options: SessionMachineOptions, state: MachineState, clients: ClientTable) {
+    const { versions = builtInVersions } = options;
     this.#engine = engine;
     this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
     this.#state = state;
@@ -60,8 +70,17 @@ export class SessionMachine {
     this.#knownIds.start();
     const cacheBytes = options.cacheBytes ?? defaultCacheBytes;
     this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, this.#knownIds);
-    this.#flushedIndex = state.appliedIndex;
+    this.#flusher = new Flusher({
+      engine,
+      state,
+      clients,
+      records: this.#records,
+      yieldTurn: this.#yieldTurn,
+      isApplying: () => this.#isApplying,
+    });
+    this.#versions = versions;
     this.#context = {
+      versions,
       state,
       records: this.#records,
       timeMs: state.logTimeMs,
@@ -97,7 +116,7 @@ export class SessionMachine {
       await engine.clear();
       state = foundingState(shards, founding);
     } else {
-      state = decodeState(value);
+      state = decodeState(value, options.versions);
       const snapshot = engine.snapshot();
       try {
         for await (const { key, value: client } of readRange(snapshot, clientRange()))
@@ -122,7 +141,7 @@ export class SessionMachine {
     options: SessionMachineOptions,
   ): Promise<SessionMachine> {
     await owners.get(engine)?.close();
-    await installSnapshot(engine, chunks, options.hashBytes);
+    await installSnapshot(engine, chunks, options.hashBytes, options.versions ?? builtInVersions);
     return SessionMachine.open(engine, options);
   }
 
@@ -141,7 +160,7 @@ export class SessionMachine {
 
   /** Applied index of what is in the engine. */
   get flushedIndex(): LogIndex {
-    return this.#flushedIndex;
+    return this.#flusher.flushedIndex;
   }
 
   /** Time of the newest applied entry, ms since 1970; 0 before the first. */
@@ -176,6 +195,21 @@ export class SessionMachine {
     return this.#state.members.get(nodeId);
   }
 
+  /** As which the machine works now; all nodes change it at the same entry. */
+  get version(): number {
+    return this.#state.version;
+  }
+
+  /** What this machine could run. */
+  get versions(): MachineVersions {
+    return this.#versions;
+  }
+
+  /** The newest version that every member of the configuration can run, as they registered. */
+  get commonVersion(): number {
+    return this.#state.members.commonVersion;
+  }
+
   /** Bytes of changes that the engine does not have yet. */
   get dirtyBytes(): number {
     return this.#records.dirtyBytes;
@@ -193,8 +227,8 @@ export class SessionMachine {
 
   /**
    * Applies one committed entry. Entries come in order, each once; an empty payload only moves the index.
-   * @throws {RequestError} UPGRADE_REQUIRED for a command this version does not know, CORRUPT for a damaged batch.
-   * Nothing of the entry is applied then, and the node must stop.
+   * @throws {RequestError} UPGRADE_REQUIRED for a version or command this code does not know, CORRUPT for a damaged
+   * batch. The entry is not applied then, and the node must stop.
    */
   apply({ index, term, payload }: LogEntry): Applied {
     this.#checkNext(index);
@@ -202,9 +236,9 @@ export class SessionMachine {
       this.#advance(index, term);
       return { index, header: undefined, replies: [] };
     }
-    const { header, commands } = decodeBatch(payload);
+    const { header, commands } = decodeBatch(payload, this.#versions.max);
     // All are decoded before one is run: an unknown command must not leave half an entry applied.
-    const decoded = commands.map((command) => decodeOrFailure(command.operationCode, command.body));
+    const decoded = commands.map((command) => this.#decode(command));
     const context = this.#context;
     context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
     this.#state.logTimeMs = context.timeMs;
@@ -281,6 +315,12 @@ export class SessionMachine {
     return this.#state.counters.hashes();
   }
 
+  /** Hash of everything but the kept replies: version, configuration, members, log time, and by its counters each session. */
+  stateHash(): string {
+    const hash = this.#context.hashBytes(encodeState(this.#state), 0);
+    return (hash >>> 0).toString(16).padStart(8, '0');
+  }
+
   /** The hashes as of the mark command at `index`; undefined when it was not applied here or eight others came since. */
   markAt(index: LogIndex): readonly string[] | undefined {
     return this.#runner.markAt(index);
@@ -299,47 +339,13 @@ export class SessionMachine {
    * @throws what the engine threw
    */
   flush(): Promise<void> {
-    if (this.#isClosed) return Promise.reject(closed());
-    if (this.#flushing === undefined) {
-      const done = this.#flushNow().finally(() => {
-        this.#flushing = undefined;
-      });
-      this.#flushing = done;
-      return done;
-    }
-    // One runs: all who come meanwhile share the next.
-    this.#flushQueued ??= this.#flushing
-      .catch(() => undefined)
-      .then(() => {
-        this.#flushQueued = undefined;
-        return this.flush();
-      });
-    return this.#flushQueued;
+    return this.#flusher.flush();
   }
 
-  *#writes(clientWrites: readonly EngineWrite[], state: Uint8Array): Generator<EngineWrite> {
-    yield* this.#records.writes();
-    yield* clientWrites;
-    yield { type: 'put', key: stateKey(), value: state };
-  }
-
-  async #flushNow(): Promise<void> {
-    if (this.#isApplying) throw new Error('a flush in the middle of an entry');
-    const { appliedIndex } = this.#state;
-    if (appliedIndex === this.#flushedIndex && this.#engine.get(stateKey()) !== undefined) return;
-    // Up to the first await nothing is applied, so all three belong to one applied index.
-    const state = encodeState(this.#state);
-    const clientWrites = this.#clients.takeWrites();
-    this.#records.beginWrite();
-    try {
-      await this.#engine.write(this.#writes(clientWrites, state));
-    } catch (error) {
-      this.#records.cancelWrite();
-      this.#clients.untakeWrites(clientWrites);
-      throw error;
-    }
-    await this.#records.endWrite(this.#yieldTurn);
-    this.#flushedIndex = appliedIndex;
+  /** No leader proposes what the cluster is not ready for; should it happen, all nodes refuse it alike. */
+  #decode({ operationCode, body }: BatchCommand): Command | Failure {
+    const needed = this.#versions.ofCommand(operationCode);
+    return refuseAbove(this.#state.version, needed) ?? decodeOrFailure(operationCode, body);
   }
 
   /** Before a scan of the engine: everything applied is in it. */
@@ -360,7 +366,7 @@ export class SessionMachine {
     await this.flush();
     const view = this.#engine.snapshot();
     try {
-      const { meta, chunks } = await snapshotItems(view, this.#context.hashBytes, this.#yieldTurn);
+      const { meta, chunks } = await snapshotItems(view, this.#context.hashBytes, this.#yieldTurn, this.#versions);
       return { meta, chunks, release: () => view.release() };
     } catch (error) {
       await view.release();
@@ -372,7 +378,7 @@ export class SessionMachine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#knownIds.close();
-    await this.#flushing?.catch(() => undefined);
+    await this.#flusher.close();
   }
 
   #checkNext(index: LogIndex): void {
@@ -391,7 +397,3 @@ const defaultFounding = {
   term: 1,
   conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
 };
-
-function closed(): RequestError {
-  return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
-}

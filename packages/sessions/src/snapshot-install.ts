@@ -1,4 +1,4 @@
-import { decodeArray, Fields, machineVersion, RequestError } from '@holdfast/protocol';
+import { decodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
 import { clientKey, stateKey } from './keys.ts';
@@ -7,6 +7,7 @@ import { decodeSession, joinSession } from './record-codec.ts';
 import { pushWrites } from './record-store.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { damagedSnapshot, fromChunks, itemKinds, snapshotFormat, snapshotMagic } from './snapshot-items.ts';
+import { type MachineVersions, upgradeRequired } from './versions.ts';
 
 /** One engine batch while loading. */
 const batchBytes = 1_048_576;
@@ -20,10 +21,11 @@ export async function installSnapshot(
   engine: Engine,
   chunks: AsyncIterable<Uint8Array>,
   hashBytes: (bytes: Uint8Array, seed: number) => number,
+  versions: MachineVersions,
 ): Promise<void> {
   await engine.clear();
   try {
-    const state = await load(engine, chunks, hashBytes);
+    const state = await load(engine, chunks, hashBytes, versions);
     await engine.write([{ type: 'put', key: stateKey(), value: encodeState(state) }]);
   } catch (error) {
     await engine.clear();
@@ -36,6 +38,7 @@ async function load(
   engine: Engine,
   chunks: AsyncIterable<Uint8Array>,
   hashBytes: (bytes: Uint8Array, seed: number) => number,
+  versions: MachineVersions,
 ): Promise<MachineState> {
   let writes: EngineWrite[] = [];
   let writesBytes = 0;
@@ -48,11 +51,11 @@ async function load(
     if (isSealed) throw damagedSnapshot('there are items after its seal');
     if (!isOpened) {
       if (kind !== itemKinds.preamble) throw damagedSnapshot('it does not begin as one');
-      checkPreamble(payload);
+      checkPreamble(payload, versions);
       isOpened = true;
     } else if (kind === itemKinds.state) {
       if (state !== undefined) throw damagedSnapshot('it holds two states');
-      state = decodeState(payload);
+      state = decodeState(payload, versions);
       loaded = new ShardCounters(state.counters.shards);
     } else if (state === undefined) {
       throw damagedSnapshot('its state does not come first');
@@ -79,16 +82,18 @@ async function load(
   return state;
 }
 
-function checkPreamble(payload: Uint8Array): void {
+function checkPreamble(payload: Uint8Array, versions: MachineVersions): void {
   const fields = new Fields(decodeArray(payload, 'the preamble'), 'the preamble');
   if (fields.text('magic') !== snapshotMagic) throw damagedSnapshot('it does not begin as one');
   const format = fields.integer('format');
   const version = fields.integer('machine version');
-  if (format === snapshotFormat && version <= machineVersion) return;
-  throw new RequestError({
-    code: 'UPGRADE_REQUIRED',
-    problem: `the state snapshot is of format ${format} and machine version ${version}; this one knows ${snapshotFormat} and ${machineVersion}`,
-  });
+  if (format !== snapshotFormat) {
+    throw new RequestError({
+      code: 'UPGRADE_REQUIRED',
+      problem: `the state snapshot is of the unknown format ${format}`,
+    });
+  }
+  if (version < versions.min || version > versions.max) throw upgradeRequired('the state snapshot', version, versions);
 }
 
 function loadSession(

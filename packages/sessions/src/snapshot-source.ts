@@ -1,4 +1,4 @@
-import { encodeArray, machineVersion } from '@holdfast/protocol';
+import { encodeArray } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
 import type { EnginePair, EngineSnapshot } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
@@ -7,6 +7,7 @@ import { decodeState, encodeState } from './machine-state.ts';
 import { readOne, readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
 import { type Item, itemKinds, snapshotFormat, snapshotMagic, toChunks } from './snapshot-items.ts';
+import type { MachineVersions } from './versions.ts';
 
 const apartBytesMax = 1_048_576;
 
@@ -15,17 +16,18 @@ export async function snapshotItems(
   view: EngineSnapshot,
   hashBytes: (bytes: Uint8Array, seed: number) => number,
   yieldTurn: () => Promise<void>,
+  versions: MachineVersions,
 ): Promise<{ readonly meta: SnapshotMeta; readonly chunks: AsyncIterable<Uint8Array> }> {
   const value = await readOne(view, stateKey());
   if (value === undefined) throw new Error('a snapshot of an engine without state');
-  const state = decodeState(value);
+  const state = decodeState(value, versions);
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
   const { shards } = state.counters;
 
   /** All items but the seal, which then covers their bytes; as many at a time as the engine gives. */
   async function* contents(): AsyncGenerator<Item[]> {
     yield [
-      { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, machineVersion])] },
+      { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, state.version])] },
       { kind: itemKinds.state, parts: [encodeState(state)] },
     ];
     for await (const pairs of readSlices(view, clientRange(), yieldTurn)) {

@@ -1,6 +1,7 @@
 /** The words of the state machine. */
 import type { BatchHeader, CommandType, Failure } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
+import type { MachineVersions } from './versions.ts';
 
 /** A session as the cluster keeps it. Never changed: a change makes a new one. Times are ms since 1970, log time. */
 export interface SessionRecord {
@@ -47,6 +48,8 @@ export interface MemberRecord {
   readonly nonce: string;
   readonly name: string;
   readonly address: string;
+  /** The newest version of the state machine it can run, by its own word. */
+  readonly machineVersion: number;
 }
 
 /** A committed entry as the log holds it. */
@@ -74,6 +77,8 @@ export interface SessionMachineOptions {
   readonly cursorSecret?: string;
   /** Lets other work run between two slices of a long job. Default: a turn of the microtask queue. */
   readonly yieldTurn?: () => Promise<void>;
+  /** Default: what this code can run. */
+  readonly versions?: MachineVersions;
   /** State of an empty engine. Default: index 1, term 1, node 1 the only voter, as every log begins. */
   readonly founding?: { readonly index: LogIndex; readonly term: Term; readonly conf: ConfState };
 }

@@ -1,0 +1,101 @@
+import { RequestError } from '@holdfast/protocol';
+import type { LogIndex } from '@holdfast/raft';
+import type { Engine, EngineWrite } from '@holdfast/storage';
+import type { ClientTable } from './client-table.ts';
+import { stateKey } from './keys.ts';
+import { encodeState, type MachineState } from './machine-state.ts';
+import type { RecordStore } from './record-store.ts';
+
+export interface FlusherPorts {
+  readonly engine: Engine;
+  readonly state: MachineState;
+  readonly records: RecordStore;
+  readonly clients: ClientTable;
+  readonly yieldTurn: () => Promise<void>;
+  /** In the middle of an entry, or after one that could not be applied: what is in memory belongs to no applied index. */
+  readonly isApplying: () => boolean;
+}
+
+/** Brings the engine up to what is applied, each time in one batch with the applied index. */
+export class Flusher {
+  readonly #ports: FlusherPorts;
+  #flushedIndex: LogIndex;
+  #flushing: Promise<void> | undefined;
+  #flushQueued: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(ports: FlusherPorts) {
+    this.#ports = ports;
+    this.#flushedIndex = ports.state.appliedIndex;
+  }
+
+  /** Applied index of what is in the engine. */
+  get flushedIndex(): LogIndex {
+    return this.#flushedIndex;
+  }
+
+  /**
+   * Writes everything applied before the call. When the engine fails, nothing is lost here: the changes stay in memory
+   * and go with the next call.
+   * @throws what the engine threw; {RequestError} NOT_READY once closed
+   */
+  flush(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closed());
+    if (this.#flushing === undefined) {
+      const done = this.#flushNow().finally(() => {
+        this.#flushing = undefined;
+      });
+      this.#flushing = done;
+      return done;
+    }
+    // One runs: all who come meanwhile share the next.
+    this.#flushQueued ??= this.#flushing
+      .catch(() => undefined)
+      .then(() => {
+        this.#flushQueued = undefined;
+        return this.flush();
+      });
+    return this.#flushQueued;
+  }
+
+  /** Ends all writing: the write that runs is waited for, whatever becomes of it. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#flushing?.catch(() => undefined);
+  }
+
+  async #flushNow(): Promise<void> {
+    const { engine, state, records, clients, yieldTurn, isApplying } = this.#ports;
+    if (isApplying()) throw new Error('a flush in the middle of an entry');
+    const { appliedIndex } = state;
+    if (appliedIndex === this.#flushedIndex && engine.get(stateKey()) !== undefined) return;
+    // Up to the first await nothing is applied, so all three belong to one applied index.
+    const stateBytes = encodeState(state);
+    const clientWrites = clients.takeWrites();
+    records.beginWrite();
+    try {
+      await engine.write(writesOf(records, clientWrites, stateBytes));
+    } catch (error) {
+      records.cancelWrite();
+      clients.untakeWrites(clientWrites);
+      throw error;
+    }
+    await records.endWrite(yieldTurn);
+    this.#flushedIndex = appliedIndex;
+  }
+}
+
+/** What is asked of a machine whose engine another one has taken over. */
+export function closed(): RequestError {
+  return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
+}
+
+function* writesOf(
+  records: RecordStore,
+  clientWrites: readonly EngineWrite[],
+  stateBytes: Uint8Array,
+): Generator<EngineWrite> {
+  yield* records.writes();
+  yield* clientWrites;
+  yield { type: 'put', key: stateKey(), value: stateBytes };
+}
