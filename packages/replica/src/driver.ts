@@ -40,6 +40,8 @@ export interface DriverPorts {
   /** The log begins anew after this snapshot: the state machine must be replaced by it before anything is applied. */
   readonly installSnapshot: (snapshot: SnapshotMeta) => Promise<void>;
   readonly onLeader: (lead: NodeId, isSelf: boolean) => void;
+  /** The version of the state machine in force: nothing that needs more enters the log. */
+  readonly activeVersion: () => number;
   readonly report: NodeLog;
   /** A write of the log that takes longer means that the disk hangs. Default 2,000. */
   readonly diskStallMaxMs?: number | undefined;
@@ -296,15 +298,15 @@ export class Driver {
     onLeader(lead, isLeader);
   }
 
-  /** A follower's batch gets its time here, where it enters the log. False for one that no node could apply. */
+  /** A follower's batch gets its time here, where it enters the log. False for one that not every node could apply. */
   #stamp(message: Message): boolean {
-    const { raft, clusterClock } = this.#ports;
+    const { raft, clusterClock, activeVersion } = this.#ports;
     if (!raft.isLeader) return true;
     const timeMs = clusterClock.nowMs();
     try {
       for (const { type, data } of message.entries) {
         if (type !== 'EntryNormal' || data.length === 0) continue;
-        decodeBatchHeader(data);
+        decodeBatchHeader(data, activeVersion());
         stampTime(data, timeMs);
       }
       return true;

@@ -8,7 +8,7 @@ import {
   type Operation,
   type RequestIdentity,
 } from '@holdfast/protocol';
-import type { Reply } from '@holdfast/sessions';
+import { firstVersion, type Reply, refuseAbove } from '@holdfast/sessions';
 import type { ReplyTarget } from './request-sink.ts';
 
 /** Own commands waiting for their outcome at most; more are refused, since they would only wait. */
@@ -32,6 +32,8 @@ interface Batch {
   /** Index-aligned with `commands`; undefined once answered. */
   waiters: (Waiter | undefined)[];
   sizeBytes: number;
+  /** Of the state machine, that its commands need. */
+  version: number;
   earliestDeadlineMs: number;
   /** When it was last handed to Raft; undefined: never, so nothing of it can be in any log. */
   proposedAtMs: number | undefined;
@@ -45,6 +47,9 @@ export type ProposeOutcome = 'appended' | 'forwarded' | 'no-leader' | 'overloade
 export interface ProposalsPorts {
   readonly self: { readonly nodeId: number; readonly incarnation: number };
   readonly nowMs: () => number;
+  /** The version of the state machine in force, and the one that a command needs. */
+  readonly activeVersion: () => number;
+  readonly versionOf: (operationCode: number) => number;
   /** Hands one entry payload to Raft, here or at the leader. */
   readonly propose: (payload: Uint8Array) => ProposeOutcome;
   /** Something waits to be flushed at the end of this turn. */
@@ -90,6 +95,12 @@ export class Proposals {
       });
       return;
     }
+    const version = this.#ports.versionOf(operationCode);
+    const refusal = refuseAbove(this.#ports.activeVersion(), version);
+    if (refusal !== undefined) {
+      target.fail(number, refusal);
+      return;
+    }
     const command = { identity, operationCode, body };
     const sizeBytes = batchCommandBytes(command);
     const batch = this.#openBatch(sizeBytes);
@@ -97,6 +108,7 @@ export class Proposals {
     batch.commands.push(command);
     batch.waiters.push({ target, number, deadlineMs });
     batch.sizeBytes += sizeBytes;
+    batch.version = Math.max(batch.version, version);
     if (deadlineMs < batch.earliestDeadlineMs) batch.earliestDeadlineMs = deadlineMs;
     this.#commandCount += 1;
     this.#sizeBytes += sizeBytes;
@@ -195,6 +207,7 @@ export class Proposals {
     const payload = encodeBatch(
       { originNode: self.nodeId, originIncarnation: self.incarnation, batchNumber: batch.number, timeMs: 0 },
       batch.commands,
+      batch.version,
     );
     const outcome = this.#ports.propose(payload);
     if (outcome === 'appended' || outcome === 'forwarded') {
@@ -221,6 +234,7 @@ export class Proposals {
       commands: [],
       waiters: [],
       sizeBytes: 0,
+      version: firstVersion,
       earliestDeadlineMs: Number.POSITIVE_INFINITY,
       proposedAtMs: undefined,
       isAppended: false,

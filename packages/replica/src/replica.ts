@@ -20,6 +20,7 @@ import { StateKeeper } from './state-keeper.ts';
 import { type OutgoingState, StateSnapshots } from './state-snapshots.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
+import { VersionSwitch } from './version-switch.ts';
 
 /** An election timeout lies between 500 and 950 ms: event-loop pauses under load stay below it. */
 const ELECTION_TICKS = 500 / TICK_MS;
@@ -83,6 +84,7 @@ export class Replica {
   readonly #accesses: AccessCounter;
   readonly #sweeper: Sweeper;
   readonly #election: FastElection;
+  readonly #versions: VersionSwitch;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -92,6 +94,7 @@ export class Replica {
     const nowMs = () => clock.monotonicMs();
     const logTimeMs = () => this.clusterClock.nowMs();
     const wake = () => this.#driver.wake();
+    const activeVersion = () => this.#machine.version;
     const onFatal = (error: unknown) => this.#onFatal(error);
 
     this.clusterClock = new ClusterClock(clock, parts.machine.logTimeMs);
@@ -106,6 +109,8 @@ export class Replica {
     this.#proposals = new Proposals({
       self: { nodeId, incarnation: Math.floor(random() * 2 ** 48) },
       nowMs,
+      activeVersion,
+      versionOf: (operationCode) => parts.machine.versions.ofCommand(operationCode),
       propose: (payload) => this.#driver.propose(payload),
       wake,
     });
@@ -175,6 +180,7 @@ export class Replica {
         await this.#snapshots.install(snapshot);
       },
       onLeader: parts.onLeader,
+      activeVersion,
       report,
       diskStallMaxMs: parts.diskStallMaxMs,
       onFatal,
@@ -200,6 +206,15 @@ export class Replica {
       nowMs: logTimeMs,
       intervalMs: parts.cleanupIntervalMs,
       onError: (error) => report('warn', 'a sweep of expired sessions failed', { problem: problemOf(error) }),
+    });
+    this.#versions = new VersionSwitch({
+      nodeId,
+      clock,
+      machine,
+      commands: this.commands,
+      isLeader: () => this.raft.isLeader,
+      hasLeader: () => this.raft.lead !== NONE,
+      report,
     });
     const queries = new Queries({
       machine,
@@ -229,6 +244,7 @@ export class Replica {
     this.#driver.start();
     this.#keeper.start();
     this.#sweeper.start();
+    this.#versions.start();
   }
 
   onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
@@ -264,6 +280,7 @@ export class Replica {
     this.#driver.stop();
     this.#applier.stop();
     this.#sweeper.stop();
+    this.#versions.stop();
     this.#election.stop();
     this.#snapshots.stop();
     this.#proposals.close();

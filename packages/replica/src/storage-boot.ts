@@ -1,7 +1,7 @@
 /** Opening what a node keeps: log, engine, snapshot files, and the state machine that fits them. */
 import { RequestError } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
-import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
+import { type MachineVersions, SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import {
   type DataDirectory,
   type Disk,
@@ -43,6 +43,8 @@ export interface StorageBootPorts {
   readonly randomBytes: (count: number) => Uint8Array;
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   readonly yieldTurn: () => Promise<void>;
+  /** Versions of the state machine that this node can run. Default: those of this code. */
+  readonly versions?: MachineVersions;
   readonly logKeepBytes: number;
   /** Of the log's files; as `LogOptions` when absent. */
   readonly logSegmentBytes?: number;
@@ -65,7 +67,7 @@ export async function createLog(ports: StorageBootPorts, record: NodeRecord): Pr
  * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state
  */
 export async function openStorage(ports: StorageBootPorts, record: NodeRecord): Promise<Stored> {
-  const { disk, directory, hashBytes, yieldTurn } = ports;
+  const { disk, directory, hashBytes, yieldTurn, versions } = ports;
   const log = await Log.open(disk, logOptions(ports, record));
   try {
     const snapshotFiles = await SnapshotFiles.open(disk, directory.snapshotDirectory, record.clusterId);
@@ -76,6 +78,7 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
       cursorSecret: record.clusterId,
       yieldTurn,
       founding: base,
+      ...(versions === undefined ? {} : { versions }),
     };
     const { engine, machine } = await openState(ports, record, log, snapshotFiles, machineOptions);
     return { log, engine, snapshotFiles, machine, machineOptions };

@@ -87,6 +87,7 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
         installs.push({ meta, done: resolve, fail: reject });
       }),
     onLeader: (lead, isSelf) => events.push(`lead ${lead}${isSelf ? ' (self)' : ''}`),
+    activeVersion: () => 1,
     report: (level, text) => events.push(`${level}: ${text}`),
     onFatal: (error) => fatal.push(error),
   });

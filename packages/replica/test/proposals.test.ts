@@ -15,6 +15,9 @@ function ok(answer = {}): Reply {
   return { ok: true, operation: 'store', answer };
 }
 
+/** A command of the next version. */
+const laterCode = 63;
+
 describe('proposals', () => {
   let nowMs: number;
   let outcome: ProposeOutcome;
@@ -32,6 +35,8 @@ describe('proposals', () => {
     proposals = new Proposals({
       self,
       nowMs: () => nowMs,
+      activeVersion: () => 1,
+      versionOf: (operationCode) => (operationCode === laterCode ? 2 : 1),
       propose: (payload) => {
         if (outcome === 'forwarded') proposed.push(decodeBatch(payload));
         return outcome;
@@ -51,6 +56,15 @@ describe('proposals', () => {
     const { header, commands } = proposed[n] ?? assert.fail(`only ${proposed.length} were proposed`);
     proposals.onApplied(header, replies ?? commands.map(() => ok()));
   }
+
+  it('that need more than the version in force are refused before they are proposed', () => {
+    proposals.submit(identity(1), laterCode, bytes(10), 1_000, target, 1);
+    submit(2);
+    proposals.flush();
+    assert.equal(target.outcome(1), 'NOT_SUPPORTED');
+    assert.equal(proposed.length, 1);
+    assert.equal(proposed[0]?.commands.length, 1);
+  });
 
   it('of one turn become one entry, answered one by one when it is applied', () => {
     for (const number of [1, 2, 3]) submit(number);

@@ -10,6 +10,7 @@ import {
   type RequestIdentity,
 } from '@holdfast/protocol';
 import type { NodeId, Term } from '@holdfast/raft';
+import type { MachineVersions } from '@holdfast/sessions';
 import { type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
 import type { Clock } from '../src/clock.ts';
 import { Membership } from '../src/membership.ts';
@@ -34,6 +35,8 @@ export interface ClusterOptions {
   readonly diskOptions?: MemoryDiskOptions;
   /** Applying one entry takes this node longer than a slice: it goes on with the next in a later turn. */
   readonly appliesSlowly?: (nodeId: NodeId) => boolean;
+  /** Versions of the state machine that a node can run, when it starts. */
+  readonly versions?: (nodeId: NodeId) => MachineVersions;
   /** How far each node's wall clock is off. */
   readonly wallOffsetMs?: (nodeId: NodeId) => number;
 }
@@ -282,6 +285,7 @@ export class ReplicaCluster {
 
   #storagePorts(node: TestNode): StorageBootPorts {
     const path = `/node-${node.nodeId}`;
+    const versions = this.#options.versions?.(node.nodeId);
     const directory = {
       path,
       logDirectory: `${path}/log`,
@@ -294,6 +298,7 @@ export class ReplicaCluster {
       randomBytes: this.random.bytes,
       hashBytes: (bytes, seed) => crc32(bytes, seed),
       yieldTurn: () => Promise.resolve(),
+      ...(versions === undefined ? {} : { versions }),
       logKeepBytes: this.#options.logKeepBytes ?? 64 * 1_048_576,
     };
   }

@@ -2,4 +2,4 @@
 export { shardOf } from './hash.ts';
 export { SessionMachine } from './session-machine.ts';
 export type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
-export { builtInVersions, type MachineVersions, refuseAbove } from './versions.ts';
+export { builtInVersions, firstVersion, type MachineVersions, refuseAbove } from './versions.ts';
