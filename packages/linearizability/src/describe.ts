@@ -1,0 +1,119 @@
+/** Operations, states and obstacles in words. */
+import { isWrite, type Operation } from './history.ts';
+import type { KeyHistory, PreparedOperation } from './key-history.ts';
+import type { PartialOrder } from './search.ts';
+import type { SessionState } from './session-model.ts';
+
+/** One line: when, who, what, and how it ended. */
+export function describeOperation(operation: Operation): string {
+  const { client, node, callNs, returnNs, status } = operation;
+  const until = status === 'info' ? '?' : ms(returnNs);
+  const via = node === '' ? '' : ` via ${node}`;
+  return `${ms(callNs)} .. ${until} ms  client ${client}${via}  ${describeRequest(operation)}  → ${describeEnd(operation)}`;
+}
+
+function describeRequest(operation: Operation): string {
+  const ttlMs = 'ttlMs' in operation && operation.ttlMs !== null ? ` (ttl ${operation.ttlMs} ms)` : '';
+  switch (operation.op) {
+    case 'get':
+    case 'delete':
+      return operation.op;
+    case 'touch':
+      return `touch${ttlMs}`;
+    case 'store':
+    case 'create':
+      return `${operation.op} ${quote(operation.value)}${ttlMs}${operation.keepTtl === true ? ' keeping the ttl' : ''}`;
+    case 'cas': {
+      const expected = [
+        ...(operation.expect === undefined ? [] : [quote(operation.expect)]),
+        ...(operation.expectRev === undefined ? [] : [`revision ${operation.expectRev}`]),
+      ];
+      return `cas ${expected.join(' at ')} to ${quote(operation.value)}${ttlMs}${operation.keepTtl === true ? ' keeping the ttl' : ''}`;
+    }
+  }
+}
+
+function describeEnd({ op, status, output }: Operation): string {
+  if (status === 'info') return 'outcome unknown';
+  if (status === 'fail' || output === undefined) return 'failed, never done';
+  const rev = output.rev === undefined ? '' : `, revision ${output.rev}`;
+  if (output.ok && output.value !== undefined) return `${quote(output.value)}${rev}`;
+  if (op === 'delete' && output.deleted !== undefined) return `deleted ${output.deleted}`;
+  if (output.ok) return `ok${rev}`;
+  return op === 'get' || op === 'touch' ? 'not found' : `conflict${rev}`;
+}
+
+/** "the session holds …", or that there is none. */
+export function describeState(state: SessionState, key: KeyHistory): string {
+  const { rev, earliestGoneNs, latestAliveNs } = state;
+  if (state.writer === -1) return 'there is no session';
+  const expiry =
+    latestAliveNs === Infinity && earliestGoneNs === Infinity
+      ? 'does not expire'
+      : `expires between ${ms(earliestGoneNs)} and ${latestAliveNs === Infinity ? '?' : ms(latestAliveNs)} ms`;
+  return `the session holds ${valueHeld(state, key)}${rev === null ? '' : ` at revision ${rev}`} (${expiry})`;
+}
+
+/** Why `operation` cannot come next. */
+export function describeObstacle(
+  operation: PreparedOperation,
+  { order, state }: PartialOrder,
+  key: KeyHistory,
+): string {
+  const { source } = operation;
+  const isAbsent = state.writer === -1;
+  const latestCallNs = Math.max(operation.callNs, ...order.map(({ callNs }) => callNs));
+  const isOverdue = !isAbsent && latestCallNs > state.latestAliveNs;
+  const met = isOverdue ? `that session had to be gone by ${ms(state.latestAliveNs)} ms` : describeState(state, key);
+  const needsNone =
+    (operation.isRefused && (source.op === 'get' || source.op === 'touch')) ||
+    (source.op === 'create' && !operation.isRefused) ||
+    (source.op === 'delete' && operation.deleted === 0);
+  if (needsNone) return `needs that there is no session, but ${met}`;
+  if (source.op === 'cas' && operation.isRefused) return `was refused, but ${met}`;
+  const needed = source.op === 'get' ? source.output?.value : source.op === 'cas' ? source.expect : undefined;
+  if (needed !== undefined && (operation.sees !== state.writer || isOverdue)) {
+    return `needs the value ${quote(needed)}, but ${met}`;
+  }
+  const needsSession = operation.isRefused || (source.op === 'delete' && operation.deleted === 1);
+  if (isAbsent || isOverdue) {
+    if (needsSession || source.op === 'touch' || source.op === 'cas') return `needs a session, but ${met}`;
+  } else if (operation.rev !== null && state.rev !== null && (source.op === 'get' || source.op === 'touch')) {
+    if (operation.rev !== state.rev) return `met revision ${operation.rev}, but ${met}`;
+  }
+  return describeWait(operation, order, state, key);
+}
+
+/** It fits, but others need what it replaces. */
+function describeWait(
+  operation: PreparedOperation,
+  order: readonly PreparedOperation[],
+  state: SessionState,
+  key: KeyHistory,
+): string {
+  const left = key.operations.filter((other) => other.isRequired && other !== operation && !order.includes(other));
+  const { rev } = operation;
+  const lower = left.find(({ revisionAtMost }) => rev !== null && revisionAtMost !== null && revisionAtMost < rev);
+  if (lower !== undefined) {
+    return `made revision ${rev}, but revision ${lower.revisionAtMost} of this operation is lower and had to be before: ${describeOperation(lower.source)}`;
+  }
+  const reader = left.find(({ sees, isRefused }) => sees === state.writer && sees >= 0 && !isRefused);
+  if (reader !== undefined) {
+    return `replaces ${valueHeld(state, key)}, which is still to be met by: ${describeOperation(reader.source)}`;
+  }
+  return `does not fit: ${describeState(state, key)}`;
+}
+
+function valueHeld({ writer }: SessionState, key: KeyHistory): string {
+  const source = key.operations[writer]?.source;
+  return source !== undefined && isWrite(source) ? quote(source.value) : 'a value that nobody read';
+}
+
+export function quote(value: string): string {
+  return JSON.stringify(value);
+}
+
+/** Nanoseconds as milliseconds, to the microsecond. */
+function ms(timeNs: number): string {
+  return (timeNs / 1_000_000).toFixed(3);
+}
