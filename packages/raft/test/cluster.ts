@@ -22,7 +22,7 @@ export class Cluster extends Environment {
   /** Whether a message arrives when it is delivered; what does not is lost. */
   isDelivered: (message: Message) => boolean = () => true;
 
-  /** All nodes start in term 1 from a snapshot at index 1. Voters have the first ids, learners the next. */
+  /** All nodes start in term 1 (with lease reads in none) from a snapshot at index 1. Voters have the first ids, learners the next. */
   constructor({ voters = 3, learners = 0, prepare, ...options }: ClusterOptions = {}) {
     super();
     const ids = Array.from({ length: voters + learners }, (_, position) => position + 1);
@@ -39,7 +39,9 @@ export class Cluster extends Environment {
         ...options,
         start: { index: 1, term: 1, conf },
         prepare: (log) => {
-          log.setHardState({ term: 1, vote: NONE, commit: 1 });
+          // With lease reads, a node that was in a term before it started would not vote yet.
+          const term = options.readPolicy === 'lease' ? 0 : 1;
+          log.setHardState({ term, vote: NONE, commit: 1 });
           prepare?.(log, id);
         },
       });

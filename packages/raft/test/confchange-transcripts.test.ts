@@ -2,12 +2,23 @@ import assert from 'node:assert/strict';
 import { ConfChanger } from '../src/conf-changer.ts';
 import { Tracker } from '../src/tracker.ts';
 import { describeConfig, describeProgress, parseConfChanges } from './describe.ts';
-import type { Interpreter } from './testdata.ts';
 import { describeTranscripts } from './testdata.ts';
+import type { Interpreter } from './transcript-suite.ts';
 
 describeTranscripts({
   folder: 'confchange',
   newInterpreter,
+  required: [
+    'joint_autoleave.txt',
+    'joint_idempotency.txt',
+    'joint_learners_next.txt',
+    'joint_safety.txt',
+    'simple_idempotency.txt',
+    'simple_promote_demote.txt',
+    'simple_safety.txt',
+    'update.txt',
+    'zero.txt',
+  ],
 });
 
 /** Answers with the configuration and the members' progress after each change, or with why it is refused. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { meaningOf, parseTranscript } from './datadriven.ts';
+import { meaningOf, parseTranscript, rewriteTranscript } from './datadriven.ts';
 
 describe('transcript parser', () => {
   it('reads commands, arguments, input and answers', () => {
@@ -31,6 +31,7 @@ describe('transcript parser', () => {
         ],
         input: '',
         expected: 'ok',
+        answer: { from: 4, to: 5 },
       },
       {
         line: 7,
@@ -41,6 +42,7 @@ describe('transcript parser', () => {
         ],
         input: 'v2\n r3',
         expected: 'line one\n  line two',
+        answer: { from: 11, to: 13 },
       },
     ]);
   });
@@ -55,6 +57,13 @@ describe('transcript parser', () => {
     assert.throws(() => parseTranscript('stabilize\n'), /line 1: the directive has no ----/);
     assert.throws(() => parseTranscript('a b=(1\n----\n'), /not closed/);
     assert.throws(() => parseTranscript('a b)\n----\n'), /without an opening/);
+  });
+
+  it('writes other answers into a file and leaves everything else as it is', () => {
+    const text = '# why\na\n----\nold\nolder\n\nb\n----\n----\none\n\ntwo\n----\n----\n\nc\n----\n\n# end\n';
+    const rewritten = rewriteTranscript(text, parseTranscript(text), ['new', 'x\ny', 'ok']);
+    assert.equal(rewritten, '# why\na\n----\nnew\n\nb\n----\nx\ny\n\nc\n----\nok\n\n# end\n');
+    assert.equal(rewriteTranscript(rewritten, parseTranscript(rewritten), ['new', 'x\ny', 'ok']), rewritten);
   });
 
   it('compares answers without their log lines', () => {

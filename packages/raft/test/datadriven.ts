@@ -18,6 +18,8 @@ export interface Directive {
   /** The lines between the command and `----`, without outer blanks. */
   readonly input: string;
   readonly expected: string;
+  /** Where that answer is in the file: its lines, counted from 0, `to` excluded. */
+  readonly answer: { readonly from: number; readonly to: number };
 }
 
 const SEPARATOR = '----';
@@ -39,24 +41,41 @@ export function parseTranscript(text: string): Directive[] {
     if (at === lines.length) throw new Error(`line ${line}: the directive has no ${SEPARATOR}`);
     const input = lines.slice(inputStart, at).join('\n').trim();
     at++;
+    const answerStart = at;
     const answer = readAnswer(lines, at);
     at = answer.next;
     const [command, ...args] = parseCommandLine(commandLine, line);
-    directives.push({ line, command: command!.key, args, input, expected: answer.text });
+    directives.push({
+      line,
+      command: command!.key,
+      args,
+      input,
+      expected: answer.text,
+      answer: { from: answerStart, to: answer.end },
+    });
   }
   return directives;
 }
 
+/** The file with other answers, none of which has blank lines; comments and commands stay as they are. */
+export function rewriteTranscript(text: string, directives: readonly Directive[], answers: readonly string[]): string {
+  const lines = text.split('\n');
+  for (const [position, { answer }] of [...directives.entries()].reverse()) {
+    lines.splice(answer.from, answer.to - answer.from, ...(answers[position] ?? '').split('\n'));
+  }
+  return lines.join('\n');
+}
+
 /** An answer ends at the first blank line, or, when it starts with a second `----`, at two closing ones. */
-function readAnswer(lines: readonly string[], start: number): { text: string; next: number } {
+function readAnswer(lines: readonly string[], start: number): { text: string; end: number; next: number } {
   let at = start;
   if (lines[at] !== SEPARATOR) {
     while (at < lines.length && lines[at]!.trim() !== '') at++;
-    return { text: lines.slice(start, at).join('\n'), next: at + 1 };
+    return { text: lines.slice(start, at).join('\n'), end: at, next: at + 1 };
   }
   at++;
   while (at + 1 < lines.length && !(lines[at] === SEPARATOR && lines[at + 1] === SEPARATOR)) at++;
-  return { text: lines.slice(start + 1, at).join('\n'), next: at + 2 };
+  return { text: lines.slice(start + 1, at).join('\n'), end: at + 2, next: at + 2 };
 }
 
 function parseCommandLine(text: string, line: number): Argument[] {

@@ -9,6 +9,7 @@ import {
   type Entry,
   type HardState,
   type Message,
+  type MessageType,
   NONE,
   type NodeId,
   type Ready,
@@ -58,12 +59,21 @@ function describeSnapshot({ index, term, conf }: SnapshotMeta): string {
   return `Index:${index} Term:${term} ConfState:${describeConfState(conf)}`;
 }
 
+/** Messages whose context names a read: etcd's transcripts have none with one. */
+const READS: ReadonlySet<MessageType> = new Set([
+  'MsgHeartbeat',
+  'MsgHeartbeatResp',
+  'MsgReadIndex',
+  'MsgReadIndexResp',
+] as const);
+
 export function describeMessage(message: Message): string {
   const { type, term, logTerm, index, entries, commit, vote, snapshot, responses } = message;
   let text = `${target(message.from)}->${target(message.to)} ${type} Term:${term} Log:${logTerm}/${index}`;
   if (message.reject) text += ` Rejected (Hint: ${message.rejectHint})`;
   if (commit !== 0) text += ` Commit:${commit}`;
   if (vote !== NONE) text += ` Vote:${vote}`;
+  if (message.context !== 0 && READS.has(type)) text += ` Context:${message.context}`;
   if (entries.length === 1) text += ` Entries:[${entries.map(describeEntry).join('')}]`;
   if (entries.length > 1) text += ` Entries:[${entries.map((entry) => `\n  ${describeEntry(entry)}`).join('')}\n]`;
   if (snapshot !== undefined) text += `\n  Snapshot: ${describeSnapshot(snapshot)}`;
@@ -142,7 +152,7 @@ export function indent(text: string): string {
     .join('\n');
 }
 
-function describeHardState({ term, vote, commit }: HardState): string {
+export function describeHardState({ term, vote, commit }: HardState): string {
   return `Term:${term}${vote === NONE ? '' : ` Vote:${vote}`} Commit:${commit}`;
 }
 

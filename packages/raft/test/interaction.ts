@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createMessage } from '../src/message.ts';
-import type { ConfChange, ConfState, Message, MessageType, NodeId, SnapshotMeta } from '../src/types.ts';
+import type { ConfChange, ConfState, Message, NodeId, SnapshotMeta } from '../src/types.ts';
 import type { Directive } from './datadriven.ts';
 import {
   describeEntries,
@@ -13,11 +13,13 @@ import {
   parseConfChanges,
 } from './describe.ts';
 import { Environment, type NodeOptions, type TestNode } from './environment.ts';
+import { argument, type Command, first, idsOf, silently, word } from './interaction-arguments.ts';
+import { deliverAll, deliverMessages, PEER_NOT_FOUND, PROPOSAL_DROPPED } from './interaction-delivery.ts';
+import { FAULT_COMMANDS } from './interaction-faults.ts';
 import { NO_SNAPSHOT } from './memory-log.ts';
-import type { Interpreter } from './testdata.ts';
+import type { Interpreter } from './transcript-suite.ts';
 
 type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
-type Command = (environment: Environment, directive: Directive) => string;
 
 /** An interpreter with an environment of its own. */
 export function newInteraction(): Interpreter {
@@ -36,18 +38,17 @@ export function newInteraction(): Interpreter {
   };
 }
 
-const PROPOSAL_DROPPED = 'raft proposal dropped';
-const PEER_NOT_FOUND = 'raft: cannot step as peer not found';
 /** Shown even where everything else is silenced. */
 const PROBLEMS: ReadonlySet<string> = new Set([PROPOSAL_DROPPED, PEER_NOT_FOUND]);
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  ...FAULT_COMMANDS,
   _breakpoint: () => '',
   'add-nodes': addNodes,
   campaign: (environment, directive) => silently(() => first(environment, directive).raw.campaign()),
   compact: (environment, directive) => {
     const node = first(environment, directive);
-    node.log.compact(Number(directive.args[1]!.key));
+    node.log.compact(Number(word(directive, 1)));
     return describeLog(node);
   },
   'deliver-msgs': deliverMessages,
@@ -56,7 +57,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'process-apply-thread': forEachNode('processing apply thread', processApply),
   'process-ready': forEachNode('handling Ready', processReady),
   propose: (environment, directive) => {
-    const data = new TextEncoder().encode(directive.args[1]!.key);
+    const data = new TextEncoder().encode(word(directive, 1));
     return first(environment, directive).raw.propose(data).ok ? '' : PROPOSAL_DROPPED;
   },
   'propose-conf-change': proposeConfChange,
@@ -94,6 +95,9 @@ function addNodes(environment: Environment, directive: Directive): string {
     else if (key === 'learners') conf.learners = values.map(Number);
     else if (key === 'index') index = Number(value);
     else if (key === 'inflight') options.inflightMessagesMax = Number(value);
+    else if (key === 'inflight-bytes') options.inflightBytesMax = Number(value);
+    else if (key === 'max-size-per-msg') options.messageBytesMax = Number(value);
+    else if (key === 'max-uncommitted-size') options.uncommittedBytesMax = Number(value);
     else if (key === 'max-committed-size-per-ready') options.applyingBytesMax = Number(value);
     else if (key === 'async-storage-writes') isAsync = isSet;
     else if (key === 'prevote') options.preVote = isSet;
@@ -110,30 +114,6 @@ function addNodes(environment: Environment, directive: Directive): string {
   const count = Number(directive.args[0]!.key);
   for (let added = 0; added < count; added++) environment.addNode({ start, isAsync, ...options });
   return '';
-}
-
-function deliverMessages(environment: Environment, directive: Directive): string {
-  const type = argument(directive, 'type') as MessageType | undefined;
-  let answer = '';
-  for (const { key, values } of directive.args) {
-    if (values.length === 0) answer += deliver(environment, Number(key), type);
-    if (key !== 'drop') continue;
-    for (const value of values) {
-      const dropped = environment.take(Number(value), { type, forDrop: true });
-      answer += dropped.map((message) => `dropped: ${describeMessage(message)}\n`).join('');
-    }
-  }
-  return answer === '' ? 'no messages' : answer;
-}
-
-function deliver(environment: Environment, to: NodeId, type?: MessageType): string {
-  let answer = '';
-  for (const message of environment.take(to, { type })) {
-    answer += `${describeMessage(message)}\n`;
-    const problem = environment.node(to).raw.step(message);
-    if (problem !== undefined) answer += `${problem === 'peer-not-found' ? PEER_NOT_FOUND : PROPOSAL_DROPPED}\n`;
-  }
-  return answer;
 }
 
 function proposeConfChange(environment: Environment, directive: Directive): string {
@@ -176,12 +156,12 @@ function stabilize(environment: Environment, ids: readonly NodeId[]): string {
     const show = (id: NodeId, what: string, text: string) => {
       answer += `> ${id} ${what}\n${indent(text)}`;
     };
-    for (const { id, raw } of nodes) {
-      if (raw.hasReady()) show(id, 'handling Ready', processReady(environment, id));
+    for (const { id, raw, isDown } of nodes) {
+      if (!isDown && raw.hasReady()) show(id, 'handling Ready', processReady(environment, id));
     }
     for (const { id } of nodes) {
       const isAny = environment.messages.some(({ to }) => to === id);
-      if (isAny) show(id, 'receiving messages', deliver(environment, id));
+      if (isAny) show(id, 'receiving messages', deliverAll(environment, id));
     }
     for (const { id, appendWork } of nodes) {
       let text = '';
@@ -206,7 +186,8 @@ function sendSnapshot(environment: Environment, directive: Directive): string {
 }
 
 function describeStates(environment: Environment): string {
-  const line = ({ id, raw }: TestNode) => {
+  const line = ({ id, raw, isDown }: TestNode) => {
+    if (isDown) return `${id}: down\n`;
     const { state, term, lead, config } = raw.status();
     const isVoter = config.voters.has(id) || config.votersOutgoing.has(id);
     return `${id}: ${state} (${isVoter ? 'Voter' : 'Non-Voter'}) Term:${term} Lead:${lead}\n`;
@@ -233,22 +214,4 @@ function forEachNode(what: string, act: (environment: Environment, id: NodeId) =
     if (ids.length === 1) return act(environment, ids[0]!);
     return ids.map((id) => `> ${id} ${what}\n${indent(act(environment, id))}\n`).join('');
   };
-}
-
-function first(environment: Environment, directive: Directive) {
-  return environment.node(Number(directive.args[0]?.key));
-}
-
-/** The node ids among a command's arguments. */
-function idsOf(environment: Environment, { args }: Directive): NodeId[] {
-  return args.filter(({ values }) => values.length === 0).map(({ key }) => environment.node(Number(key)).id);
-}
-
-function argument({ args }: Directive, key: string): string | undefined {
-  return args.find((arg) => arg.key === key)?.values[0];
-}
-
-function silently(act: () => unknown): string {
-  act();
-  return '';
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { Cluster, type ClusterOptions, PRODUCT } from './cluster.ts';
-import type { MemoryLog } from './memory-log.ts';
 
 /** Voters with lease reads and an election timeout of ten ticks, none of whom was ever in a term; node 1 leads. */
 function led(options: ClusterOptions = {}): Cluster {
-  const prepare = (log: MemoryLog) => log.setHardState({ term: 0, vote: 0, commit: 1 });
-  const cluster = new Cluster({ ...PRODUCT, readPolicy: 'lease', electionTicks: 10, prepare, ...options });
+  const cluster = new Cluster({ ...PRODUCT, readPolicy: 'lease', electionTicks: 10, ...options });
   cluster.elect(1);
   return cluster;
 }

@@ -7,6 +7,7 @@ import { describeTranscripts } from './testdata.ts';
 describeTranscripts({
   folder: 'quorum',
   newInterpreter: () => interpret,
+  required: ['joint_commit.txt', 'joint_vote.txt', 'majority_commit.txt', 'majority_vote.txt'],
 });
 
 /** A majority configuration, or with `outgoing` a joint one. */

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import type { ConfChangeType, Entry, LogIndex, NodeId, Term } from '../src/types.ts';
 import { bytes, Cluster, PRODUCT } from './cluster.ts';
 import type { TestNode } from './environment.ts';
+import { seededRandom } from './seeded-random.ts';
 
 /** One move of a schedule that somebody hostile chose. */
 type Move =
@@ -180,15 +181,6 @@ class Schedule {
     // A node's own answers and those of its storage are not at the mercy of the network.
     for (const message of cluster.take(id, { own: true })) node.raw.step(message);
   }
-}
-
-/** A small generator of numbers from 0 to 1 that gives the same ones for the same seed. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 describe('safety under a hostile network, crashes and changes of membership (Raft thesis Figure 3.2)', () => {
