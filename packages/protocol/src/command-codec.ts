@@ -1,5 +1,6 @@
 /** Bodies of commands: what stands in a request frame and, the same bytes, in the log. */
-import type { Access, ClientCommand, Command, StoreCommand } from './commands.ts';
+import { decodeAccessBody, encodeAccessBody } from './access-body.ts';
+import type { AccessCommand, ClientCommand, Command, StoreCommand } from './commands.ts';
 import { RequestError } from './errors.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
@@ -12,12 +13,23 @@ import { decodeStoreBody, encodeStoreBody } from './store-body.ts';
  * @throws {RequestError} TOO_LARGE
  */
 export function encodeCommandBody(command: Command): Uint8Array {
-  const body = command.type === 'store' ? encodeStoreBody(command) : encodeArray(commandFields(command));
+  const body = encodeBody(command);
   checkSize(body);
   return body;
 }
 
-function commandFields(command: Exclude<Command, StoreCommand>): readonly Packed[] {
+function encodeBody(command: Command): Uint8Array {
+  switch (command.type) {
+    case 'store':
+      return encodeStoreBody(command);
+    case 'access':
+      return encodeAccessBody(command);
+    default:
+      return encodeArray(commandFields(command));
+  }
+}
+
+function commandFields(command: Exclude<Command, StoreCommand | AccessCommand>): readonly Packed[] {
   switch (command.type) {
     case 'touch':
       return [command.id, command.ttlMs];
@@ -25,13 +37,6 @@ function commandFields(command: Exclude<Command, StoreCommand>): readonly Packed
       return command.ids;
     case 'expire':
       return [command.endsCleanup === true, ...command.ids];
-    case 'access': {
-      const flat: Packed[] = [];
-      for (const access of command.accesses) {
-        flat.push(access.id, access.createdRevision, access.count, access.lastAccessedAt);
-      }
-      return flat;
-    }
     case 'allocate-member':
       return [command.peerId, command.nonce, command.name, command.address];
     case 'update-member':
@@ -72,19 +77,8 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
       while (fields.left > 0) ids.push(fields.text('id'));
       return endsCleanup ? { type, ids, endsCleanup } : { type, ids };
     }
-    case 'access': {
-      const fields = new Fields(decodeArray(body, 'the access command'), 'the access command');
-      const accesses: Access[] = [];
-      while (fields.left > 0) {
-        accesses.push({
-          id: fields.text('id'),
-          createdRevision: fields.integer('createdRevision'),
-          count: fields.integer('count'),
-          lastAccessedAt: fields.integer('lastAccessedAt'),
-        });
-      }
-      return { type, accesses };
-    }
+    case 'access':
+      return decodeAccessBody(body);
     case 'allocate-member': {
       const fields = new Fields(decodeArray(body, 'the member request'), 'the member request');
       const command: Command = {

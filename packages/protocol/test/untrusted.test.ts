@@ -66,7 +66,11 @@ const welcome = encodeWelcome({
 /** Every decoder with bytes it accepts. */
 const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint8Array])[] = [
   ['command', (bytes) => decodeCommandBody(operationCodes.store, bytes), store],
-  ['access', (bytes) => decodeCommandBody(operationCodes.access, bytes), encodeArray(['a', 1, 2, 3])],
+  [
+    'access',
+    (bytes) => decodeCommandBody(operationCodes.access, bytes),
+    encodeCommandBody({ type: 'access', accesses: [{ id: 'a', createdRevision: 1, count: 2, lastAccessedAt: 3 }] }),
+  ],
   ['delete', (bytes) => decodeCommandBody(operationCodes.delete, bytes), encodeArray(['a', 'b'])],
   ['query', (bytes) => decodeQuery(operationCodes.list, bytes), list],
   ['answer', (bytes) => decodeAnswer('store', bytes), metadata],

@@ -7,11 +7,17 @@ const FLUSH_INTERVAL_MS = 1_000;
 const SESSIONS_MAX = 131_072;
 const COMMAND_TIMEOUT_MS = 10_000;
 
-interface Count {
-  readonly createdRevision: number;
-  count: number;
-  lastAccessedAt: number;
+/** Reads of one session that are not in its record yet. */
+export interface UncountedReads {
+  readonly count: number;
+  readonly lastAccessedAt: number;
 }
+
+/** An access that grows until it is replicated. */
+type Count = { -readonly [K in keyof Access]: Access[K] } & {
+  /** The record has it. */
+  isApplied: boolean;
+};
 
 export interface AccessCounterPorts {
   readonly clock: Clock;
@@ -37,40 +43,51 @@ export class AccessCounter {
   #identity: { readonly clientId: Uint8Array; readonly bornMs: number } | undefined;
   #sequence = 0;
   #stopped = false;
+  #endPause: () => void = () => {};
 
   constructor(ports: AccessCounterPorts) {
     this.#ports = ports;
   }
 
-  count(id: string, createdRevision: number, nowMs: number): void {
-    const known = this.#counts.get(id);
-    if (known !== undefined && known.createdRevision === createdRevision) {
-      known.count += 1;
-      known.lastAccessedAt = Math.max(known.lastAccessedAt, nowMs);
-    } else if (known !== undefined || this.#counts.size < SESSIONS_MAX) {
-      this.#counts.set(id, { createdRevision, count: 1, lastAccessedAt: nowMs });
+  /** Counts one more read; returns what {@link pending} would tell now. */
+  count(id: string, createdRevision: number, nowMs: number): UncountedReads {
+    let counted = this.#counts.get(id);
+    if (counted !== undefined && counted.createdRevision === createdRevision) {
+      counted.count += 1;
+      counted.lastAccessedAt = Math.max(counted.lastAccessedAt, nowMs);
+    } else if (counted !== undefined || this.#counts.size < SESSIONS_MAX) {
+      counted = { id, createdRevision, count: 1, lastAccessedAt: nowMs, isApplied: false };
+      this.#counts.set(id, counted);
     }
     if (this.#timer === undefined || this.#counts.size === SESSIONS_MAX) this.#schedule();
+    return this.#together(id, createdRevision, counted);
   }
 
   /** Reads of this session that were served here and are not in its record yet. */
-  pending(id: string, createdRevision: number): { count: number; lastAccessedAt: number } {
-    let count = 0;
-    let lastAccessedAt = 0;
-    for (const known of [this.#counts.get(id), this.#flushing.get(id)]) {
-      if (known?.createdRevision !== createdRevision) continue;
-      count += known.count;
-      lastAccessedAt = Math.max(lastAccessedAt, known.lastAccessedAt);
-    }
-    return { count, lastAccessedAt };
+  pending(id: string, createdRevision: number): UncountedReads {
+    return this.#together(id, createdRevision, this.#counts.get(id));
   }
 
   /** Replicates what is counted so far; for an orderly stop. */
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#stopped = true;
+    this.#endPause();
     await this.#flush;
     await this.#flushNow();
+  }
+
+  #together(id: string, createdRevision: number, counted: Count | undefined): UncountedReads {
+    const isSame = counted?.createdRevision === createdRevision;
+    const flushing = this.#flushing.size === 0 ? undefined : this.#flushing.get(id);
+    if (flushing === undefined || flushing.isApplied || flushing.createdRevision !== createdRevision) {
+      return isSame ? counted : none;
+    }
+    if (!isSame) return flushing;
+    return {
+      count: counted.count + flushing.count,
+      lastAccessedAt: Math.max(counted.lastAccessedAt, flushing.lastAccessedAt),
+    };
   }
 
   #schedule(): void {
@@ -97,15 +114,33 @@ export class AccessCounter {
     this.#flushing = this.#counts;
     this.#counts = new Map();
     this.#flushedAtMs = clock.monotonicMs();
+    // Evenly over the interval: applied one after the other, many of them would hold up every node at once.
+    const commands = Math.ceil(this.#flushing.size / limits.idsPerCommandMax);
+    const pauseMs = Math.floor(FLUSH_INTERVAL_MS / commands);
     try {
-      for (const accesses of inCommands(this.#flushing)) await this.#replicate(accesses);
+      for (const accesses of inCommands(this.#flushing)) {
+        await this.#replicate(accesses);
+        if (commands > 1) await this.#pause(pauseMs);
+      }
     } catch (error) {
       onError(error);
     }
     this.#flushing = new Map();
   }
 
-  async #replicate(accesses: readonly Access[]): Promise<void> {
+  /** Cut short by `stop`. */
+  #pause(delayMs: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#ports.clock.after(delayMs, resolve);
+      this.#endPause = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #replicate(accesses: readonly Count[]): Promise<void> {
     const run = () =>
       this.#ports.commands.run(
         { type: 'access', accesses },
@@ -114,7 +149,7 @@ export class AccessCounter {
           identity: this.#nextIdentity(),
           // The records show them from now on.
           onApplied: () => {
-            for (const { id } of accesses) this.#flushing.delete(id);
+            for (const access of accesses) access.isApplied = true;
           },
         },
       );
@@ -138,10 +173,10 @@ export class AccessCounter {
   }
 }
 
-function* inCommands(counts: ReadonlyMap<string, Count>): Generator<Access[]> {
-  let accesses: Access[] = [];
-  for (const [id, { createdRevision, count, lastAccessedAt }] of counts) {
-    accesses.push({ id, createdRevision, count, lastAccessedAt });
+function* inCommands(counts: ReadonlyMap<string, Count>): Generator<Count[]> {
+  let accesses: Count[] = [];
+  for (const count of counts.values()) {
+    accesses.push(count);
     if (accesses.length === limits.idsPerCommandMax) {
       yield accesses;
       accesses = [];
@@ -149,3 +184,5 @@ function* inCommands(counts: ReadonlyMap<string, Count>): Generator<Access[]> {
   }
   if (accesses.length > 0) yield accesses;
 }
+
+const none: UncountedReads = { count: 0, lastAccessedAt: 0 };

@@ -8,7 +8,7 @@ import {
   type SessionMetadata,
 } from '@holdfast/protocol';
 import type { SessionMachine, SessionRecord } from '@holdfast/sessions';
-import type { AccessCounter } from './access-counter.ts';
+import type { AccessCounter, UncountedReads } from './access-counter.ts';
 import type { WaitingRead } from './read-rounds.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { SystemCommands } from './system-commands.ts';
@@ -120,30 +120,14 @@ export class Queries {
       notFound(read, query.id);
       return;
     }
-    if (query.type === 'get') accesses.count(query.id, record.createdRevision, nowMs);
-    const metadata = this.#metadata(query.id, record);
+    const { id } = query;
     if (query.type === 'meta') {
-      read.target.reply(read.number, 'meta', metadata);
+      read.target.reply(read.number, 'meta', metadataOf(record, accesses.pending(id, record.createdRevision)));
       return;
     }
-    const session: Session = { id: query.id, data: record.data, metadata };
+    const metadata = metadataOf(record, accesses.count(id, record.createdRevision, nowMs));
+    const session: Session = { id, data: record.data, metadata };
     read.target.reply(read.number, 'get', session);
-  }
-
-  /** As stored, plus the reads this node has served and not yet replicated. */
-  #metadata(id: string, record: SessionRecord): SessionMetadata {
-    const uncounted = this.#ports.accesses.pending(id, record.createdRevision);
-    return {
-      createdAt: record.createdAt,
-      lastAccessedAt: Math.max(record.lastAccessedAt, uncounted.lastAccessedAt),
-      expiresAt: record.expiresAt,
-      ttlMs: record.ttlMs,
-      sizeBytes: record.data.length,
-      accessCount: record.accessCount + uncounted.count,
-      revision: record.revision,
-      user: record.user,
-      tags: record.tags,
-    };
   }
 
   async #answer(query: Exclude<Query, SessionQuery>, nowMs: number): Promise<Answers[Operation]> {
@@ -187,6 +171,21 @@ export class Queries {
 }
 
 type SessionQuery = Extract<Query, { type: 'get' | 'meta' }>;
+
+/** As stored, plus the reads this node has served and not yet replicated. */
+function metadataOf(record: SessionRecord, uncounted: UncountedReads): SessionMetadata {
+  return {
+    createdAt: record.createdAt,
+    lastAccessedAt: Math.max(record.lastAccessedAt, uncounted.lastAccessedAt),
+    expiresAt: record.expiresAt,
+    ttlMs: record.ttlMs,
+    sizeBytes: record.data.length,
+    accessCount: record.accessCount + uncounted.count,
+    revision: record.revision,
+    user: record.user,
+    tags: record.tags,
+  };
+}
 
 function notFound(read: WaitingRead, id: string): void {
   read.target.fail(read.number, { code: 'NOT_FOUND', id });

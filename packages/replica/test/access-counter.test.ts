@@ -46,7 +46,18 @@ describe('the access counter', () => {
     });
   });
 
-  const accesses = (n: number) => runs[n]?.command.accesses;
+  const accesses = (n: number) =>
+    runs[n]?.command.accesses.map(({ id, createdRevision, count, lastAccessedAt }) => ({
+      id,
+      createdRevision,
+      count,
+      lastAccessedAt,
+    }));
+
+  const pending = (id: string, createdRevision: number) => {
+    const { count, lastAccessedAt } = counter.pending(id, createdRevision);
+    return { count, lastAccessedAt };
+  };
 
   it('replicates a read after a quiet second at once', async () => {
     counter.count('s', 5, 1_000);
@@ -76,23 +87,23 @@ describe('the access counter', () => {
     counter.count('s', 5, 10);
     await clock.pass(0);
     counter.count('s', 5, 20);
-    assert.deepEqual(counter.pending('s', 5), { count: 2, lastAccessedAt: 20 });
+    assert.deepEqual(pending('s', 5), { count: 2, lastAccessedAt: 20 });
     runs[0]?.apply();
     // Within the same turn: a read that waited for this entry is served now.
-    assert.deepEqual(counter.pending('s', 5), { count: 1, lastAccessedAt: 20 });
+    assert.deepEqual(pending('s', 5), { count: 1, lastAccessedAt: 20 });
     await settled();
-    assert.deepEqual(counter.pending('s', 5), { count: 1, lastAccessedAt: 20 });
+    assert.deepEqual(pending('s', 5), { count: 1, lastAccessedAt: 20 });
   });
 
   it('counts nothing of an earlier session on a later one of the same id', () => {
     counter.count('s', 5, 10);
     assert.equal(counter.pending('s', 6).count, 0);
     counter.count('s', 6, 20);
-    assert.deepEqual(counter.pending('s', 6), { count: 1, lastAccessedAt: 20 });
+    assert.deepEqual(pending('s', 6), { count: 1, lastAccessedAt: 20 });
     assert.equal(counter.pending('s', 5).count, 0);
   });
 
-  it('sends 1,000 sessions a command, each under its own sequence, one after the other', async () => {
+  it('sends 1,000 sessions a command, each under its own sequence, spread over the second', async () => {
     for (let i = 0; i < 2_500; i += 1) counter.count(`s${i}`, 1, 1);
     await clock.pass(0);
     for (let n = 0; n < 3; n += 1) {
@@ -100,7 +111,9 @@ describe('the access counter', () => {
       assert.equal(accesses(n)?.length, n < 2 ? 1_000 : 500);
       assert.deepEqual([runs[n]?.identity.sequence, runs[n]?.identity.lowestUnanswered], [n + 1, n + 1]);
       runs[n]?.apply();
-      await settled();
+      await clock.pass(332);
+      assert.equal(runs.length, n + 1);
+      await clock.pass(1);
     }
     assert.equal(counter.pending('s0', 1).count, 0);
     assert.equal(identities, 1);
@@ -154,6 +167,20 @@ describe('the access counter', () => {
     counter.count('u', 7, 3);
     await clock.pass(5_000);
     assert.equal(runs.length, 2);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('does not wait between commands once it is stopped', async () => {
+    for (let i = 0; i < 2_500; i += 1) counter.count(`s${i}`, 1, 1);
+    await clock.pass(0);
+    runs[0]?.apply();
+    await settled();
+    const stopped = counter.stop();
+    for (let n = 1; n < 3; n += 1) {
+      await settled();
+      runs[n]?.apply();
+    }
+    await stopped;
     assert.equal(clock.pending, 0);
   });
 });

@@ -69,7 +69,10 @@ describe('queries', () => {
       },
     };
     const accesses = {
-      count: (id: string, createdRevision: number, nowMs: number) => counted.push(`${id} ${createdRevision} ${nowMs}`),
+      count: (id: string, createdRevision: number, nowMs: number) => {
+        counted.push(`${id} ${createdRevision} ${nowMs}`);
+        return accesses.pending();
+      },
       pending: () => ({ count: counted.length, lastAccessedAt: 50 }),
     };
     queries = new Queries({

@@ -127,12 +127,14 @@ export function runExpire(context: Context, command: ExpireCommand): Reply {
 export function runAccess(context: Context, command: AccessCommand): Reply {
   const { state, records, timeMs } = context;
   let counted = 0;
-  for (const access of command.accesses) {
-    const record = records.get(access.id, hashId(access.id));
-    if (record === undefined || record.createdRevision !== access.createdRevision || !isLive(record, timeMs)) continue;
-    const lastAccessedAt = Math.max(record.lastAccessedAt, access.lastAccessedAt);
-    const accessCount = Math.min(record.accessCount + access.count, Number.MAX_SAFE_INTEGER);
-    put(context, record, changed(record, lastAccessedAt, record.expiresAt, record.ttlMs, accessCount, record.revision));
+  for (const { id, createdRevision, count, lastAccessedAt } of command.accesses) {
+    const record = records.getOwned(id, hashId(id));
+    if (record === undefined || record.createdRevision !== createdRevision || !isLive(record, timeMs)) continue;
+    const last = Math.max(record.lastAccessedAt, lastAccessedAt);
+    const total = Math.min(record.accessCount + count, Number.MAX_SAFE_INTEGER);
+    state.counters.accessed(record, last, total);
+    record.lastAccessedAt = last;
+    record.accessCount = total;
     counted += 1;
   }
   if (counted > 0) state.revision += 1;

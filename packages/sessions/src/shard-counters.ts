@@ -32,6 +32,12 @@ export class ShardCounters {
     this.#count(record, -1);
   }
 
+  /** The same session with other reads. */
+  accessed(record: Countable, lastAccessedAt: number, accessCount: number): void {
+    this.#countAccess(record, record.lastAccessedAt, record.accessCount, -1);
+    this.#countAccess(record, lastAccessedAt, accessCount, 1);
+  }
+
   #count(record: Countable, sign: 1 | -1): void {
     const { shard } = record;
     const sizeBytes = record.data === undefined ? record.sizeBytes : record.data.length;
@@ -44,14 +50,20 @@ export class ShardCounters {
     even = mix(even, sizeBytes);
     odd = mix(odd, record.labelsHash);
     even = mix(even, fold(record.createdAt));
-    odd = mix(odd, fold(record.lastAccessedAt));
-    even = mix(even, fold(record.expiresAt ?? -1));
     odd = mix(odd, fold(record.ttlMs ?? -1));
-    even = mix(even, fold(record.accessCount));
+    even = mix(even, fold(record.expiresAt ?? -1));
     odd = mix(odd, fold(record.createdRevision));
     even = mix(even, fold(record.revision));
     this.#lane1[shard] = (this.#lane1[shard] ?? 0) + sign * finish(even + Math.imul(odd, 0x85ebca77));
     this.#lane2[shard] = (this.#lane2[shard] ?? 0) + sign * finish(odd ^ Math.imul(even, 0xc2b2ae3d));
+    this.#countAccess(record, record.lastAccessedAt, record.accessCount, sign);
+  }
+
+  /** Counted reads have a summand of their own: they change far more often than anything else. */
+  #countAccess({ shard, idHash }: Countable, lastAccessedAt: number, accessCount: number, sign: 1 | -1): void {
+    const hash = mix(mix(mix(0x517cc1b7, idHash), fold(lastAccessedAt)), fold(accessCount));
+    this.#lane1[shard] = (this.#lane1[shard] ?? 0) + sign * finish(hash);
+    this.#lane2[shard] = (this.#lane2[shard] ?? 0) + sign * finish(Math.imul(hash, 0x27d4eb2f) ^ idHash);
   }
 
   totalSessions(): number {
