@@ -2,7 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { createMessage } from '../src/message.ts';
-import { type ConfState, type Message, type MessageType, NONE, type NodeId } from '../src/types.ts';
+import {
+  type ConfChange,
+  type ConfChangeType,
+  type ConfState,
+  type Message,
+  type MessageType,
+  NONE,
+  type NodeId,
+} from '../src/types.ts';
 import { Environment, type NodeStart, type TestNode } from './environment.ts';
 import type { MemoryLog } from './memory-log.ts';
 
@@ -22,7 +30,10 @@ export class Cluster extends Environment {
   /** Whether a message arrives when it is delivered; what does not is lost. */
   isDelivered: (message: Message) => boolean = () => true;
 
-  /** All nodes start in term 1 (with lease reads in none) from a snapshot at index 1. Voters have the first ids, learners the next. */
+  /**
+   * All nodes start in term 1 (with lease reads in none) from a snapshot at index 1. Voters have the first ids, learners
+   * the next.
+   */
   constructor({ voters = 3, learners = 0, prepare, ...options }: ClusterOptions = {}) {
     super();
     const ids = Array.from({ length: voters + learners }, (_, position) => position + 1);
@@ -105,6 +116,17 @@ export class Cluster extends Environment {
   inject(type: MessageType, to: NodeId, fields: Partial<Message>): void {
     this.node(to).raw.step(createMessage(type, to, fields));
   }
+}
+
+/** Set up as in the product, with node 1 as leader. Three voters unless told otherwise. */
+export function led(options: ClusterOptions = {}): Cluster {
+  const cluster = new Cluster({ ...PRODUCT, ...options });
+  cluster.elect(1);
+  return cluster;
+}
+
+export function singleChange(type: ConfChangeType, nodeId: NodeId): ConfChange {
+  return { transition: 'auto', changes: [{ type, nodeId }], context: new Uint8Array(0) };
 }
 
 export function bytes(text: string): Uint8Array {

@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Message } from '../src/types.ts';
-import { bytes, Cluster, PRODUCT } from './cluster.ts';
-
-/** Three voters, node 1 leads, and no heartbeat is on its way. */
-function led(options: ConstructorParameters<typeof Cluster>[0] = {}): Cluster {
-  const cluster = new Cluster({ ...PRODUCT, ...options });
-  cluster.elect(1);
-  return cluster;
-}
+import type { Message } from '../../src/types.ts';
+import { bytes, Cluster, led, PRODUCT } from '../cluster.ts';
 
 /** Lets node 1 hand out its messages, and takes the heartbeats to one peer. */
 function heartbeatsTo(cluster: Cluster, id: number): Message[] {
@@ -22,7 +15,7 @@ function answersOf(cluster: Cluster, id: number, heartbeats: readonly Message[])
   return cluster.take(1, { type: 'MsgHeartbeatResp' });
 }
 
-describe('read index (Raft thesis §6.4)', () => {
+describe('thesis §6.4 read index', () => {
   it('answers the leader after a majority confirmed that it leads', () => {
     const cluster = led();
     const { raw, reads } = cluster.node(1);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Cluster, type ClusterOptions, PRODUCT } from './cluster.ts';
+import { Cluster, type ClusterOptions, PRODUCT } from '../cluster.ts';
 
 /** Voters with lease reads and an election timeout of ten ticks, none of whom was ever in a term; node 1 leads. */
 function led(options: ClusterOptions = {}): Cluster {
@@ -35,7 +35,7 @@ function answersAlone(cluster: Cluster): boolean {
   return reads.length > before;
 }
 
-describe('lease reads (Raft thesis §6.4.1)', () => {
+describe('thesis §6.4.1 lease reads', () => {
   it('are off unless they are asked for', () => {
     assert.equal(answersAlone(leased({ readPolicy: 'readIndex' })), false);
     assert.equal(answersAlone(leased()), true);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytes, Cluster, entriesOfTerms, termsOf } from './cluster.ts';
+import { bytes, Cluster, entriesOfTerms, termsOf } from '../cluster.ts';
 
 /**
  * Raft paper, Figure 8 (c): node 1 has an entry of term 2 that is also on node 2; node 5 has one of term 3 at the same
@@ -26,7 +26,7 @@ function figure8(): Cluster {
   return cluster;
 }
 
-describe('commit (Raft thesis §3.6.2)', () => {
+describe('§5.4.2 commitment', () => {
   it('does not come from counting copies of an entry of an earlier term (Figure 8)', () => {
     const cluster = figure8();
     assert.equal(cluster.node(1).raw.commitIndex, 1);
