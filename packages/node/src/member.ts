@@ -1,6 +1,6 @@
 import { type Failure, RequestError } from '@holdfast/protocol';
 import { NONE, type NodeId } from '@holdfast/raft';
-import { Membership, Replica, type ReplicaParts } from '@holdfast/replica';
+import { Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Host } from '@holdfast/transport';
 import { Admission } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
@@ -36,6 +36,7 @@ interface MemberIdentity {
 type FromMember =
   | 'nodeId'
   | 'send'
+  | 'isReachable'
   | 'sendState'
   | 'onLeader'
   | 'onMembers'
@@ -63,7 +64,6 @@ export class Member {
   readonly #peerQueries: PeerQueries;
   readonly #transfer: SnapshotTransfer;
   readonly #descriptors: NodeDescriptors;
-  readonly #membership: Membership;
   readonly #joins: JoinServer;
   readonly #clients: ClientHandler;
   #isServing = false;
@@ -81,6 +81,7 @@ export class Member {
       ...parts,
       nodeId,
       send: (messages) => this.#links.send(messages),
+      isReachable: (id) => this.#links.isUp(id),
       sendState: (state) => this.#transfer.sendSnapshot(state),
       onLeader: () => this.#descriptors.changed(),
       onMembers: () => this.#membersChanged(),
@@ -110,20 +111,12 @@ export class Member {
       log: report,
       onSnapshot: (_from, meta, message, chunks) => this.#replica.onState(meta, message, chunks),
     });
-    this.#membership = new Membership({
-      raft,
-      clock,
-      conf: () => machine().conf,
-      nameOf: (id) => machine().member(id)?.name,
-      isReachable: (id) => id === nodeId || this.#links.isUp(id),
-      propose: (change) => this.#replica.proposeConfChange(change),
-    });
     const admission = new Admission({
       clusterId,
       raft,
       machine,
       commands,
-      membership: this.#membership,
+      membership: this.#replica.membership,
       queries: this.#peerQueries,
       directory,
     });
@@ -202,7 +195,6 @@ export class Member {
     this.#descriptors.start();
     this.#clients.start();
     this.#replica.start();
-    this.#membership.start();
     await this.#untilServing(signal);
     this.#joins.start();
     this.#isServing = true;
@@ -213,7 +205,6 @@ export class Member {
   async stop({ abandon }: { abandon: boolean }): Promise<void> {
     this.#isStopping = true;
     this.#joins.close();
-    this.#membership.stop();
     if (!abandon && this.#isServing) await this.#handOver();
     this.#clients.close();
     this.#descriptors.close();

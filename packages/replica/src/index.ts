@@ -1,7 +1,7 @@
 /** One copy of the replicated state: the loop around Raft, writes, reads and storage, without a network of its own. */
 export { AppliedWaiters } from './applied-waiters.ts';
 export type { Clock, Timer } from './clock.ts';
-export { Membership } from './membership.ts';
+export type { Membership } from './membership.ts';
 export type { NodeLog } from './node-log.ts';
 export {
   decodeMessages,

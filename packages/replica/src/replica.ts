@@ -1,5 +1,5 @@
 import type { Answers, Failure } from '@holdfast/protocol';
-import { type ConfChange, type Message, NONE, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
+import { type Message, NONE, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
 import type { Applied, SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
 import { AccessCounter } from './access-counter.ts';
@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { Driver, TICK_MS } from './driver.ts';
 import { FastElection } from './fast-election.ts';
+import { Membership } from './membership.ts';
 import type { NodeLog } from './node-log.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
@@ -47,6 +48,8 @@ export interface ReplicaParts {
   readonly soon: (run: () => void) => void;
   readonly report: NodeLog;
   readonly send: (messages: readonly Message[]) => void;
+  /** Whether messages to that peer can be sent now. */
+  readonly isReachable: (nodeId: NodeId) => boolean;
   readonly sendState: (state: OutgoingState) => Promise<void>;
   readonly onLeader: (lead: NodeId) => void;
   /** The configuration or the member table changed. */
@@ -66,6 +69,7 @@ export class Replica {
   readonly clusterClock: ClusterClock;
   readonly commands: SystemCommands;
   readonly waiters: AppliedWaiters;
+  readonly membership: Membership;
   readonly requests: RequestSink;
   #fail: (error: Error) => void = () => {};
   /** Resolves with what went wrong when this replica can no longer go on; never otherwise. */
@@ -185,6 +189,15 @@ export class Replica {
       diskStallMaxMs: parts.diskStallMaxMs,
       onFatal,
     });
+    this.membership = new Membership({
+      raft: this.raft,
+      clock,
+      conf: () => this.#machine.conf,
+      member: (id) => this.#machine.member(id),
+      isRemoved: (id) => this.#machine.removedMemberIds.includes(id),
+      isReachable: parts.isReachable,
+      propose: (change) => this.#driver.proposeConfChange(change),
+    });
     this.#election = new FastElection({
       clock,
       random,
@@ -240,14 +253,22 @@ export class Replica {
     return this.#machine;
   }
 
+  /** The cluster goes on without this node, for good. */
+  get isRemoved(): boolean {
+    return this.#machine.removedMemberIds.includes(this.#parts.nodeId);
+  }
+
   start(): void {
     this.#driver.start();
     this.#keeper.start();
     this.#sweeper.start();
+    this.membership.start();
     this.#versions.start();
   }
 
   onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+    // Whoever was removed knows less than it promised, or has not heard of it: nothing it says counts.
+    if (this.#machine.removedMemberIds.includes(from)) return;
     this.#driver.onMessages(from, messages, times);
   }
 
@@ -265,10 +286,6 @@ export class Replica {
     this.#election.onLinkDown(nodeId);
   }
 
-  proposeConfChange(change: ConfChange): boolean {
-    return this.#driver.proposeConfChange(change);
-  }
-
   /** Replicates the reads counted so far and hands leadership to `target`; for an orderly stop. */
   async drain(target: NodeId | undefined): Promise<void> {
     if (this.raft.lead !== NONE) await this.#accesses.stop();
@@ -280,6 +297,7 @@ export class Replica {
     this.#driver.stop();
     this.#applier.stop();
     this.#sweeper.stop();
+    this.membership.stop();
     this.#versions.stop();
     this.#election.stop();
     this.#snapshots.stop();

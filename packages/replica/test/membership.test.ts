@@ -12,6 +12,8 @@ describe('membership', () => {
   let isLeader: boolean;
   let progress: Map<NodeId, Peer>;
   let names: Record<NodeId, string>;
+  let peerIds: Record<NodeId, string>;
+  let removed: Set<NodeId>;
   let reachable: Set<NodeId>;
   let proposed: { atMs: number; change: ConfChange }[];
   let membership: Membership;
@@ -22,9 +24,12 @@ describe('membership', () => {
     isLeader = true;
     progress = new Map();
     names = { 1: 'a', 2: 'b', 3: 'c' };
-    reachable = new Set([1, 2, 3]);
+    peerIds = { 1: 'peer-a', 2: 'peer-b', 3: 'peer-c' };
+    removed = new Set();
+    reachable = new Set([2, 3]);
     proposed = [];
     const raft = {
+      id: 1,
       get isLeader() {
         return isLeader;
       },
@@ -34,7 +39,8 @@ describe('membership', () => {
       raft: raft as unknown as RawNode,
       clock,
       conf: () => conf,
-      nameOf: (nodeId) => names[nodeId],
+      member: (nodeId) => ({ name: names[nodeId] ?? '', peerId: peerIds[nodeId] ?? `peer-${nodeId}` }),
+      isRemoved: (nodeId) => removed.has(nodeId),
       isReachable: (nodeId) => reachable.has(nodeId),
       propose: (change) => {
         proposed.push({ atMs: clock.monotonicMs(), change });
@@ -47,6 +53,7 @@ describe('membership', () => {
 
   const changes = () =>
     proposed.map(({ change }) => change.changes.map(({ type, nodeId }) => `${type} ${nodeId}`).join());
+  const transitions = () => proposed.map(({ change }) => change.transition);
   const caughtUp: Peer = { match: 950, recentActive: true, state: 'StateReplicate' };
 
   describe('of a new node', () => {
@@ -80,9 +87,15 @@ describe('membership', () => {
       assert.deepEqual(proposed, []);
     });
 
+    it('is refused for an id that was removed', async () => {
+      removed.add(2);
+      await assert.rejects(membership.addLearner(2, 5_000), isCode('VALIDATION'));
+      assert.deepEqual(proposed, []);
+    });
+
     it('is refused in time when it is not agreed on', async () => {
       const added = membership.addLearner(2, 1_000);
-      const refused = assert.rejects(added, (error) => error instanceof RequestError && error.code === 'NO_QUORUM');
+      const refused = assert.rejects(added, isCode('NO_QUORUM'));
       await clock.pass(1_020);
       await refused;
     });
@@ -145,6 +158,13 @@ describe('membership', () => {
       assert.deepEqual(changes(), ['ConfChangeAddNode 2', 'ConfChangeAddNode 3']);
     });
 
+    it('waits while a joint configuration is open', async () => {
+      progress.set(2, caughtUp);
+      conf.votersOutgoing = [1];
+      await clock.pass(1_000);
+      assert.deepEqual(proposed, []);
+    });
+
     it('is looked at no more once stopped', async () => {
       progress.set(2, caughtUp);
       membership.stop();
@@ -153,4 +173,149 @@ describe('membership', () => {
       assert.equal(clock.pending, 0);
     });
   });
+
+  describe('of a node that lost its disk', () => {
+    beforeEach(() => {
+      conf.voters = [1, 2, 3];
+      conf.learners = [4];
+      names[4] = 'c';
+      peerIds[4] = 'peer-c';
+      reachable.delete(3);
+      membership.start();
+    });
+
+    it('passes from the old id to the new one by one joint change, once that has caught up', async () => {
+      await clock.pass(1_000);
+      assert.deepEqual(proposed, []);
+      progress.set(4, caughtUp);
+      await clock.pass(100);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
+      assert.deepEqual(transitions(), ['auto']);
+    });
+
+    it('passes on also when the old id was only a learner, which never becomes a voter then', async () => {
+      conf.voters = [1, 2];
+      conf.learners = [3, 4];
+      progress.set(3, caughtUp);
+      await clock.pass(1_000);
+      assert.deepEqual(proposed, []);
+      progress.set(4, caughtUp);
+      await clock.pass(100);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
+    });
+
+    it('skips an id in between that never caught up', async () => {
+      conf.learners = [4, 5];
+      peerIds[5] = 'peer-c';
+      progress.set(5, caughtUp);
+      await clock.pass(100);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 5,ConfChangeRemoveNode 3,ConfChangeRemoveNode 4']);
+    });
+
+    it('drops the old id when the new one votes already', async () => {
+      conf.voters = [1, 2, 3, 4];
+      conf.learners = [];
+      await clock.pass(100);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
+    });
+
+    it('is for an operator to say when it comes back under another peer id', async () => {
+      peerIds[4] = 'peer-d';
+      progress.set(4, caughtUp);
+      await clock.pass(1_000);
+      assert.deepEqual(proposed, []);
+      const replaced = membership.replace(3, 4, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
+      conf.voters = [1, 2, 4];
+      conf.learners = [];
+      await clock.pass(20);
+      await replaced;
+    });
+
+    it('is refused before the new id has caught up, whoever asks', async () => {
+      peerIds[4] = 'peer-d';
+      await assert.rejects(membership.replace(3, 4, 5_000), isCode('VALIDATION'));
+      assert.deepEqual(proposed, []);
+    });
+  });
+
+  describe('that shrinks', () => {
+    beforeEach(() => {
+      conf.voters = [1, 2, 3];
+      conf.learners = [4];
+    });
+
+    it('removes a voter, and tells when that took effect', async () => {
+      const done = membership.remove(3, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
+      conf.voters = [1, 2];
+      await clock.pass(20);
+      await done;
+      await membership.remove(3, 5_000);
+      assert.equal(proposed.length, 1);
+    });
+
+    it('removes the leader itself', async () => {
+      const done = membership.remove(1, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 1']);
+      conf.voters = [2, 3];
+      isLeader = false;
+      await clock.pass(20);
+      await done;
+    });
+
+    it('refuses what would leave less than a majority within reach', async () => {
+      reachable.delete(2);
+      await assert.rejects(membership.remove(3, 5_000), isCode('VALIDATION'));
+      await assert.rejects(membership.remove(1, 5_000), isCode('VALIDATION'));
+      assert.deepEqual(proposed, []);
+      // The one that is down may go: what remains is all there.
+      const done = membership.remove(2, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 2']);
+      conf.voters = [1, 3];
+      await clock.pass(20);
+      await done;
+    });
+
+    it('lets a learner go whoever is reachable', async () => {
+      reachable.clear();
+      const done = membership.remove(4, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 4']);
+      conf.learners = [];
+      await clock.pass(20);
+      await done;
+    });
+
+    it('keeps the last voter', async () => {
+      conf.voters = [1];
+      await assert.rejects(membership.remove(1, 5_000), isCode('VALIDATION'));
+    });
+
+    it('waits for a joint configuration to end first', async () => {
+      conf.votersOutgoing = [1, 2];
+      const done = membership.remove(3, 5_000);
+      await clock.pass(500);
+      assert.deepEqual(proposed, []);
+      conf.votersOutgoing = [];
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
+      conf.voters = [1, 2];
+      await clock.pass(20);
+      await done;
+    });
+
+    it('is for the leader to do', async () => {
+      isLeader = false;
+      await assert.rejects(membership.remove(3, 5_000), isCode('NOT_READY'));
+    });
+  });
 });
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof RequestError && error.code === code;
+}

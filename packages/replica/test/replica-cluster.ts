@@ -13,7 +13,6 @@ import type { NodeId, Term } from '@holdfast/raft';
 import type { MachineVersions } from '@holdfast/sessions';
 import { type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
 import type { Clock } from '../src/clock.ts';
-import { Membership } from '../src/membership.ts';
 import { Replica } from '../src/replica.ts';
 import type { OutgoingState } from '../src/state-snapshots.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
@@ -48,7 +47,6 @@ interface Life {
   timers: number;
   readonly replica: Replica;
   readonly stored: Stored;
-  readonly membership: Membership;
   readonly open: Set<(outcome: Outcome) => void>;
 }
 
@@ -102,20 +100,28 @@ export class ReplicaCluster {
     return cluster;
   }
 
+  /**
+   * Adds one node as a learner, with an empty disk.
+   * @param formerId an earlier id of the same node
+   */
+  async join(nodeId: NodeId, formerId?: NodeId): Promise<void> {
+    const { membership } = this.needLeader().replica;
+    await this.#allocate(nodeId, formerId);
+    await this.boot(nodeId);
+    await this.complete(membership.addLearner(nodeId, 5_000), `node ${nodeId} is a learner`);
+  }
+
   /** Adds one node as a learner, and waits until it votes. */
   async grow(nodeId: NodeId): Promise<void> {
     const leader = this.needLeader();
-    await this.#allocate(nodeId);
-    await this.boot(nodeId);
-    const life = leader.life;
-    assert.ok(life !== undefined);
-    await this.complete(life.membership.addLearner(nodeId, 5_000), `node ${nodeId} is a learner`);
+    await this.join(nodeId);
     await this.until(() => leader.replica.machine.conf.voters.includes(nodeId), `node ${nodeId} votes`);
   }
 
-  async #allocate(nodeId: NodeId): Promise<void> {
-    const name = `n${nodeId}`;
-    const command = { type: 'allocate-member', peerId: `peer-${nodeId}`, nonce: name, name, address: name } as const;
+  async #allocate(nodeId: NodeId, formerId = nodeId): Promise<void> {
+    const name = `n${formerId}`;
+    const peerId = `peer-${formerId}`;
+    const command = { type: 'allocate-member', peerId, nonce: `d${nodeId}`, name, address: name } as const;
     const allocated = this.needLeader().replica.commands.run(command, { timeoutMs: 5_000 });
     assert.equal((await this.complete(allocated, `node ${nodeId} has an id`)).nodeId, nodeId);
   }
@@ -178,8 +184,7 @@ export class ReplicaCluster {
     const node = this.node(nodeId);
     const { life } = node;
     assert.ok(life !== undefined, `node ${nodeId} is down already`);
-    const { replica, membership } = life;
-    membership.stop();
+    const { replica } = life;
     await this.complete(replica.drain(heir), 'the rest is handed over');
     await this.until(() => heir === undefined || !replica.raft.isLeader, 'another node leads', 1_000);
     await this.complete(replica.stop({ abandon: false }), 'the replica stops');
@@ -323,6 +328,7 @@ export class ReplicaCluster {
         const times = { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() };
         if (state.isAlive) this.network.send(nodeId, messages, times);
       },
+      isReachable: (id) => this.network.isUp(nodeId, id),
       sendState: (outgoing: OutgoingState) => {
         this.statesSent.push({ to: outgoing.to, index: outgoing.meta.index });
         return this.network.sendState(nodeId, outgoing);
@@ -334,15 +340,7 @@ export class ReplicaCluster {
       members: () => assert.fail('members were asked'),
       check: () => assert.fail('check was asked'),
     });
-    const membership = new Membership({
-      raft: replica.raft,
-      clock,
-      conf: () => replica.machine.conf,
-      nameOf: (id) => replica.machine.member(id)?.name,
-      isReachable: (id) => id === nodeId || this.network.isUp(nodeId, id),
-      propose: (change) => replica.proposeConfChange(change),
-    });
-    const life: Life = Object.assign(state, { replica, stored, membership, open: new Set<(o: Outcome) => void>() });
+    const life: Life = Object.assign(state, { replica, stored, open: new Set<(o: Outcome) => void>() });
     node.life = life;
     replica.failed.then((error) => {
       if (life.isAlive) this.failures.push({ nodeId, error });
@@ -354,7 +352,6 @@ export class ReplicaCluster {
       onUnreachable: (id) => replica.onUnreachable(id),
     });
     replica.start();
-    membership.start();
   }
 
   #clockOf(nodeId: NodeId, state: { isAlive: boolean; timers: number }): Clock {
