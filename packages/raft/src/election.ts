@@ -106,7 +106,9 @@ export function countVote(core: Core, { from, reject, commit, logTerm }: Message
   } else if (result === 'VoteWon') {
     if (core.state === 'StatePreCandidate') {
       runCampaign(core, 'election');
-    } else {
+    } else if (core.tracker.hasVoted(core.id)) {
+      // Its own vote is on disk, and the term with it: else it could forget in a crash that it ever led, win this term
+      // again by the same votes, and put other entries in the place of those it sent.
       becomeLeader(core);
       broadcastAppend(core);
     }

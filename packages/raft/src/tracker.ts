@@ -76,6 +76,11 @@ export class Tracker {
     if (!this.#votes.has(id)) this.#votes.set(id, granted);
   }
 
+  /** Whether this voter's answer is there. */
+  hasVoted(id: NodeId): boolean {
+    return this.#votes.has(id);
+  }
+
   voteResult(): VoteResult {
     return jointVote(this.config.voters, this.config.votersOutgoing, (id) => this.#votes.get(id));
   }

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { bytes, Cluster, termsOf } from './cluster.ts';
+
+describe('own vote of a candidate (Raft thesis §3.8: term and vote are durable before anybody is asked)', () => {
+  /** All others have voted for node 1; its own term and vote are not yet on its disk. */
+  function electedByOthers(): Cluster {
+    const cluster = new Cluster();
+    cluster.node(1).raw.campaign();
+    cluster.processReady(1);
+    for (const id of [2, 3]) {
+      for (const request of cluster.take(id)) cluster.node(id).raw.step(request);
+      cluster.work(id);
+    }
+    for (const vote of cluster.take(1)) cluster.node(1).raw.step(vote);
+    return cluster;
+  }
+
+  it('is durable before it leads, however many others have voted for it', () => {
+    const cluster = electedByOthers();
+    assert.equal(cluster.node(1).raw.isLeader, false);
+    cluster.work(1);
+    assert.equal(cluster.node(1).raw.isLeader, true);
+  });
+
+  // Found by exhaustive exploration. A leader that forgets in a crash that it ever led its term can win the same term
+  // once more, by the same votes, and puts other entries where those of its first time are.
+  it('keeps a candidate from leading the same term twice', () => {
+    const cluster = electedByOthers();
+    const { raw } = cluster.node(1);
+    raw.propose(bytes('first'));
+    // Its appends reach node 2, while its own disk does nothing.
+    for (let round = 0; round < 3; round++) {
+      while (raw.hasReady()) cluster.processReady(1);
+      for (const append of cluster.take(2)) cluster.node(2).raw.step(append);
+      cluster.work(2);
+      for (const answer of cluster.take(1)) raw.step(answer);
+    }
+    cluster.messages = [];
+    cluster.node(1).restart();
+
+    cluster.isolate(2);
+    cluster.elect(1).raw.propose(bytes('second'));
+    cluster.settle();
+    cluster.heal();
+    cluster.tick(1);
+    cluster.settle();
+    for (const { log } of cluster.nodes) assert.deepEqual(log.all(), cluster.node(1).log.all());
+    assert.deepEqual(termsOf(cluster.node(1)), [2, 2]);
+  });
+});
