@@ -1,6 +1,6 @@
 /** Linearizable reads on the leader (ReadIndex, thesis §6.4), for itself and for followers that ask. */
 import type { Core } from './core.ts';
-import { broadcastHeartbeat } from './heartbeat.ts';
+import { broadcastHeartbeat, sendHeartbeat } from './heartbeat.ts';
 import type { ReadRequest } from './read-requests.ts';
 import { type LogIndex, NONE } from './types.ts';
 
@@ -17,7 +17,20 @@ export function requestRead(core: Core, request: ReadRequest): void {
     return;
   }
   if (!core.reads.open(request, core.log.committed, core.lease.nowTicks)) return;
-  broadcastHeartbeat(core);
+  askForConfirmation(core);
+}
+
+/**
+ * Asks just enough peers for a majority, those that were quickest last time: each one asked costs two nodes a wake-up,
+ * and rounds are what linearizable reads cost. Everybody is asked by the next beat, should one of them be silent.
+ */
+function askForConfirmation(core: Core): void {
+  const { tracker, reads } = core;
+  const others = tracker.voterIds().filter((id) => id !== core.id);
+  const needed = Math.floor(tracker.config.voters.size / 2) + (tracker.isVoter(core.id) ? 0 : 1);
+  const quickest = others.filter((id) => reads.quickest.includes(id)).slice(0, needed);
+  if (tracker.config.votersOutgoing.size > 0 || quickest.length < needed) broadcastHeartbeat(core);
+  else for (const id of quickest) sendHeartbeat(core, id);
 }
 
 /** The first entry of this term is committed: reads that waited for it go on. */

@@ -30,6 +30,8 @@ export class ReadRequests {
   #rounds: Round[] = [];
   /** The youngest round each peer has confirmed. */
   readonly #acks = new Map<NodeId, number>();
+  /** The peers that confirmed the last round, without those whose answers came too late to matter. */
+  #quickest: readonly NodeId[] = [];
   /** Came before the leader had committed anything in its term, and so did not know yet what is committed. */
   #postponed: ReadRequest[] = [];
 
@@ -67,10 +69,17 @@ export class ReadRequests {
     return this.#acks.get(id);
   }
 
+  get quickest(): readonly NodeId[] {
+    return this.#quickest;
+  }
+
   /** Takes out all rounds up to `confirmed`. */
   advance(confirmed: number): readonly Round[] {
     const done = this.#rounds.filter(({ id }) => id <= confirmed);
-    if (done.length > 0) this.#rounds = this.#rounds.slice(done.length);
+    if (done.length > 0) {
+      this.#rounds = this.#rounds.slice(done.length);
+      this.#quickest = [...this.#acks].filter(([, round]) => round >= confirmed).map(([id]) => id);
+    }
     return done;
   }
 
@@ -79,6 +88,7 @@ export class ReadRequests {
     this.#rounds = [];
     this.#acks.clear();
     this.#postponed = [];
+    this.#quickest = [];
   }
 
   save() {
@@ -87,14 +97,16 @@ export class ReadRequests {
       rounds: this.#rounds.slice(),
       acks: [...this.#acks].sort(([a], [b]) => a - b),
       postponed: this.#postponed.slice(),
+      quickest: this.#quickest,
     };
   }
 
-  load({ nextRound, rounds, acks, postponed }: ReturnType<ReadRequests['save']>): void {
+  load({ nextRound, rounds, acks, postponed, quickest }: ReturnType<ReadRequests['save']>): void {
     this.reset();
     this.#nextRound = nextRound;
     this.#rounds.push(...rounds);
     for (const [id, round] of acks) this.#acks.set(id, round);
     this.#postponed.push(...postponed);
+    this.#quickest = quickest;
   }
 }
