@@ -11,7 +11,7 @@ import {
   NONE,
   type NodeId,
 } from '../src/types.ts';
-import { Environment, type NodeStart, type TestNode } from './environment.ts';
+import { Environment, type NodeOptions, type NodeStart, type TestNode } from './environment.ts';
 import type { MemoryLog } from './memory-log.ts';
 
 /** What the product switches on, and transcripts do not. */
@@ -22,6 +22,8 @@ export interface ClusterOptions extends Omit<NodeStart, 'start' | 'prepare'> {
   readonly learners?: number;
   /** What is in a node's log from the start, beyond the snapshot at index 1. */
   readonly prepare?: (log: MemoryLog, id: NodeId) => void;
+  /** What one node is set up with instead, as during an upgrade. */
+  readonly optionsOf?: (id: NodeId) => NodeOptions;
 }
 
 const ROUNDS_MAX = 10_000;
@@ -34,7 +36,7 @@ export class Cluster extends Environment {
    * All nodes start in term 1 (with lease reads in none) from a snapshot at index 1. Voters have the first ids, learners
    * the next.
    */
-  constructor({ voters = 3, learners = 0, prepare, ...options }: ClusterOptions = {}) {
+  constructor({ voters = 3, learners = 0, prepare, optionsOf, ...options }: ClusterOptions = {}) {
     super();
     const ids = Array.from({ length: voters + learners }, (_, position) => position + 1);
     const conf: ConfState = {
@@ -48,6 +50,7 @@ export class Cluster extends Environment {
       this.addNode({
         isAsync: true,
         ...options,
+        ...optionsOf?.(id),
         start: { index: 1, term: 1, conf },
         prepare: (log) => {
           // With lease reads, a node that was in a term before it started would not vote yet.

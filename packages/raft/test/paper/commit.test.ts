@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { bytes, Cluster, entriesOfTerms, termsOf } from '../cluster.ts';
+import { createMessage } from '../../src/message.ts';
+import { bytes, Cluster, entriesOfTerms, led, termsOf } from '../cluster.ts';
 
 /**
  * Raft paper, Figure 8 (c): node 1 has an entry of term 2 that is also on node 2; node 5 has one of term 3 at the same
@@ -130,5 +131,87 @@ describe('§5.4.2 commitment', () => {
       const texts = applied.map(({ data }) => new TextDecoder().decode(data)).filter((text) => text !== '');
       assert.deepEqual(texts, ['kept', 'new']);
     }
+  });
+
+  // Which of the other voters answer, and whether that is enough.
+  for (const [voters, answering, isCommitted] of [
+    [1, [], true],
+    [3, [], false],
+    [3, [2], true],
+    [3, [2, 3], true],
+    [5, [], false],
+    [5, [2], false],
+    [5, [4, 5], true],
+    [5, [2, 3, 4, 5], true],
+  ] as const) {
+    it(`comes ${isCommitted ? '' : 'not '}with the answers of [${answering}] in a cluster of ${voters}`, () => {
+      const cluster = new Cluster({ voters });
+      const { raw } = cluster.elect(1);
+      const { commitIndex } = raw;
+      cluster.isDelivered = ({ from, type }) => type !== 'MsgAppResp' || answering.some((id) => id === from);
+      raw.propose(bytes('x'));
+      cluster.settle();
+      assert.equal(raw.commitIndex, commitIndex + (isCommitted ? 1 : 0));
+      assert.equal(cluster.node(1).applied.length, raw.commitIndex - 1);
+    });
+  }
+
+  for (const inherited of [[], [2], [1, 2], [1]] as const) {
+    it(`of the first entry of a term commits all that comes before it: terms [${inherited}]`, () => {
+      const cluster = new Cluster({
+        prepare: (log) => {
+          log.append(entriesOfTerms(...inherited));
+          log.setHardState({ term: 2, vote: 0, commit: 1 });
+        },
+      });
+      const { applied } = cluster.elect(1);
+      assert.deepEqual(
+        applied.map(({ term }) => term),
+        [...inherited, 3],
+      );
+    });
+  }
+
+  it('never counts an acknowledgement of entries of earlier terms, only of its own', () => {
+    const cluster = new Cluster({
+      prepare: (log) => {
+        log.append(entriesOfTerms(1, 2));
+        log.setHardState({ term: 2, vote: 0, commit: 1 });
+      },
+    });
+    cluster.isDelivered = ({ type }) => type !== 'MsgApp';
+    const { raw } = cluster.elect(1);
+    for (const [index, commit] of [
+      [2, 1],
+      [3, 1],
+      [4, 4],
+    ] as const) {
+      cluster.inject('MsgAppResp', 1, { from: 2, term: 3, index });
+      assert.equal(raw.commitIndex, commit);
+    }
+  });
+
+  it('is not moved by an answer that is repeated, out of date, or of a node that is no member', () => {
+    const cluster = led({ voters: 5 });
+    const { raw } = cluster.node(1);
+    cluster.isDelivered = () => false;
+    for (const text of ['a', 'b']) raw.propose(bytes(text));
+    cluster.settle();
+    for (const index of [4, 4, 3, 2]) cluster.inject('MsgAppResp', 1, { from: 2, term: raw.term, index });
+    assert.equal(raw.step(createMessage('MsgAppResp', 1, { from: 9, term: raw.term, index: 4 })), 'peer-not-found');
+    assert.equal(raw.commitIndex, 2);
+    assert.equal(raw.status().progress.get(2)?.match, 4);
+    cluster.inject('MsgAppResp', 1, { from: 3, term: raw.term, index: 3 });
+    assert.equal(raw.commitIndex, 3);
+  });
+
+  it('is not moved back by an append or heartbeat that tells of less', () => {
+    const cluster = led();
+    const { raw } = cluster.node(2);
+    const { term } = raw;
+    assert.equal(raw.commitIndex, 2);
+    cluster.inject('MsgHeartbeat', 2, { from: 1, term, commit: 1 });
+    cluster.inject('MsgApp', 2, { from: 1, term, index: 2, logTerm: 2, commit: 1 });
+    assert.equal(raw.commitIndex, 2);
   });
 });
