@@ -44,27 +44,24 @@ function describeEnd({ op, status, output }: Operation): string {
 }
 
 /** "the session holds …", or that there is none. */
-export function describeState(state: SessionState, key: KeyHistory): string {
+export function describeState({ order, state }: PartialOrder, key: KeyHistory): string {
   const { rev, earliestGoneNs, latestAliveNs } = state;
   if (state.writer === -1) return 'there is no session';
   const expiry =
     latestAliveNs === Infinity && earliestGoneNs === Infinity
       ? 'does not expire'
       : `expires between ${ms(earliestGoneNs)} and ${latestAliveNs === Infinity ? '?' : ms(latestAliveNs)} ms`;
-  return `the session holds ${valueHeld(state, key)}${rev === null ? '' : ` at revision ${rev}`} (${expiry})`;
+  return `the session holds ${valueHeld(order, state, key)}${rev === null ? '' : ` at revision ${rev}`} (${expiry})`;
 }
 
 /** Why `operation` cannot come next. */
-export function describeObstacle(
-  operation: PreparedOperation,
-  { order, state }: PartialOrder,
-  key: KeyHistory,
-): string {
+export function describeObstacle(operation: PreparedOperation, reached: PartialOrder, key: KeyHistory): string {
+  const { order, state } = reached;
   const { source } = operation;
   const isAbsent = state.writer === -1;
   const latestCallNs = Math.max(operation.callNs, ...order.map(({ callNs }) => callNs));
   const isOverdue = !isAbsent && latestCallNs > state.latestAliveNs;
-  const met = isOverdue ? `that session had to be gone by ${ms(state.latestAliveNs)} ms` : describeState(state, key);
+  const met = isOverdue ? `that session had to be gone by ${ms(state.latestAliveNs)} ms` : describeState(reached, key);
   const needsNone =
     (operation.isRefused && (source.op === 'get' || source.op === 'touch')) ||
     (source.op === 'create' && !operation.isRefused) ||
@@ -81,16 +78,12 @@ export function describeObstacle(
   } else if (operation.rev !== null && state.rev !== null && (source.op === 'get' || source.op === 'touch')) {
     if (operation.rev !== state.rev) return `met revision ${operation.rev}, but ${met}`;
   }
-  return describeWait(operation, order, state, key);
+  return describeWait(operation, reached, key);
 }
 
 /** It fits, but others need what it replaces. */
-function describeWait(
-  operation: PreparedOperation,
-  order: readonly PreparedOperation[],
-  state: SessionState,
-  key: KeyHistory,
-): string {
+function describeWait(operation: PreparedOperation, reached: PartialOrder, key: KeyHistory): string {
+  const { order, state } = reached;
   const left = key.operations.filter((other) => other.isRequired && other !== operation && !order.includes(other));
   const { rev } = operation;
   const lower = left.find(({ revisionAtMost }) => rev !== null && revisionAtMost !== null && revisionAtMost < rev);
@@ -99,14 +92,15 @@ function describeWait(
   }
   const reader = left.find(({ sees, isRefused }) => sees === state.writer && sees >= 0 && !isRefused);
   if (reader !== undefined) {
-    return `replaces ${valueHeld(state, key)}, which is still to be met by: ${describeOperation(reader.source)}`;
+    return `replaces ${valueHeld(order, state, key)}, which is still to be met by: ${describeOperation(reader.source)}`;
   }
-  return `does not fit: ${describeState(state, key)}`;
+  return `does not fit: ${describeState(reached, key)}`;
 }
 
-function valueHeld({ writer }: SessionState, key: KeyHistory): string {
-  const source = key.operations[writer]?.source;
-  return source !== undefined && isWrite(source) ? quote(source.value) : 'a value that nobody read';
+function valueHeld(order: readonly PreparedOperation[], { writer }: SessionState, key: KeyHistory): string {
+  // A value that nobody refers to is the one that was written last.
+  const written = key.operations[writer] ?? order.findLast(({ source, isRefused }) => isWrite(source) && !isRefused);
+  return written !== undefined && isWrite(written.source) ? quote(written.source.value) : 'a value written before';
 }
 
 export function quote(value: string): string {

@@ -9,7 +9,7 @@ import { smallestViolation, writersOf } from './smallest-violation.ts';
 import type { Violation } from './verdict.ts';
 
 /** For each of many attempts to make the history smaller. */
-const CONFIGURATIONS_PER_ATTEMPT = 20_000;
+const CONFIGURATIONS_PER_ATTEMPT = 3_000;
 
 export function explainContradiction(key: string, { reader, writer, reason }: Contradiction): Violation {
   const operations = byCall(writer === undefined ? [reader] : [writer, reader]);
@@ -37,17 +37,18 @@ export function explainSearch(
   const smallest = smallestViolation(sources, tolerance, budget);
   const longestOrder = furthest.order.map(({ source }) => source);
   const operations = byCall(smallest.certain);
-  const assumed = byCall(writersOf(smallest.certain, smallest.assumed));
-  const shown = [...operations, ...assumed];
+  const assumed = writersOf(smallest.certain, smallest.assumed);
+  const shown = byCall([...operations, ...assumed]);
   const lines = [`key ${key}: no order explains these answers`, ...numbered(shown)];
-  if (assumed.length > 0) lines.push('  (of those with an unknown outcome nothing is assumed)');
   const { result } = smallest;
   if (smallest.key.contradiction !== undefined) {
     lines.push(`${quote(smallest.key.contradiction.reader.output?.value ?? '')}: ${smallest.key.contradiction.reason}`);
   } else if (result?.verdict === 'violation') {
-    const { order, state, blocked } = result.furthest;
+    const { order, blocked } = result.furthest;
     const after = order.map(({ source }) => placeOf(source, shown)).join(', ');
-    lines.push(`${after === '' ? 'at the beginning' : `after ${after}`} ${describeState(state, smallest.key)};`);
+    lines.push(
+      `${after === '' ? 'at the beginning' : `after ${after}`} ${describeState(result.furthest, smallest.key)};`,
+    );
     for (const operation of blocked) {
       const obstacle = describeObstacle(operation, result.furthest, smallest.key);
       lines.push(`  ${placeOf(operation.source, shown)} cannot come next: it ${obstacle}`);

@@ -19,6 +19,10 @@ export interface PreparedOperation {
   sees: number;
   /** Another operation read or expected its value. */
   isReferred: boolean;
+  /** It was called before the history begins: its value may be there at the beginning. */
+  readonly isBefore: boolean;
+  /** It was answered before the history begins, and has no place in it. */
+  readonly isOver: boolean;
   /** The revision it answered; null: not known. */
   rev: number | null;
   readonly deleted: number | null;
@@ -42,18 +46,23 @@ export interface KeyHistory {
   /** By call time. */
   readonly operations: readonly PreparedOperation[];
   readonly contradiction: Contradiction | undefined;
+  /** The history begins in the middle: with any state. */
+  readonly isPartial: boolean;
 }
 
 /**
  * @param sources all operations of one key.
+ * @param beginNs the history begins then, in any state: what was answered by then is forgotten but for the values it wrote,
+ * what was only called by then may have been before. Minus infinity: it begins with nothing.
  * @throws {HistoryError} two writes have the same value.
  */
-export function prepareKey(sources: readonly Operation[]): KeyHistory {
+export function prepareKey(sources: readonly Operation[], beginNs = -Infinity): KeyHistory {
+  const isPartial = beginNs !== -Infinity;
   const writes = writesByValue(sources);
   const operations = sources
     .filter(mayHaveEffect)
     .sort((left, right) => left.callNs - right.callNs || left.returnNs - right.returnNs)
-    .map(prepare);
+    .map((source, number) => prepare(source, number, beginNs));
   const numberOf = new Map(operations.map(({ source, number }) => [source, number]));
 
   // What is certain makes what it saw certain: follow until nothing new comes.
@@ -65,11 +74,12 @@ export function prepareKey(sources: readonly Operation[]): KeyHistory {
     const number = writer === undefined ? undefined : numberOf.get(writer);
     const written = number === undefined ? undefined : operations[number];
     if (written === undefined || written.isRefused) {
-      return { operations, contradiction: { reader: reader.source, writer, reason: whyUnwritten(writer) } };
+      const contradiction = { reader: reader.source, writer, reason: whyUnwritten(writer) };
+      return { operations, contradiction, isPartial };
     }
     reader.sees = written.number;
     written.isReferred = true;
-    if (written.source.status === 'info') {
+    if (written.source.status === 'info' && !written.isBefore) {
       if (!written.isRequired || reader.returnNs < written.returnNs) certain.push(written);
       written.isRequired = true;
       written.returnNs = Math.min(written.returnNs, reader.returnNs);
@@ -77,7 +87,7 @@ export function prepareKey(sources: readonly Operation[]): KeyHistory {
   }
   linkExpectations(operations, writes, numberOf);
   inferRevisions(operations);
-  return { operations, contradiction: undefined };
+  return { operations, contradiction: undefined, isPartial };
 }
 
 /** What failed did nothing; a read without an answer says nothing. */
@@ -85,7 +95,8 @@ function mayHaveEffect({ op, status }: Operation): boolean {
   return status === 'ok' || (status === 'info' && op !== 'get');
 }
 
-function prepare(source: Operation, number: number): PreparedOperation {
+function prepare(source: Operation, number: number, beginNs: number): PreparedOperation {
+  const isBefore = source.callNs <= beginNs;
   const isKnown = source.status === 'ok';
   const output = isKnown ? source.output : undefined;
   if (isKnown && output === undefined) throw new HistoryError(`an answered ${source.op} without output`);
@@ -97,11 +108,13 @@ function prepare(source: Operation, number: number): PreparedOperation {
     source,
     callNs: source.callNs,
     returnNs: isKnown ? source.returnNs : Infinity,
-    isRequired: isKnown,
+    isRequired: isKnown && !isBefore,
     isRefused,
     isPassive: isRefused || source.op === 'get' || output?.deleted === 0,
     sees: NOBODY,
     isReferred: false,
+    isBefore,
+    isOver: isKnown && source.returnNs <= beginNs,
     rev,
     deleted: output?.deleted ?? null,
     revisionAtMost: rev === null ? expectRev : Math.min(rev, expectRev ?? rev),

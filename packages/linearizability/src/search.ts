@@ -43,7 +43,14 @@ interface Front {
  * @param configurationsMax gives up after so many; each costs some microseconds.
  */
 export function searchOrder(key: KeyHistory, model: SessionModel, configurationsMax: number): SearchResult {
-  return new Search(key, model).run(configurationsMax);
+  let best: SearchResult = { verdict: 'undecided' };
+  for (const beginning of model.beginnings(key)) {
+    const result = new Search(key, model, beginning).run(configurationsMax);
+    if (result.verdict !== 'violation') return result;
+    const isFurther = best.verdict !== 'violation' || result.furthest.order.length > best.furthest.order.length;
+    if (isFurther) best = result;
+  }
+  return best;
 }
 
 class Search {
@@ -69,10 +76,10 @@ class Search {
   #requiredLeft: number;
   #furthest: PartialOrder | undefined;
 
-  constructor({ operations }: KeyHistory, model: SessionModel) {
+  constructor({ operations }: KeyHistory, model: SessionModel, beginning: SessionState) {
     this.#model = model;
     this.#operations = operations;
-    this.#state = model.absent;
+    this.#state = beginning;
     const required = operations.filter(({ isRequired }) => isRequired);
     this.#requiredLeft = required.length;
     const end = operations.length;
@@ -202,7 +209,8 @@ class Search {
     { untilNs }: Front,
     fromNs: number,
   ): readonly SessionState[] {
-    const results = this.#model.step(state, operation, Math.max(fromNs, operation.callNs), untilNs);
+    const from = Math.max(fromNs, operation.callNs);
+    const results = this.#model.step(state, operation, from, Math.min(untilNs, operation.returnNs));
     if (results.length === 0 || results[0] === state) return results;
     if (operation.isRequired && operation.rev !== null && this.#lowestBound(operation) < operation.rev) return [];
     const isReader = operation.isRequired && !operation.isRefused && operation.sees === state.writer;
@@ -221,13 +229,14 @@ class Search {
   }
 
   /**
-   * An operation that may be left out is put in only directly before one that ends differently for it: any order with it can
+   * An operation that may be left out and may be at any later time is put in only directly before one that ends differently for it: any order with it can
    * be brought into that form, or does without it.
    */
   #optionalMoves(front: Front, results: readonly (readonly SessionState[])[]): readonly Move[] {
     const available = this.#optional.flatMap((members, index) => {
       const operation = members[this.#optionalUsed[index] ?? 0];
-      return operation !== undefined && operation.callNs <= front.untilNs ? [operation] : [];
+      if (operation === undefined || operation.callNs > front.untilNs || operation.returnNs < this.#fromNs) return [];
+      return [operation];
     });
     const moves: Move[] = [];
     for (const operation of available) {
@@ -237,6 +246,7 @@ class Search {
         const helps = (other: PreparedOperation, without: readonly SessionState[]) =>
           this.#results(next, other, front, fromNs).some((state) => !without.includes(state));
         if (
+          operation.returnNs !== Infinity ||
           front.candidates.some((other, index) => helps(other, results[index] ?? [])) ||
           available.some(
             (other) => other !== operation && helps(other, this.#results(this.#state, other, front, fromNs)),
@@ -280,14 +290,14 @@ function bound({ revisionAtMost }: PreparedOperation): number {
 function classesOfEffect(operations: readonly PreparedOperation[]): readonly (readonly PreparedOperation[])[] {
   const classes = new Map<string, PreparedOperation[]>();
   for (const operation of operations) {
-    if (operation.isRequired) continue;
+    if (operation.isRequired || operation.isOver) continue;
     const { source, number, sees } = operation;
     const ttlMs = 'ttlMs' in source ? source.ttlMs : null;
     const keepTtl = 'keepTtl' in source && source.keepTtl === true;
     const expectRev = source.op === 'cas' ? source.expectRev : undefined;
     const expects = source.op === 'cas' && source.expect !== undefined;
-    // Who refers to its value can tell it from others.
-    const own = operation.isReferred ? number : '';
+    // Who refers to its value can tell it from others; and so can what it answered.
+    const own = operation.isReferred || source.status === 'ok' ? number : '';
     const effect = [source.op, ttlMs ?? '', keepTtl, expects, sees, expectRev ?? '', own].join(' ');
     const members = classes.get(effect);
     if (members === undefined) classes.set(effect, [operation]);

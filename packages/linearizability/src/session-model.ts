@@ -4,7 +4,8 @@
  * Expiry is an interval: a session written or touched in [call, return] must be seen before call + ttl - skew, must not be
  * seen after return + ttl + skew + late, and may be either in between. Gone is final.
  */
-import type { PreparedOperation } from './key-history.ts';
+import { isWrite } from './history.ts';
+import type { KeyHistory, PreparedOperation } from './key-history.ts';
 
 /** `writer` of a state without a session. */
 const ABSENT = -1;
@@ -46,6 +47,19 @@ export class SessionModel {
     this.#earlyNs = skewMs * NS_PER_MS;
     this.#lateNs = (skewMs + lateMs) * NS_PER_MS;
     this.absent = this.#state(ABSENT, null, null, Infinity, Infinity);
+  }
+
+  /** The states in which the history of a key can begin. */
+  beginnings({ operations, isPartial }: KeyHistory): readonly SessionState[] {
+    if (!isPartial) return [this.absent];
+    const writers = operations.filter(({ isBefore, isReferred, source }) => isBefore && isReferred && isWrite(source));
+    return [
+      this.absent,
+      // It may expire at any time or never: nothing is known of its deadline.
+      ...[UNSEEN, ...writers.map(({ number }) => number)].map((writer) =>
+        this.#state(writer, null, null, -Infinity, Infinity),
+      ),
+    ];
   }
 
   /**

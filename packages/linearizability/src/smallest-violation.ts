@@ -15,57 +15,78 @@ export interface SmallestViolation {
 }
 
 /**
- * Cuts the history after the first answer that cannot be, then forgets the answers that the contradiction does not need: in
- * halves, quarters and so on, then one by one (Zeller's delta debugging, 2002, with complements only).
+ * Cuts the history after the first answer that cannot be, and before the last state from which it cannot be, whatever that
+ * state was. Then forgets, in halves, quarters and so on, the answers that the contradiction does not need (delta debugging,
+ * Zeller and Hildebrandt 2002).
  */
 export function smallestViolation(
   operations: readonly Operation[],
   tolerance: Tolerance,
   configurationsMax: number,
 ): SmallestViolation {
-  const attempt = (certain: ReadonlySet<Operation>, untilNs: number): SmallestViolation => {
-    const weakened = operations.flatMap((operation) => weaken(operation, certain, untilNs));
-    const key = prepareKey(weakened);
+  const attempt = (certain: readonly Operation[], beginNs: number, endNs: number): SmallestViolation => {
+    const weakened = weaken(operations, new Set(certain), beginNs, endNs);
+    const key = prepareKey(weakened, beginNs);
     const result =
       key.contradiction === undefined ? searchOrder(key, new SessionModel(tolerance), configurationsMax) : undefined;
-    return { certain: [...certain], assumed: weakened.filter((operation) => !certain.has(operation)), key, result };
+    const assumed = weakened.filter((operation) => !certain.includes(operation));
+    return { certain, assumed, key, result };
   };
-
   const answered = operations
-    .filter(({ status }) => status !== 'info')
+    .filter(({ status }) => status === 'ok')
     .sort((left, right) => left.returnNs - right.returnNs);
-  const until = (count: number) => new Set(answered.slice(0, count));
-  const timeOf = (count: number) => answered[count - 1]?.returnNs ?? 0;
-  let [possible, impossible] = [0, answered.length];
-  while (impossible - possible > 1) {
-    const middle = (possible + impossible) >>> 1;
-    if (isViolation(attempt(until(middle), timeOf(middle)))) impossible = middle;
-    else possible = middle;
-  }
+  const timeOf = (count: number) => answered[count - 1]?.returnNs ?? -Infinity;
 
-  const untilNs = timeOf(impossible);
-  let certain = answered.slice(0, impossible);
+  const end = firstIndex(answered.length, (count) =>
+    isViolation(attempt(answered.slice(0, count), -Infinity, timeOf(count))),
+  );
+  const endNs = timeOf(end);
+  const since = (beginNs: number) => answered.slice(0, end).filter(({ callNs }) => callNs > beginNs);
+  const begin = firstIndex(end, (count) => !isViolation(attempt(since(timeOf(count)), timeOf(count), endNs)));
+  const beginNs = timeOf(begin - 1);
+
+  let certain = since(beginNs);
   for (let size = certain.length >>> 1; size >= 1; size >>>= 1) {
     for (let start = certain.length - size; start > -size; start -= size) {
       const [from, to] = [Math.max(start, 0), start + size];
       const fewer = certain.filter((_, index) => index < from || index >= to);
-      if (isViolation(attempt(new Set(fewer), untilNs))) certain = fewer;
+      if (isViolation(attempt(fewer, beginNs, endNs))) certain = fewer;
     }
   }
-  return attempt(new Set(certain), untilNs);
+  return attempt(certain, beginNs, endNs);
+}
+
+/** The smallest count from 1 to `last` for which `holds`, if that never changes back; `last` if there is none. */
+function firstIndex(last: number, holds: (count: number) => boolean): number {
+  let [below, found] = [0, last];
+  while (found - below > 1) {
+    const middle = (below + found) >>> 1;
+    if (holds(middle)) found = middle;
+    else below = middle;
+  }
+  return found;
 }
 
 function isViolation({ result }: SmallestViolation): boolean {
   return result === undefined || result.verdict === 'violation';
 }
 
-/** An answer that is not taken as certain: a read says nothing, a write may have been, or may be later. */
-function weaken(operation: Operation, certain: ReadonlySet<Operation>, untilNs: number): Operation[] {
-  if (certain.has(operation)) return [operation];
-  if (operation.op === 'get' || operation.callNs > untilNs) return [];
-  if (operation.status === 'info') return [operation];
-  const { output: _forgotten, ...rest } = operation;
-  return [{ ...rest, status: 'info' }];
+/** Of an answer that is not taken as certain, a read says nothing, and a write may have been, or may be later. */
+function weaken(
+  operations: readonly Operation[],
+  certain: ReadonlySet<Operation>,
+  beginNs: number,
+  endNs: number,
+): Operation[] {
+  return operations.flatMap((operation): Operation[] => {
+    const { op, status, callNs, returnNs } = operation;
+    if (certain.has(operation)) return [operation];
+    if (op === 'get' || callNs > endNs) return [];
+    const isAsItWas = status === 'info' || (status === 'fail' ? returnNs <= endNs : callNs <= beginNs);
+    if (isAsItWas) return [operation];
+    const { output: _forgotten, ...rest } = operation;
+    return [{ ...rest, status: 'info' }];
+  });
 }
 
 /** Those of `writes` whose value one of `readers` names. */
