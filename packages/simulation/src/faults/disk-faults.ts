@@ -1,0 +1,81 @@
+import type { Machine } from '../process/machine.ts';
+import { directoryOf } from '../process/node.ts';
+import { type Fault, type Target, victim } from './fault.ts';
+
+export const diskFaults = {
+  'fsync-error': (target) => {
+    const machine = victim(target);
+    if (machine !== undefined) machine.trouble.failsNextSync = true;
+    return undefined;
+  },
+
+  'disk-full': (target) => {
+    const { trouble } = target.world.random.nemesis.pick(target.cluster.machines);
+    trouble.isFull = true;
+    return () => {
+      trouble.isFull = false;
+    };
+  },
+
+  'slow-disk': (target) => {
+    const { nemesis } = target.world.random;
+    const { trouble } = nemesis.pick(target.cluster.machines);
+    trouble.slowMs = nemesis.pick([10, 60, 300]);
+    return () => {
+      trouble.slowMs = 0;
+    };
+  },
+
+  'hung-disk': (target) => {
+    const trouble = victim(target)?.trouble;
+    trouble?.hang();
+    return () => trouble?.letGo();
+  },
+
+  /** A bit of a file is not what was written, when the process starts again. */
+  'bit-flip': (target) => {
+    const machine = spare(target);
+    if (machine === undefined) return undefined;
+    machine.crash();
+    flipBit(target, machine);
+    return () => machine.start();
+  },
+
+  /** The disk is replaced by an empty one: whoever comes back on it is another member. */
+  wipe: (target) => {
+    const machine = spare(target);
+    if (machine !== undefined) target.operator.reinstall(machine);
+    return undefined;
+  },
+} satisfies Record<string, Fault>;
+
+/**
+ * A machine whose data may be lost: of three voters or more, and only while nothing else is lost or on the move. More
+ * losses than a minority are beyond what any replication survives.
+ */
+function spare({ world, cluster, operator }: Target): Machine | undefined {
+  const { leader, machines } = cluster;
+  if (leader === undefined || !operator.isSettled || operator.wanted.size < 3) return undefined;
+  if (machines.some(({ isDamaged }) => isDamaged)) return undefined;
+  return world.random.nemesis.pick([...operator.wanted]);
+}
+
+/**
+ * Flips a bit of a file that must be found damaged. Not in the newest log file: what was written last of all there
+ * cannot be told from a write that a crash tore.
+ */
+function flipBit({ world }: Target, machine: Machine): void {
+  const { member, disk } = machine;
+  if (member === undefined) return;
+  const { nemesis } = world.random;
+  const paths = disk.paths().filter((path) => path.startsWith(`${directoryOf(member)}/`));
+  const logs = paths.filter((path) => path.endsWith('.log')).sort();
+  const older = [...logs.slice(0, -1), ...paths.filter((path) => path.endsWith('.snapshot'))];
+  if (older.length === 0) return;
+  const path = nemesis.pick(older);
+  const sizeBytes = disk.contents(path).length;
+  if (sizeBytes === 0) return;
+  const position = nemesis.below(sizeBytes);
+  disk.corrupt(path, position, 1 << nemesis.below(8));
+  world.trace.line(machine.who, () => `bit ${position} of ${path} is flipped`);
+}

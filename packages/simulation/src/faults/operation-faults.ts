@@ -1,0 +1,28 @@
+import { type Fault, memberIds } from './fault.ts';
+
+/** Voters at most. */
+const NODES_MAX = 7;
+
+/** What an operator may do at any time, and what goes wrong then. */
+export const operationFaults = {
+  transfer: (target) => {
+    const { leader } = target.cluster;
+    if (leader === undefined) return undefined;
+    const to = target.world.random.nemesis.pick(memberIds(target));
+    leader.machine.life?.enter(() => leader.node.replica.raft.transferLeader(to));
+    return undefined;
+  },
+
+  /** The cluster is to have one member more or less, or another in place of one. */
+  membership: ({ world, cluster, operator }) => {
+    const { nemesis } = world.random;
+    const { wanted } = operator;
+    const free = cluster.machines.filter((machine) => !wanted.has(machine) && machine.member === undefined);
+    const action = nemesis.pick(['grow', 'shrink', 'replace'] as const);
+    if (action !== 'shrink' && free.length > 0 && (action === 'replace' || wanted.size < NODES_MAX)) {
+      wanted.add(nemesis.pick(free));
+    }
+    if (action !== 'grow' && wanted.size > 1) wanted.delete(nemesis.pick([...wanted]));
+    return undefined;
+  },
+} satisfies Record<string, Fault>;

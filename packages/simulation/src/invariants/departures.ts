@@ -1,0 +1,23 @@
+import type { Message, NodeId } from '@holdfast/raft';
+import type { LogMirror } from './log-mirror.ts';
+import { Violation } from './violation.ts';
+
+/** Promises that leave a node: what they rest on is durable by then (Raft thesis §3.8, §10.2.1). */
+export function checkDeparture(nodeId: NodeId, message: Message, mirror: LogMirror): void {
+  if (message.reject) return;
+  const { durable } = mirror;
+  const { term, vote } = durable.hardState;
+  if (message.type === 'MsgVoteResp' && (term < message.term || (term === message.term && vote !== message.to))) {
+    throw new Violation(
+      'a vote is durable before it is told',
+      `node ${nodeId} votes for ${message.to} in term ${message.term}; durable is term ${term} vote ${vote}`,
+    );
+  }
+  if (message.type === 'MsgAppResp' && (durable.lastIndex < message.index || term < message.term)) {
+    throw new Violation(
+      'an entry is durable before it is acknowledged',
+      `node ${nodeId} acknowledges entries up to ${message.index} in term ${message.term}; durable is ` +
+        `${durable.lastIndex} in term ${term}`,
+    );
+  }
+}

@@ -1,0 +1,180 @@
+import { crc32 } from 'node:zlib';
+import type { Message, NodeId } from '@holdfast/raft';
+import { decodeMessages, encodeMessages, type OutgoingState } from '@holdfast/replica';
+import type { Life } from '../process/life.ts';
+import type { Random } from '../world/random.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import type { Trace } from '../world/trace.ts';
+import { describeMessages } from './describe-message.ts';
+import { Link } from './link.ts';
+import { StateTransfers } from './state-transfers.ts';
+
+export interface PeerTimes {
+  readonly logTimeMs: number;
+  readonly wallMs: number;
+}
+
+/** A node as the network reaches it. */
+export interface Endpoint {
+  readonly life: Life;
+  onMessages(from: NodeId, messages: readonly Message[], times: PeerTimes): void;
+  onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  onLinkDown(nodeId: NodeId): void;
+  onUnreachable(nodeId: NodeId): void;
+}
+
+/** How messages travel. Times in ms. */
+export interface Weather {
+  readonly delayMsMin: number;
+  readonly delayMsMax: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  /** Frames of one link may overtake each other. */
+  readonly reorders: boolean;
+  /** How likely a node is told that a link of its own broke or that a frame could not be sent. */
+  readonly noticed: number;
+}
+
+export const fairWeather: Weather = {
+  delayMsMin: 0.1,
+  delayMsMax: 1,
+  lost: 0,
+  duplicated: 0,
+  reorders: false,
+  noticed: 1,
+};
+
+/** Frames between nodes, as bytes. Links are one-way; each can be cut or stall by itself. */
+export class Network {
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  readonly #trace: Trace;
+  readonly #endpoints = new Map<NodeId, Endpoint>();
+  readonly #links = new Map<string, Link>();
+  readonly transfers: StateTransfers;
+  weather: Weather = fairWeather;
+
+  constructor(scheduler: Scheduler, random: Random, trace: Trace) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#trace = trace;
+    this.transfers = new StateTransfers(scheduler, random, this);
+  }
+
+  join(nodeId: NodeId, endpoint: Endpoint): void {
+    this.#endpoints.set(nodeId, endpoint);
+  }
+
+  /** Its process ended: the others see their streams to it close, if they notice. */
+  leave(nodeId: NodeId): void {
+    this.#endpoints.delete(nodeId);
+    for (const other of this.#endpoints.keys()) this.#tellLinkDown(other, nodeId);
+  }
+
+  endpoint(nodeId: NodeId): Endpoint | undefined {
+    return this.#endpoints.get(nodeId);
+  }
+
+  link(from: NodeId, to: NodeId): Link {
+    const key = `${from}>${to}`;
+    let link = this.#links.get(key);
+    if (link === undefined) {
+      link = new Link();
+      this.#links.set(key, link);
+    }
+    return link;
+  }
+
+  /** Nothing sent from one to the other arrives. */
+  cut(from: NodeId, to: NodeId): void {
+    this.link(from, to).isCut = true;
+    this.#tellLinkDown(from, to);
+    this.#tellLinkDown(to, from);
+  }
+
+  /** Heals all links; what stalled is delivered now. */
+  heal(): void {
+    this.weather = fairWeather;
+    for (const link of this.#links.values()) {
+      link.isCut = false;
+      link.unclog((deliver) => void this.#scheduler.after(this.#random.between(0, 1), deliver));
+    }
+  }
+
+  /** Whether `from` believes that it can talk to `to`. */
+  isUp(from: NodeId, to: NodeId): boolean {
+    return this.#endpoints.has(to) && !this.link(from, to).isCut && !this.link(to, from).isCut;
+  }
+
+  send(from: NodeId, messages: readonly Message[], times: PeerTimes): void {
+    const frames = new Map<NodeId, Message[]>();
+    for (const message of messages) {
+      const frame = frames.get(message.to);
+      if (frame === undefined) frames.set(message.to, [message]);
+      else frame.push(message);
+    }
+    for (const [to, frame] of frames) {
+      // Each frame leaves by itself: the sender may die between two of them.
+      if (this.#endpoints.get(from)?.life.effect() !== true) return;
+      this.#dispatch(from, to, frame, joined(encodeMessages({ epoch: 0, ...times }, frame)));
+    }
+  }
+
+  #dispatch(from: NodeId, to: NodeId, messages: readonly Message[], bytes: Uint8Array): void {
+    this.#trace.note(crc32(bytes));
+    this.#trace.line(`n${from}`, () => `to n${to}: ${describeMessages(messages)}`);
+    const { lost, duplicated, noticed } = this.weather;
+    const isUp = this.isUp(from, to);
+    if (!isUp && this.#random.chance(noticed)) {
+      const sender = this.#endpoints.get(from);
+      sender?.life.after(0.1, () => sender.onUnreachable(to));
+    }
+    if (this.link(from, to).isCut || this.#random.chance(lost)) return;
+    this.#carry(from, to, bytes);
+    if (this.#random.chance(duplicated)) this.#carry(from, to, bytes.slice());
+  }
+
+  #carry(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+    const link = this.link(from, to);
+    const { delayMsMin, delayMsMax, reorders } = this.weather;
+    const nowMs = this.#scheduler.nowMs;
+    const arrivesAtMs = nowMs + this.#random.between(delayMsMin, delayMsMax);
+    const deliver = () => this.#deliver(from, to, bytes);
+    if (link.isClogged) link.hold(deliver);
+    else this.#scheduler.after((reorders ? arrivesAtMs : link.inOrder(arrivesAtMs)) - nowMs, deliver);
+  }
+
+  #deliver(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+    const link = this.link(from, to);
+    if (link.isCut) return;
+    if (link.isClogged) {
+      link.hold(() => this.#deliver(from, to, bytes));
+      return;
+    }
+    const receiver = this.#endpoints.get(to);
+    receiver?.life.enter(() => {
+      const { header, messages } = decodeMessages(bytes);
+      this.#trace.line(`n${to}`, () => `from n${from}: ${describeMessages(messages)}`);
+      receiver.onMessages(from, messages, header);
+    });
+  }
+
+  #tellLinkDown(nodeId: NodeId, other: NodeId): void {
+    const endpoint = this.#endpoints.get(nodeId);
+    if (endpoint === undefined || !this.#random.chance(this.weather.noticed)) return;
+    endpoint.life.after(this.#random.between(0.5, 3), () => endpoint.onLinkDown(other));
+  }
+}
+
+/** One buffer of the parts of a frame, as a channel delivers it. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let sizeBytes = 0;
+  for (const part of parts) sizeBytes += part.length;
+  const bytes = new Uint8Array(sizeBytes);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,121 @@
+import { crc32 } from 'node:zlib';
+import type { NodeId } from '@holdfast/raft';
+import { createLog, openStorage, Replica, type StorageBootPorts, type Stored } from '@holdfast/replica';
+import type { NodeRecord } from '@holdfast/storage';
+import type { Seen } from '../invariants/checker.ts';
+import type { World } from '../world/world.ts';
+import type { Life } from './life.ts';
+import type { Machine } from './machine.ts';
+
+/** The cluster that all nodes belong to. */
+const CLUSTER_ID = 'c0ffee';
+/** Few shards: their hashes are compared after every entry. */
+const SHARDS = 4;
+
+/** A member as it is told apart from others: a machine that lost its disk is another member. */
+export interface Member {
+  readonly nodeId: NodeId;
+  readonly peerId: string;
+  readonly nonce: string;
+  readonly name: string;
+  /** Its log was made; from then on a start without one is a loss. */
+  hasLog: boolean;
+}
+
+/** A node that runs: the product's parts over the machine's clock and disk and the network. */
+export interface RunningNode {
+  readonly member: Member;
+  readonly replica: Replica;
+  readonly stored: Stored;
+  readonly seen: Seen;
+}
+
+/** Opens what the disk holds and starts a node on it. @throws what the product throws when it refuses to start */
+export async function startNode(world: World, machine: Machine, member: Member, life: Life): Promise<RunningNode> {
+  const { nodeId, name } = member;
+  const ports = storagePorts(world, machine, member);
+  const record = { clusterId: CLUSTER_ID, nodeId, name, shards: SHARDS, backend: 'memory' } as NodeRecord;
+  if (!member.hasLog) {
+    await createLog(ports, record);
+    member.hasLog = true;
+  }
+  const stored = await openStorage(ports, record);
+  if (!life.isAlive) return new Promise(() => {});
+  world.checker.opened(nodeId, stored.log);
+  return begin(world, machine, member, life, stored);
+}
+
+/** Where a member keeps its files: one that took the place of another on its machine begins anew beside it. */
+export function directoryOf({ nonce }: Member): string {
+  return `/${nonce}`;
+}
+
+function storagePorts({ random, profile }: World, machine: Machine, member: Member): StorageBootPorts {
+  const path = directoryOf(member);
+  return {
+    disk: machine.disk.mount(),
+    directory: {
+      path,
+      logDirectory: `${path}/log`,
+      engineDirectory: `${path}/engine`,
+      snapshotDirectory: `${path}/snapshots`,
+    },
+    randomBytes: random.product.bytes,
+    // Without bytes zlib forgets the seed.
+    hashBytes: (bytes, seed) => (bytes.length === 0 ? seed : crc32(bytes, seed)),
+    yieldTurn: () => Promise.resolve(),
+    logKeepBytes: profile.logKeepBytes,
+    logSegmentBytes: profile.logSegmentBytes,
+  };
+}
+
+function begin(world: World, machine: Machine, member: Member, life: Life, stored: Stored): RunningNode {
+  const { checker, network, profile, random, trace } = world;
+  const { nodeId } = member;
+  const who = `n${nodeId}`;
+  const clock = machine.clock.of(life);
+  const answered = () => {
+    throw new Error('not asked of a replica alone');
+  };
+  const replica: Replica = new Replica({
+    ...stored,
+    nodeId,
+    logKeepBytes: profile.logKeepBytes,
+    cleanupIntervalMs: profile.cleanupIntervalMs,
+    clock,
+    random: random.product.next,
+    randomBytes: random.product.bytes,
+    soon: (run) => {
+      if (profile.turnMsMax > 0) life.after(random.turns.between(0, profile.turnMsMax), run);
+      else queueMicrotask(() => life.isAlive && run());
+    },
+    report: (_level, message, fields) => trace.line(who, () => `${message} ${JSON.stringify(fields ?? {})}`),
+    send: (messages) => {
+      if (!life.isAlive) return;
+      checker.sent(nodeId, messages);
+      network.send(nodeId, messages, { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() });
+    },
+    isReachable: (id) => id === nodeId || network.isUp(nodeId, id),
+    sendState: (outgoing) => {
+      trace.line(who, () => `sends state ${outgoing.meta.index}/${outgoing.meta.term} to n${outgoing.to}`);
+      world.counts.statesSent += 1;
+      return network.transfers.send(nodeId, outgoing);
+    },
+    onLeader: (lead) => trace.line(who, () => `follows n${lead} in term ${replica.raft.term}`),
+    onMembers: () => {},
+    notReady: () => undefined,
+    status: answered,
+    members: answered,
+    check: answered,
+  });
+  const seen = checker.begins(nodeId, replica);
+  network.join(nodeId, {
+    life,
+    onMessages: (from, messages, times) => replica.onMessages(from, messages, times),
+    onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
+    onLinkDown: (id) => replica.onLinkDown(id),
+    onUnreachable: (id) => replica.onUnreachable(id),
+  });
+  replica.start();
+  return { member, replica, stored, seen };
+}

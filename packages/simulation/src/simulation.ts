@@ -1,0 +1,213 @@
+import { crc32 } from 'node:zlib';
+import { checkHistory, type FinalState, type History } from '@holdfast/linearizability';
+import { Cluster } from './cluster.ts';
+import { Nemesis } from './faults/nemesis.ts';
+import type { Profile } from './faults/profile.ts';
+import { Violation } from './invariants/violation.ts';
+import { Operator } from './process/operator.ts';
+import { Workload } from './workload/workload.ts';
+import type { TraceLine } from './world/trace.ts';
+import { type Counts, World } from './world/world.ts';
+
+/** Without faults a cluster grows to its size within this long, per node. */
+const GROWTH_MS_PER_NODE = 5_000;
+/** After all faults have ended: everything that is promised to come again has come by then. */
+const LIVENESS_MS = 60_000;
+/** How long a session may be served after its time, when nodes were paused or frames held back. */
+const LATE_MS = 120_000;
+const SKEW_MS = 100;
+
+export interface RunResult {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly traceHash: string;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly counts: Counts;
+  /** Virtual time from the end of the faults until all was well again; undefined when it never was. */
+  readonly recoveryMs: number | undefined;
+  readonly violation: FoundViolation | undefined;
+}
+
+/** A broken promise, and what one must know to look into it. */
+export interface FoundViolation {
+  readonly invariant: string;
+  readonly problem: string;
+  readonly atMs: number;
+  /** A line for every machine. */
+  readonly machines: readonly string[];
+}
+
+/** One run of one seed: grow, suffer, heal, be well again. The same seed gives the same run. */
+export class Simulation {
+  readonly world: World;
+  readonly cluster: Cluster;
+  readonly #operator: Operator;
+  readonly #nemesis: Nemesis;
+  readonly #workload: Workload;
+  #healedAtMs: number | undefined;
+  #recoveredAtMs: number | undefined;
+
+  /** @param sink gets a line for everything that happens; without one a run is several times faster */
+  constructor(seed: number, profile: Profile, sink?: (line: TraceLine) => void) {
+    this.world = new World(seed, profile, sink);
+    this.cluster = new Cluster(this.world);
+    this.#operator = new Operator(this.world, this.cluster);
+    this.#workload = new Workload(this.world, this.cluster.machines);
+    this.#nemesis = new Nemesis({ world: this.world, cluster: this.cluster, operator: this.#operator });
+  }
+
+  async run(): Promise<RunResult> {
+    const { world } = this;
+    let violation: FoundViolation | undefined;
+    // In a real process this would be the end of it.
+    const onRejection = (error: unknown) => world.fail(asViolation(error));
+    process.on('unhandledRejection', onRejection);
+    try {
+      await this.#grow();
+      await this.#suffer();
+      await this.#recover();
+      await this.#compare();
+      this.#checkHistory();
+    } catch (error) {
+      const { invariant, message } = asViolation(error);
+      violation = { invariant, problem: message, atMs: world.scheduler.nowMs, machines: this.cluster.describe() };
+    } finally {
+      this.cluster.stop();
+      process.off('unhandledRejection', onRejection);
+    }
+    const { seed, profile, trace, counts, scheduler } = world;
+    const recoveryMs = this.#recoveredAtMs === undefined ? undefined : this.#recoveredAtMs - (this.#healedAtMs ?? 0);
+    return {
+      seed,
+      profile,
+      traceHash: trace.hash,
+      virtualMs: scheduler.nowMs,
+      events: scheduler.planned,
+      counts,
+      recoveryMs,
+      violation,
+    };
+  }
+
+  async #grow(): Promise<void> {
+    this.#operator.found();
+    const withinMs = GROWTH_MS_PER_NODE * this.world.profile.nodes;
+    await this.#until(() => this.#operator.isSettled, withinMs, 'the cluster grows');
+  }
+
+  async #suffer(): Promise<void> {
+    const { scheduler, profile } = this.world;
+    this.#workload.start();
+    this.#nemesis.start();
+    const endMs = scheduler.nowMs + profile.faultMs;
+    await scheduler.run(() => scheduler.nowMs >= endMs);
+  }
+
+  async #recover(): Promise<void> {
+    const { network, scheduler, trace } = this.world;
+    trace.line('nemesis', () => 'all faults end');
+    this.#nemesis.stop();
+    this.#workload.stop();
+    network.heal();
+    for (const machine of this.cluster.machines) {
+      machine.trouble.heal();
+      machine.clock.drift(1);
+      machine.life?.resume();
+      // What it was about to crash at, it does now.
+      machine.life?.crashAtEffect(Number.POSITIVE_INFINITY);
+      machine.start();
+    }
+    this.#healedAtMs = scheduler.nowMs;
+    const isWell = () => this.#operator.isSettled && this.cluster.hasConverged && this.#workload.isIdle;
+    await this.#until(isWell, LIVENESS_MS, 'members settle and converge');
+    for (const { machine } of this.cluster.running) await this.#writeThrough(machine);
+    await this.#until(() => this.cluster.hasConverged, LIVENESS_MS, 'all nodes apply the same');
+    this.#recoveredAtMs = scheduler.nowMs;
+  }
+
+  async #writeThrough(machine: Parameters<Workload['canWrite']>[0]): Promise<void> {
+    const written = this.#workload.canWrite(machine);
+    const isWritten = await this.#complete(written, LIVENESS_MS, `a write and a read through ${machine.name}`);
+    if (!isWritten) throw new Violation('liveness', `${machine.name} does not take a write although all is well`);
+  }
+
+  /** All nodes hold the same bytes: sessions, expiry, members and the table of requests that were applied. */
+  async #compare(): Promise<void> {
+    const { running } = this.cluster;
+    const states = await this.#complete(
+      Promise.all(
+        running.map(async ({ machine, node }) => {
+          const { meta, chunks, release } = await node.replica.machine.snapshotChunks();
+          let sum = 0;
+          for await (const chunk of chunks) sum = crc32(chunk, sum);
+          await release();
+          return { node: machine.name, applied: meta.index, hash: String(sum) };
+        }),
+      ),
+      LIVENESS_MS,
+      'states are read',
+    );
+    const [first] = states;
+    for (const state of states) {
+      if (first === undefined || (state.applied === first.applied && state.hash === first.hash)) continue;
+      throw new Violation(
+        'equal snapshots',
+        `${first.node} has ${first.hash} at ${first.applied}, ${state.node} has ${state.hash} at ${state.applied}`,
+      );
+    }
+    this.#finals = states;
+    const [reader] = running;
+    if (reader !== undefined) {
+      await this.#complete(this.#workload.readAll(reader.machine), LIVENESS_MS, 'every session is read');
+    }
+  }
+
+  #finals: readonly FinalState[] = [];
+
+  /** What clients saw. */
+  get history(): History {
+    const { faults, ttlMsMax } = this.world.profile;
+    const areClocksRight = !faults.has('clock-jump') && !faults.has('clock-drift');
+    return {
+      seed: this.world.seed,
+      // Where clocks lie, a session may expire at any time from its write on.
+      skewMs: areClocksRight ? SKEW_MS : ttlMsMax,
+      lateMs: areClocksRight ? LATE_MS : 100 * LATE_MS,
+      operations: this.#workload.operations,
+      nemesis: [],
+      finals: this.#finals,
+    };
+  }
+
+  #checkHistory(): void {
+    const result = checkHistory(this.history);
+    if (result.ok || result.verdict === 'undecided') return;
+    throw new Violation('linearizability', result.explanation);
+  }
+
+  async #complete<T>(promise: Promise<T>, withinMs: number, what: string): Promise<T> {
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await this.#until(() => isSettled, withinMs, what);
+    return promise;
+  }
+
+  async #until(isSo: () => boolean, withinMs: number, what: string): Promise<void> {
+    const { scheduler } = this.world;
+    const untilMs = scheduler.nowMs + withinMs;
+    await scheduler.run(() => {
+      if (isSo()) return true;
+      if (scheduler.nowMs > untilMs) throw new Violation('liveness', `${what}: not within ${withinMs / 1_000} s`);
+      return false;
+    });
+  }
+}
+
+function asViolation(error: unknown): Violation {
+  if (error instanceof Violation) return error;
+  return new Violation('nothing is thrown', error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

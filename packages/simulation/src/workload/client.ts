@@ -1,0 +1,166 @@
+import type { Operation, Output } from '@holdfast/linearizability';
+import type { Answers, ClientCommand, Query, RequestIdentity, Session } from '@holdfast/protocol';
+import type { Machine } from '../process/machine.ts';
+import type { World } from '../world/world.ts';
+import { commandOf, type PlannedOperation } from './operations.ts';
+import { type Asked, ask, isRefused, isUnknown, type Outcome } from './request.ts';
+
+const TIMEOUT_MS_MIN = 300;
+const TIMEOUT_MS_MAX = 3_000;
+/** Attempts of one operation, under one identity, before a client gives up. */
+const ATTEMPTS_MAX = 6;
+const PAUSE_MS_MAX = 150;
+const NANOSECONDS_PER_MS = 1_000_000;
+
+/** What an operation came to, before it is put on record. */
+type Ending =
+  | { readonly status: 'ok'; readonly output: Output; readonly answer?: object }
+  | { readonly status: 'fail' | 'info' };
+
+/** One client: one operation after the other, through any node, repeated under its identity until it is answered. */
+export class Client {
+  readonly number: number;
+  readonly #world: World;
+  readonly #machines: readonly Machine[];
+  #clientId: Uint8Array | undefined;
+  #bornMs = 0;
+  #sequence = 0;
+
+  constructor(world: World, machines: readonly Machine[], number: number) {
+    this.number = number;
+    this.#world = world;
+    this.#machines = machines;
+  }
+
+  /** Runs one operation to its end. @returns it as history, or undefined when it says nothing */
+  async run(planned: PlannedOperation): Promise<Operation | undefined> {
+    const { scheduler, trace, counts } = this.#world;
+    const calledMs = scheduler.nowMs;
+    const machine = this.#choose();
+    trace.line(`client ${this.number}`, () => `${planned.op} ${planned.key} through ${machine.who}`);
+    const ending = planned.op === 'get' ? await this.#read(machine, planned) : await this.#write(machine, planned);
+    const returnedMs = scheduler.nowMs;
+    trace.line(`client ${this.number}`, () => `${planned.op} ${planned.key} is ${describe(ending)}`);
+    if (ending.status === 'info') counts.unknown += 1;
+    else if (ending.status === 'ok') counts[planned.op === 'get' ? 'reads' : 'acknowledged'] += 1;
+    if (ending.status === 'fail' && planned.op === 'get') return undefined;
+    return {
+      ...planned,
+      client: this.number,
+      node: machine.name,
+      callNs: Math.round(calledMs * NANOSECONDS_PER_MS),
+      returnNs: Math.round(returnedMs * NANOSECONDS_PER_MS),
+      status: ending.status,
+      ...(ending.status === 'ok' ? { output: ending.output } : {}),
+    };
+  }
+
+  /** Asks a question that is no operation on one key, and gives the answer if there is one. */
+  async ask(query: Query): Promise<object | undefined> {
+    const outcome = await ask(this.#choose(), { query }, this.#timeoutMs());
+    return outcome.ok ? outcome.answer : undefined;
+  }
+
+  async #read(machine: Machine, { key }: PlannedOperation): Promise<Ending> {
+    const query: Query = this.#world.random.clients.chance(0.8)
+      ? { type: 'get', id: key, stale: false }
+      : { type: 'meta', id: key, stale: false };
+    const outcome = await ask(machine, { query }, this.#timeoutMs());
+    if (!outcome.ok) return outcome.failure.code === 'NOT_FOUND' ? absent : { status: 'fail' };
+    if (query.type === 'meta') {
+      return { status: 'ok', output: { ok: true, rev: (outcome.answer as Answers['meta']).revision } };
+    }
+    const { data, metadata } = outcome.answer as Session;
+    return { status: 'ok', output: { ok: true, value: textOf(data), rev: metadata.revision } };
+  }
+
+  async #write(first: Machine, planned: PlannedOperation): Promise<Ending> {
+    const { scheduler, random } = this.#world;
+    const identity = this.#identity();
+    if (identity === undefined) return { status: 'fail' };
+    const command = commandOf(planned, this.#world.profile.valueBytesMax);
+    let mayHaveHappened = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const machine = attempt === 1 ? first : this.#choose();
+      const outcome = await this.#attempt(machine, command, identity);
+      const ending = endingOf(planned, outcome);
+      if (ending !== undefined) return ending;
+      const failure = outcome.ok ? { code: '' } : outcome.failure;
+      mayHaveHappened ||= isUnknown(failure);
+      const isFinal = attempt >= ATTEMPTS_MAX || !(isUnknown(failure) || isRefused(failure));
+      if (isFinal) {
+        // Refused for good: the next operation needs an identity that the cluster accepts.
+        if (!isUnknown(failure) && !isRefused(failure)) this.#clientId = undefined;
+        return { status: mayHaveHappened ? 'info' : 'fail' };
+      }
+      await scheduler.sleep(random.clients.between(0, PAUSE_MS_MAX));
+    }
+  }
+
+  /** Sometimes the same request goes to two nodes at once, as an impatient client does. */
+  async #attempt(machine: Machine, command: ClientCommand, identity: RequestIdentity): Promise<Outcome> {
+    const asked: Asked = { command, identity };
+    if (!this.#world.random.clients.chance(0.03)) return ask(machine, asked, this.#timeoutMs());
+    const other = ask(this.#choose(), asked, this.#timeoutMs());
+    other.catch((error) => this.#world.fail(error));
+    const outcome = await ask(machine, asked, this.#timeoutMs());
+    // Refused here, it may still be done there.
+    return !outcome.ok && isRefused(outcome.failure) ? { ok: false, failure: { code: 'CRASHED' } } : outcome;
+  }
+
+  #identity(): RequestIdentity | undefined {
+    if (this.#clientId === undefined) {
+      const node = this.#choose().node;
+      if (node === undefined) return undefined;
+      this.#clientId = this.#world.random.clients.bytes(16);
+      this.#bornMs = node.replica.clusterClock.nowMs();
+      this.#sequence = 0;
+    }
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    return { clientId: this.#clientId, bornMs: this.#bornMs, sequence, lowestUnanswered: sequence };
+  }
+
+  #choose(): Machine {
+    const { clients } = this.#world.random;
+    const running = this.#machines.filter(({ node }) => node !== undefined);
+    return clients.pick(running.length > 0 && clients.chance(0.95) ? running : this.#machines);
+  }
+
+  #timeoutMs(): number {
+    return this.#world.random.clients.between(TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+  }
+}
+
+const absent: Ending = { status: 'ok', output: { ok: false } };
+
+/** Undefined when the outcome decides nothing yet. */
+function endingOf({ op }: PlannedOperation, outcome: Outcome): Ending | undefined {
+  if (!outcome.ok) {
+    const { failure } = outcome;
+    if (failure.code === 'CONFLICT') {
+      const { currentRevision } = failure;
+      return { status: 'ok', output: currentRevision === null ? { ok: false } : { ok: false, rev: currentRevision } };
+    }
+    return failure.code === 'NOT_FOUND' ? absent : undefined;
+  }
+  if (op === 'delete') {
+    return { status: 'ok', output: { ok: true, deleted: (outcome.answer as Answers['delete']).deleted } };
+  }
+  return { status: 'ok', output: { ok: true, rev: (outcome.answer as Answers['store']).revision } };
+}
+
+/** Values are short words, filled up with spaces to their size. */
+export function textOf(data: Uint8Array): string {
+  return new TextDecoder().decode(data).trimEnd();
+}
+
+function describe(ending: Ending): string {
+  if (ending.status !== 'ok') return ending.status === 'info' ? 'unknown' : 'refused';
+  const { ok, rev, value, deleted } = ending.output;
+  const parts = [ok ? 'ok' : 'not met'];
+  if (value !== undefined) parts.push(value);
+  if (rev !== undefined) parts.push(`revision ${rev}`);
+  if (deleted !== undefined) parts.push(`${deleted} deleted`);
+  return parts.join(', ');
+}
