@@ -1,5 +1,5 @@
 import type { HardState, NodeId } from '@holdfast/raft';
-import type { Disk } from './disk.ts';
+import type { Disk, DiskFile } from './disk.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { EntryIndex } from './log-index.ts';
 import {
@@ -23,6 +23,9 @@ import {
   segmentName,
   supersede,
 } from './log-segment.ts';
+
+/** How much of the tail is written again at a time. */
+const REWRITE_BYTES = 1_048_576;
 
 export interface LogIdentity {
   readonly clusterId: string;
@@ -94,6 +97,8 @@ async function readSegment(
   // A segment gets its name only after its header and first record are durable.
   replay.floor = Math.max(replay.floor, header.firstSequence, decodeFloor(headerBytes, header.segmentId));
 
+  const ends: RecordEnd[] = [];
+  replay.provenBytes = SEGMENT_HEADER_BYTES;
   for (let previous = 0; replay.sequence + 1 !== nextSequence; ) {
     const offset = segment.usedBytes;
     const expected = { segmentId: segment.id, sequence: replay.sequence + 1, previous };
@@ -109,7 +114,17 @@ async function readSegment(
     segment.usedBytes = record.endOffset;
     replay.sequence = record.header.sequence;
     replay.floor = Math.max(replay.floor, record.header.floor);
+    ends.push({ sequence: replay.sequence, endOffset: record.endOffset });
+    for (let end = ends[0]; end !== undefined && end.sequence <= replay.floor; end = ends[0]) {
+      replay.provenBytes = end.endOffset;
+      ends.shift();
+    }
   }
+}
+
+interface RecordEnd {
+  readonly sequence: number;
+  readonly endOffset: number;
 }
 
 function checkHeader(
@@ -175,6 +190,8 @@ class Replay {
   sequence: number | undefined;
   /** The highest sequence that anything read so far calls durable. */
   floor = 0;
+  /** Up to here the last segment holds records at or below the floor. */
+  provenBytes = 0;
 
   /** @throws {RangeError} when the record contradicts what came before. */
   apply(segment: Segment, { header, meta, dataOffset }: ScannedRecord): void {
@@ -241,7 +258,7 @@ class Replay {
       const problem = `files before this one are missing: entries up to ${this.index.base.index} are in no checkpoint`;
       throw new StorageError({ code: 'LOG_DAMAGED', file: first.path, offset: 0, problem });
     }
-    await makeDurable(last);
+    await makeDurable(last, this.provenBytes);
     const { term, vote, commit } = this.#hardState;
     // The commit index is written lazily, and Raft learns it again. But it may never be behind what was applied, nor
     // ahead of the log.
@@ -256,14 +273,29 @@ class Replay {
   }
 }
 
-/** Cuts what lies after the last record. What a killed process wrote may so far be in the system's cache only. */
-async function makeDurable({ file, path, usedBytes }: Segment): Promise<void> {
+/**
+ * Cuts what lies after the last record. What lies before it may so far be in the system's cache only, since a killed
+ * process wrote it; and a sync that failed has left it there as clean, so that a further sync alone would do nothing:
+ * it is written again, from where the records are not proven durable.
+ */
+async function makeDurable({ file, path, usedBytes }: Segment, provenBytes: number): Promise<void> {
   try {
     await file.truncate(usedBytes);
+    await rewrite(file, provenBytes, usedBytes);
     await file.sync();
   } catch (error) {
     const errno = errnoOf(error);
     const failure = { code: 'LOG_FAILED', file: path, offset: usedBytes, operation: 'recovery', errno } as const;
     throw new StorageError(failure, { cause: error });
+  }
+}
+
+async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; ) {
+    const bytes = new Uint8Array(Math.min(to - at, REWRITE_BYTES));
+    const count = await file.read(bytes, at);
+    if (count === 0) return;
+    file.writeSync([bytes.subarray(0, count)], at);
+    at += count;
   }
 }

@@ -354,7 +354,9 @@ function beginSync(inode: Inode): { succeed: () => void; fail: () => void } {
   return {
     succeed: () => {
       // All that was written before is durable, also what an earlier sync still works on.
-      inode.syncing = inode.syncing.slice(inode.syncing.indexOf(covered) + 1);
+      const earlier = inode.syncing.splice(0, inode.syncing.indexOf(covered) + 1);
+      // A sector that a failed sync left undecided, and that was written again since, is decided now.
+      for (const undo of earlier) for (const sector of undo.keys()) forget(inode.undecided, sector);
       if (inode.size === sizeCovered) inode.undoSize = undefined;
       else if (inode.undoSize !== undefined) inode.undoSize = Math.min(sizeCovered, inode.size);
     },
@@ -365,6 +367,10 @@ function beginSync(inode: Inode): { succeed: () => void; fail: () => void } {
       inode.undecided.push(covered);
     },
   };
+}
+
+function forget(undos: readonly Undo[], sector: number): void {
+  for (const undo of undos) undo.delete(sector);
 }
 
 function read(inode: Inode, target: Uint8Array, position: number): number {

@@ -126,4 +126,19 @@ describe('power cut on a memory disk', () => {
     disk.crash(LOSE_ALL);
     assert.equal(disk.contents('/d/a')[0], 0);
   });
+
+  it('makes durable what is written again after a failed sync', async () => {
+    let fails = true;
+    const disk = new MemoryDisk({ fault: (operation) => (operation === 'sync' && fails ? 'EIO' : undefined) });
+    const file = await fileOf(disk);
+    await disk.syncDirectory('/d');
+    await file.allocate(512);
+    file.writeSync([Uint8Array.of(1)], 0);
+    await assert.rejects(file.sync(), { code: 'EIO' });
+    fails = false;
+    file.writeSync([Uint8Array.of(1)], 0);
+    await file.sync();
+    disk.crash(LOSE_ALL);
+    assert.equal(disk.contents('/d/a')[0], 1);
+  });
 });

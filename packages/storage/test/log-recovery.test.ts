@@ -57,6 +57,21 @@ describe('log recovery', () => {
     assert.equal(await isDamaged(disk), false);
   });
 
+  it('writes again what a failed sync left in the cache only', async () => {
+    let fails = false;
+    const disk = new MemoryDisk({ fault: (operation) => (operation === 'sync' && fails ? 'EIO' : undefined) });
+    const log = await create(disk);
+    await append(log, { entries: [entry(2, 1)] });
+    fails = true;
+    await assert.rejects(append(log, { entries: entries(3, 4, 1, 1_000) }));
+    // The process ends, the power stays on: the next one reads the cache, and takes what it finds for its log.
+    disk.kill();
+    fails = false;
+    assert.equal((await open(disk)).lastIndex(), 4);
+    disk.crash(() => 0);
+    assert.equal((await open(disk)).lastIndex(), 4);
+  });
+
   it('finds a changed byte in the last record after an orderly end', async () => {
     const { disk, names } = await filled();
     const path = pathOf(names.at(-1));
