@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytes, led } from '../cluster.ts';
+import { bytes, led, singleChange } from '../cluster.ts';
 
 describe('thesis §6.2 check-quorum', () => {
   it('makes a leader that is cut off step down within two election timeouts', () => {
@@ -50,5 +50,71 @@ describe('thesis §6.2 check-quorum', () => {
     const leaders = cluster.nodes.filter(({ raw }) => raw.isLeader);
     assert.equal(leaders.length, 1);
     assert(cluster.nodes.every(({ raw }) => raw.term === leaders[0]?.raw.term && raw.term >= highest));
+  });
+
+  it('counts in ticks, from one check to the next: a leader that hears nobody leads for two at most', () => {
+    for (const electionTicks of [5, 10, 20]) {
+      const cluster = led({ electionTicks });
+      const { raw } = cluster.node(1);
+      cluster.isolate(1);
+      let ticks = 0;
+      for (; raw.isLeader; ticks++) {
+        cluster.tick(1);
+        cluster.settle();
+      }
+      // It heard the others when it was elected, so the first check passes.
+      assert.equal(ticks, 2 * electionTicks);
+    }
+  });
+
+  it('begins anew at every check: an answer before it does not count for the next', () => {
+    const cluster = led({ electionTicks: 10 });
+    const { raw } = cluster.node(1);
+    cluster.isolate(1);
+    cluster.tick(1, 9);
+    cluster.inject('MsgHeartbeatResp', 1, { from: 2, term: raw.term });
+    cluster.tick(1);
+    assert.equal(raw.isLeader, true);
+    cluster.tick(1, 9);
+    assert.equal(raw.isLeader, true);
+    cluster.tick(1);
+    assert.equal(raw.isLeader, false);
+  });
+
+  it('takes any answer for a sign of life: to heartbeats, to appends, and refusals', () => {
+    for (const [type, reject] of [
+      ['MsgHeartbeatResp', false],
+      ['MsgAppResp', false],
+      ['MsgAppResp', true],
+    ] as const) {
+      const cluster = led({ electionTicks: 10 });
+      const { raw } = cluster.node(1);
+      cluster.isolate(1);
+      cluster.tick(1, 15);
+      cluster.inject(type, 1, { from: 3, term: raw.term, index: 2, reject });
+      cluster.tick(1, 5);
+      assert.equal(raw.isLeader, true, type);
+    }
+  });
+
+  it('gives a new member the time of one check', () => {
+    const cluster = led({ voters: 1, electionTicks: 10 });
+    const { raw } = cluster.node(1);
+    cluster.addNode({ isAsync: true });
+    cluster.isDelivered = ({ to }) => to === 1;
+    cluster.tick(1, 9);
+    raw.proposeConfChange(singleChange('ConfChangeAddNode', 2));
+    cluster.settle();
+    cluster.tick(1);
+    assert.equal(raw.isLeader, true);
+    cluster.tick(1, 10);
+    assert.equal(raw.isLeader, false);
+  });
+
+  it('may be switched off', () => {
+    const cluster = led({ checkQuorum: false });
+    cluster.isolate(1);
+    cluster.tick(1, 100);
+    assert.equal(cluster.node(1).raw.isLeader, true);
   });
 });

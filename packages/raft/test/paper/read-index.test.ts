@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Message } from '../../src/types.ts';
-import { bytes, Cluster, led, PRODUCT } from '../cluster.ts';
+import { bytes, Cluster, entriesOfTerms, led, PRODUCT } from '../cluster.ts';
 
 /** Lets node 1 hand out its messages, and takes the heartbeats to one peer. */
 function heartbeatsTo(cluster: Cluster, id: number): Message[] {
@@ -205,5 +205,118 @@ describe('thesis §6.4 read index', () => {
     cluster.tick(1);
     cluster.settle();
     assert.deepEqual(reads, []);
+  });
+
+  it('gives a read that waited for the first commit the commit index of that moment', () => {
+    const cluster = new Cluster({
+      ...PRODUCT,
+      prepare: (log) => {
+        log.append(entriesOfTerms(1, 1));
+        log.setHardState({ term: 1, vote: 0, commit: 1 });
+      },
+    });
+    cluster.isDelivered = ({ type }) => type !== 'MsgApp';
+    cluster.elect(1);
+    const { raw, reads } = cluster.node(1);
+    raw.readIndex(1);
+    raw.readIndex(2);
+    cluster.settle();
+    assert.deepEqual(reads, []);
+    cluster.heal();
+    cluster.tick(1);
+    cluster.settle();
+    assert.deepEqual(reads, [
+      { index: 4, context: 1 },
+      { index: 4, context: 2 },
+    ]);
+  });
+
+  it('is not kept over a change of leader, also when it waited for the first commit', () => {
+    const cluster = new Cluster(PRODUCT);
+    cluster.isDelivered = ({ type }) => type !== 'MsgApp';
+    cluster.elect(1);
+    const { raw, reads } = cluster.node(1);
+    raw.readIndex(1);
+    cluster.inject('MsgAppResp', 1, { from: 3, term: raw.term + 3 });
+    assert.equal(raw.isLeader, false);
+    cluster.heal();
+    cluster.elect(1);
+    assert.deepEqual(reads, []);
+  });
+
+  it('is bounded: what is too much is dropped, and answered when it is asked again', () => {
+    const cluster = led();
+    const { raw, reads } = cluster.node(1);
+    cluster.isDelivered = () => false;
+    for (let context = 1; context <= 5_000; context++) raw.readIndex(context);
+    cluster.work(1);
+    // Two peers each: no round was begun for the last 904.
+    assert.equal(cluster.sent('MsgHeartbeat').length, 2 * 4_096);
+    cluster.messages = [];
+    cluster.heal();
+    cluster.tick(1);
+    cluster.settle();
+    assert.equal(reads.length, 4_096);
+    raw.readIndex(5_001);
+    cluster.settle();
+    assert.deepEqual(reads.at(-1)?.context, 5_001);
+  });
+
+  it('is bounded as well while it waits for the first commit', () => {
+    const cluster = new Cluster(PRODUCT);
+    cluster.isDelivered = ({ type }) => type !== 'MsgApp';
+    cluster.elect(1);
+    const { raw, reads } = cluster.node(1);
+    for (let context = 1; context <= 5_000; context++) raw.readIndex(context);
+    cluster.heal();
+    cluster.tick(1);
+    cluster.settle();
+    assert.equal(reads.length, 4_096);
+  });
+
+  it('takes no answer with the number of a round that was never begun', () => {
+    const cluster = led();
+    const { raw, reads } = cluster.node(1);
+    raw.readIndex(1);
+    cluster.work(1);
+    cluster.inject('MsgHeartbeatResp', 1, { from: 2, term: raw.term, context: 99 });
+    cluster.work(1);
+    assert.deepEqual(reads, []);
+  });
+
+  it('is asked of nobody and forgotten where no leader is known', () => {
+    const cluster = led();
+    cluster.node(2).raw.forgetLeader();
+    cluster.node(2).raw.readIndex(1);
+    cluster.work(2);
+    assert.deepEqual(cluster.sent('MsgReadIndex'), []);
+    cluster.node(2).raw.campaign();
+    cluster.node(2).raw.readIndex(1);
+    cluster.work(2);
+    assert.deepEqual(cluster.sent('MsgReadIndex'), []);
+  });
+
+  it('of a cluster of one waits until its first entry is on disk, also after a restart (etcd#3879)', () => {
+    const cluster = led({ voters: 1 });
+    cluster.node(1).raw.propose(bytes('x'));
+    cluster.settle();
+    cluster.node(1).restart();
+    const { raw, reads } = cluster.node(1);
+    raw.readIndex(1);
+    cluster.work(1);
+    assert.deepEqual(reads, []);
+    raw.campaign();
+    cluster.processReady(1);
+    cluster.processAppend(1);
+    for (const message of cluster.take(1)) raw.step(message);
+    cluster.processReady(1);
+    cluster.processAppend(1);
+    for (const message of cluster.take(1)) raw.step(message);
+    assert.equal(raw.isLeader, true);
+    raw.readIndex(2);
+    cluster.processReady(1);
+    assert.deepEqual(reads, []);
+    cluster.work(1);
+    assert.deepEqual(reads, [{ index: 4, context: 2 }]);
   });
 });
