@@ -9,6 +9,7 @@ import { ConsistencyCheck } from './consistency-check.ts';
 import { JoinServer } from './join-server.ts';
 import { type Member as KnownMember, MemberDirectory } from './member-directory.ts';
 import { NodeDescriptors } from './node-descriptors.ts';
+import type { PeerRefusal } from './peer-handshake.ts';
 import { PeerLinks } from './peer-links.ts';
 import { confirmByMembers, PeerQueries } from './peer-query.ts';
 import { SnapshotTransfer } from './snapshot-transfer.ts';
@@ -19,6 +20,7 @@ const SILENCE_MAX_MS = 3_000;
 /** A new node waits this long to become a voter before it says that it is ready. */
 const PROMOTION_WAIT_MS = 5_000;
 const HAND_OVER_MS = 1_000;
+const REMOVED_STAY_MS = 5_000;
 
 /** Who this node is. */
 interface MemberIdentity {
@@ -68,6 +70,7 @@ export class Member {
   readonly #clients: ClientHandler;
   #isServing = false;
   #isStopping = false;
+  #isLeaving = false;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
@@ -75,7 +78,6 @@ export class Member {
     const { nodeId, clusterId } = identity;
     const directory = this.#directory;
     const machine = () => this.#replica.machine;
-    const self = { clusterId, nodeId, bootCounter: identity.bootCounter, epoch: 0, address: identity.address };
 
     this.#replica = new Replica({
       ...parts,
@@ -90,7 +92,8 @@ export class Member {
       members: () => view.members(),
       check: () => check.run(),
     });
-    const { raft, commands } = this.#replica;
+    const { raft, commands, trust } = this.#replica;
+    const self = { ...trust.claim, clusterId, nodeId, epoch: 0, address: identity.address };
 
     this.#peerQueries = new PeerQueries({ host, clock, clusterId, directory, log: report });
     this.#links = new PeerLinks({
@@ -99,9 +102,10 @@ export class Member {
       random,
       self,
       directory,
-      times: () => ({ logTimeMs: this.#replica.clusterClock.nowMs(), wallMs: clock.wallMs() }),
+      facts: () => this.#replica.frameFacts(),
       log: report,
       confirm: confirmByMembers(this.#peerQueries, directory, nodeId),
+      admit: (id, claim) => trust.admit(id, claim),
     });
     this.#transfer = new SnapshotTransfer({
       host,
@@ -186,8 +190,9 @@ export class Member {
     const { knownMembers, knownAtIndex } = this.#parts;
     for (const member of knownMembers) this.#directory.addProvisional(member, knownAtIndex);
     this.#membersChanged();
-    this.#links.onMessages = (from, messages, times) => this.#replica.onMessages(from, messages, times);
+    this.#links.onMessages = (from, messages, facts) => this.#replica.onMessages(from, messages, facts);
     this.#links.onUnreachable = (nodeId) => this.#replica.onUnreachable(nodeId);
+    this.#links.onRefused = (by, refusal) => this.#onRefused(by, refusal);
     this.#links.onLinkDown = (nodeId) => this.#onLinkDown(nodeId);
     this.#links.start();
     this.#transfer.start();
@@ -288,6 +293,21 @@ export class Member {
   #membersChanged(): void {
     const { machine } = this.#replica;
     this.#directory.replace(machine.members, machine.removedMemberIds, machine.appliedIndex);
+    if (this.#replica.isRemoved && !this.#isLeaving) this.#leave();
+  }
+
+  /** This node was removed. It stays a while for those that have not heard of it, and may need its answer to a vote. */
+  #leave(): void {
+    const { clock, report, identity } = this.#parts;
+    this.#isLeaving = true;
+    report('warn', 'this node was removed from the cluster');
+    clock.after(REMOVED_STAY_MS, () => this.#replica.trust.onRefused(identity.nodeId, 'REMOVED'));
+  }
+
+  /** What a peer remembers of this node decides whether it may go on; other refusals pass. */
+  #onRefused(by: NodeId, refusal: PeerRefusal): void {
+    if (refusal !== 'ROLLED_BACK' && refusal !== 'STALE_BOOT' && refusal !== 'REMOVED') return;
+    this.#replica.trust.onRefused(by, refusal);
   }
 
   #onLinkDown(nodeId: NodeId): void {

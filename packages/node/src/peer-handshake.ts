@@ -2,23 +2,21 @@
 
 import { decodeArray, encodeArray, Fields } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
-import { type Clock, PeerError } from '@holdfast/replica';
+import { type Clock, type PeerClaim, PeerError } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
 
-const peerProtocolVersion = 1;
+const peerProtocolVersion = 2;
 /** How long either end waits for the other's first frame. */
 const handshakeTimeoutMs = 3_000;
 const frameBytesMax = 2_048;
 
 /** What the opener of a channel says. Its peer id is not in it: the encrypted link proves that. */
-export interface PeerHello {
+export interface PeerHello extends PeerClaim {
   readonly clusterId: string;
   readonly from: NodeId;
   readonly to: NodeId;
   /** Recovery epoch. */
   readonly epoch: number;
-  /** Raised durably at every start of the node. */
-  readonly bootCounter: number;
   /** Log index of the newest configuration the opener knows. */
   readonly configurationIndex: number;
   /** Where the opener listens; null when it does not know. */
@@ -26,8 +24,7 @@ export interface PeerHello {
 }
 
 /** What the acceptor says about itself when it lets the opener in. */
-export interface PeerWelcome {
-  readonly bootCounter: number;
+export interface PeerWelcome extends PeerClaim {
   readonly configurationIndex: number;
 }
 
@@ -40,6 +37,8 @@ export type PeerRefusal =
   | 'REMOVED'
   /** A process of an earlier start, or a data directory put back to an older state. */
   | 'STALE_BOOT'
+  /** The opener's disk holds less than it promised: it must be replaced. */
+  | 'ROLLED_BACK'
   | 'OVERLOADED'
   | 'UPGRADE_REQUIRED';
 const refusals = [
@@ -49,6 +48,7 @@ const refusals = [
   'NOT_A_MEMBER',
   'REMOVED',
   'STALE_BOOT',
+  'ROLLED_BACK',
   'OVERLOADED',
   'UPGRADE_REQUIRED',
 ] as const satisfies PeerRefusal[];
@@ -65,7 +65,7 @@ export function encodeHello(hello: PeerHello): Uint8Array {
     hello.from,
     hello.to,
     hello.epoch,
-    hello.bootCounter,
+    ...claimFields(hello),
     hello.configurationIndex,
     hello.address,
   ]);
@@ -84,7 +84,7 @@ export function decodeHello(frame: Uint8Array): PeerHello | undefined {
     from: fields.integer('from'),
     to: fields.integer('to'),
     epoch: fields.integer('epoch'),
-    bootCounter: fields.integer('bootCounter'),
+    ...readClaim(fields),
     configurationIndex: fields.integer('configurationIndex'),
     address: fields.textOrNull('address'),
   };
@@ -94,7 +94,7 @@ export function decodeHello(frame: Uint8Array): PeerHello | undefined {
 
 export function encodeAnswer(answer: PeerAnswer): Uint8Array {
   if (!answer.ok) return encodeArray(['refused', answer.refusal]);
-  return encodeArray(['welcome', answer.welcome.bootCounter, answer.welcome.configurationIndex]);
+  return encodeArray(['welcome', ...claimFields(answer.welcome), answer.welcome.configurationIndex]);
 }
 
 /** @throws {RequestError} VALIDATION */
@@ -106,12 +106,25 @@ function decodeAnswer(frame: Uint8Array): PeerAnswer {
     : {
         ok: true,
         welcome: {
-          bootCounter: fields.integer('bootCounter'),
+          ...readClaim(fields),
           configurationIndex: fields.integer('configurationIndex'),
         },
       };
   fields.end();
   return answer;
+}
+
+function claimFields({ bootCounter, life, term, lastIndex }: PeerClaim): number[] {
+  return [bootCounter, life, term, lastIndex];
+}
+
+function readClaim(fields: Fields): PeerClaim {
+  return {
+    bootCounter: fields.integer('bootCounter'),
+    life: fields.integer('life'),
+    term: fields.integer('term'),
+    lastIndex: fields.integer('lastIndex'),
+  };
 }
 
 function open(frame: Uint8Array): Fields {

@@ -1,7 +1,7 @@
 /** Everything between this node and one other member: two lanes out, two lanes in, and whether they live. */
 
 import type { Message, NodeId } from '@holdfast/raft';
-import { decodeMessages, PeerError, type PeerFrameHeader } from '@holdfast/replica';
+import { decodeMessages, type PeerClaim, PeerError, type PeerFrameHeader } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
 import type { Member } from './member-directory.ts';
 import type { PeerHello, PeerRefusal, PeerWelcome } from './peer-handshake.ts';
@@ -18,7 +18,7 @@ export interface PeerLinkPorts extends Pick<PeerLanePorts, 'host' | 'clock' | 'r
   readonly onUp: (nodeId: NodeId) => void;
   readonly onDown: (nodeId: NodeId) => void;
   readonly onRefused: (nodeId: NodeId, refusal: PeerRefusal) => void;
-  readonly admit: ((nodeId: NodeId, peer: PeerWelcome) => PeerRefusal | undefined) | undefined;
+  readonly admit: ((nodeId: NodeId, peer: PeerClaim) => PeerRefusal | undefined) | undefined;
 }
 
 export class PeerLink {

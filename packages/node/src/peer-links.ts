@@ -6,22 +6,17 @@ import {
   type Clock,
   encodedMessageBytes,
   encodeMessages,
+  type FrameFacts,
   frameHeaderBytes,
   messagesPerFrameMax,
   type NodeLog,
+  type PeerClaim,
   PeerError,
   type Timer,
 } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
 import type { MemberDirectory } from './member-directory.ts';
-import {
-  awaitFirstFrame,
-  decodeHello,
-  encodeAnswer,
-  type PeerHello,
-  type PeerRefusal,
-  type PeerWelcome,
-} from './peer-handshake.ts';
+import { awaitFirstFrame, decodeHello, encodeAnswer, type PeerHello, type PeerRefusal } from './peer-handshake.ts';
 import { type LaneName, laneNames, laneProtocols } from './peer-lane.ts';
 import { PeerLink } from './peer-link.ts';
 
@@ -30,11 +25,9 @@ const keepAliveMs = 1_000;
 /** Channels that have not said who they are, or wait for a member's word on it. */
 const strangersMax = 64;
 
-export interface PeerIdentity {
+export interface PeerIdentity extends PeerClaim {
   readonly clusterId: string;
   readonly nodeId: NodeId;
-  /** Raised durably at every start. */
-  readonly bootCounter: number;
   /** Recovery epoch. */
   readonly epoch: number;
   /** Where this node wants to be dialled; peers that know another address take this one. */
@@ -48,8 +41,8 @@ export interface PeerLinksOptions {
   readonly random: () => number;
   readonly self: PeerIdentity;
   readonly directory: MemberDirectory;
-  /** Written into every frame: log time and wall clock of this node. */
-  readonly times: () => { readonly logTimeMs: number; readonly wallMs: number };
+  /** Written into every frame: what this node's clocks show, and what it has promised. */
+  readonly facts: () => FrameFacts;
   readonly log: NodeLog;
   /**
    * Asks the known members whether a stranger of our cluster joined after our log ends; resolves once the directory
@@ -57,7 +50,7 @@ export interface PeerLinksOptions {
    */
   readonly confirm?: (nodeId: NodeId, peerId: string) => Promise<boolean>;
   /** The last word on a peer that is otherwise let in, both ways: for what the node durably remembers of it. */
-  readonly admit?: (nodeId: NodeId, peer: PeerWelcome) => PeerRefusal | undefined;
+  readonly admit?: (nodeId: NodeId, peer: PeerClaim) => PeerRefusal | undefined;
 }
 
 /**
@@ -79,11 +72,7 @@ export class PeerLinks {
   #closed = false;
 
   /** Messages of one frame; empty for a proof of life. */
-  onMessages: (
-    from: NodeId,
-    messages: readonly Message[],
-    times: { readonly logTimeMs: number; readonly wallMs: number },
-  ) => void = () => {};
+  onMessages: (from: NodeId, messages: readonly Message[], facts: FrameFacts) => void = () => {};
   /** Both lanes to that peer are open. */
   onLinkUp: (nodeId: NodeId) => void = () => {};
   /** A channel from or to that peer closed: told once until one is open again. Milliseconds after its process died. */
@@ -161,8 +150,7 @@ export class PeerLinks {
 
   #sendFrame(link: PeerLink | undefined, lane: LaneName, messages: readonly Message[], sizeBytes: number): boolean {
     if (link === undefined) return false;
-    const { logTimeMs, wallMs } = this.#options.times();
-    const header = { epoch: this.#options.self.epoch, logTimeMs, wallMs };
+    const header = { epoch: this.#options.self.epoch, ...this.#options.facts() };
     return link.send(lane, encodeMessages(header, messages), sizeBytes);
   }
 
@@ -212,7 +200,7 @@ export class PeerLinks {
       from: self.nodeId,
       to,
       epoch: self.epoch,
-      bootCounter: self.bootCounter,
+      ...claimOf(self),
       configurationIndex: directory.configurationIndex,
       address: self.address ?? null,
     };
@@ -269,9 +257,8 @@ export class PeerLinks {
       void channel.close();
       return;
     }
-    const { bootCounter } = self;
     const { configurationIndex } = directory;
-    channel.send(encodeAnswer({ ok: true, welcome: { bootCounter, configurationIndex } }));
+    channel.send(encodeAnswer({ ok: true, welcome: { ...claimOf(self), configurationIndex } }));
     link.accept(lane, channel, verdict.bootCounter);
     if (verdict.address !== null) directory.observeAddress(verdict.from, verdict.address);
   }
@@ -294,6 +281,10 @@ export class PeerLinks {
     }
     this.#timer = this.#options.clock.after(keepAliveMs, () => this.#keepAlive());
   }
+}
+
+function claimOf({ bootCounter, life, term, lastIndex }: PeerClaim): PeerClaim {
+  return { bootCounter, life, term, lastIndex };
 }
 
 /** Which lane each message takes; both keep the order of `messages`. */

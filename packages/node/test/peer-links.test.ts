@@ -54,9 +54,9 @@ class TestNode {
       host: world.network.createHost(peerId, address),
       clock: world.clock,
       random: () => 0.5,
-      self: { clusterId: 'cluster', nodeId, bootCounter, epoch: 0 },
+      self: { clusterId: 'cluster', nodeId, bootCounter, life: bootCounter, term: 1, lastIndex: 1, epoch: 0 },
       directory: this.directory,
-      times: () => ({ logTimeMs: 1_000 + nodeId, wallMs: world.clock.wallMs() }),
+      facts: () => ({ logTimeMs: 1_000 + nodeId, wallMs: world.clock.wallMs() }),
       log: silentLog,
       ...options,
     });
@@ -171,9 +171,9 @@ describe('peer links', () => {
       host,
       clock: world.clock,
       random: () => 0.999,
-      self: { clusterId: 'cluster', nodeId: 1, bootCounter: 1, epoch: 0 },
+      self: { clusterId: 'cluster', nodeId: 1, bootCounter: 1, life: 1, term: 1, lastIndex: 1, epoch: 0 },
       directory,
-      times: () => ({ logTimeMs: 0, wallMs: 0 }),
+      facts: () => ({ logTimeMs: 0, wallMs: 0 }),
       log: silentLog,
     });
     links.start();
@@ -272,6 +272,9 @@ describe('peer links', () => {
       to: 1,
       epoch: 0,
       bootCounter: 1,
+      life: 1,
+      term: 1,
+      lastIndex: 1,
       configurationIndex: 1,
       address: null,
     };
@@ -288,6 +291,26 @@ describe('peer links', () => {
         .toString('latin1')
         .match(/welcome|[A-Z_]{5,}/)?.[0];
     }
+
+    it('a peer that is not admitted for what it says of itself, in both directions and before any message', async () => {
+      const claims: object[] = [];
+      const one = world.start(1, [1, 2], {
+        admit: (nodeId, { bootCounter, life, term, lastIndex }) => {
+          claims.push({ nodeId, bootCounter, life, term, lastIndex });
+          return 'ROLLED_BACK';
+        },
+      });
+      const two = world.start(2, [1, 2], { bootCounter: 3 });
+      await world.clock.pass(500);
+      assert.ok(two.events.includes('refused by 1: ROLLED_BACK'), two.events.join());
+      assert.ok(claims.length >= 2, 'asked by the channels that each of them opens');
+      for (const claim of claims)
+        assert.deepEqual(claim, { nodeId: 2, bootCounter: 3, life: 3, term: 1, lastIndex: 1 });
+      one.links.send([message({ type: 'MsgHeartbeat', from: 1, to: 2 })]);
+      two.links.send([message({ type: 'MsgVote', from: 2, to: 1 })]);
+      await world.clock.pass(500);
+      assert.deepEqual([one.received, two.received], [[], []]);
+    });
 
     it('nobody who is a member', async () => {
       assert.equal(await answerTo('peer-2', {}), 'welcome');

@@ -60,9 +60,9 @@ describe('the network half over real hosts', () => {
       host,
       clock,
       random: Math.random,
-      self: { clusterId: 'cluster', nodeId, bootCounter: 1, epoch: 0 },
+      self: { clusterId: 'cluster', nodeId, bootCounter: 1, life: 1, term: 1, lastIndex: 1, epoch: 0 },
       directory: directoryOf(members),
-      times: () => ({ logTimeMs: clock.wallMs(), wallMs: clock.wallMs() }),
+      facts: () => ({ logTimeMs: clock.wallMs(), wallMs: clock.wallMs() }),
       log,
     });
     own.onMessages = (_from, messages) => received.push(...messages);
@@ -100,7 +100,7 @@ describe('the network half over real hosts', () => {
         new SnapshotTransfer({
           host,
           clock,
-          self: { clusterId: 'cluster', nodeId: i + 1, bootCounter: 1, epoch: 0 },
+          self: { clusterId: 'cluster', nodeId: i + 1, bootCounter: 1, life: 1, term: 1, lastIndex: 1, epoch: 0 },
           directory: directoryOf(members),
           log,
           onSnapshot: async (_from, _meta, _message, chunks) => {

@@ -37,7 +37,7 @@ class World {
     const transfer = new SnapshotTransfer({
       host: this.network.createHost(`peer-${nodeId}`, member(nodeId).address),
       clock: this.clock,
-      self: { clusterId: 'cluster', nodeId, bootCounter: 1, epoch: 0 },
+      self: { clusterId: 'cluster', nodeId, bootCounter: 1, life: 1, term: 1, lastIndex: 1, epoch: 0 },
       directory,
       log: silentLog,
       onSnapshot: async (from, gotMeta, gotMessage, chunks) => {

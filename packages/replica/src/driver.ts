@@ -17,6 +17,7 @@ import type { ClusterClock } from './cluster-clock.ts';
 import { CommitNotes } from './commit-notes.ts';
 import { DiskWatchdog } from './disk-watchdog.ts';
 import type { NodeLog } from './node-log.ts';
+import { OwnPromise, type Promised } from './peer-memory.ts';
 import type { Proposals, ProposeOutcome } from './proposals.ts';
 import type { ReadRounds } from './read-rounds.ts';
 
@@ -63,6 +64,7 @@ export class Driver {
   #ticker: Timer | undefined;
   readonly #notes: CommitNotes;
   readonly #watchdog: DiskWatchdog;
+  readonly #promise = new OwnPromise();
   /** Another node's write was given to the core since the last `Ready`. */
   #hasForeignProposal = false;
   /** While a state is being installed: what was written to the log behind it is told only after it. */
@@ -94,6 +96,11 @@ export class Driver {
 
   get raft(): RawNode {
     return this.#ports.raft;
+  }
+
+  /** What this node has promised since it started. */
+  get promised(): Promised {
+    return this.#promise.promised;
   }
 
   get lead(): NodeId {
@@ -277,6 +284,7 @@ export class Driver {
     this.#input(({ raft, send }) => {
       const outgoing: Message[] = [];
       for (const response of responses) {
+        this.#promise.note(response);
         if (response.to === raft.id) raft.step(response);
         else outgoing.push(response);
       }

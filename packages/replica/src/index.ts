@@ -12,7 +12,9 @@ export {
   PeerError,
   type PeerFrameHeader,
 } from './peer-codec.ts';
-export { Replica, type ReplicaParts } from './replica.ts';
+export type { PeerClaim, Promised } from './peer-memory.ts';
+export type { PeerObjection } from './peer-trust.ts';
+export { type FrameFacts, Replica, type ReplicaParts } from './replica.ts';
 export type { ReplyTarget, RequestSink } from './request-sink.ts';
 export type { OutgoingState } from './state-snapshots.ts';
 export { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';

@@ -2,7 +2,8 @@
  * Raft messages as bytes, laid out by hand. One frame carries the messages of one turn to one peer on one lane:
  *
  * ```
- * header   kind u8 · version u8 · messages u16 · recovery epoch u32 · log time f64 · wall clock f64 · head bytes u32
+ * header   kind u8 · version u8 · messages u16 · recovery epoch u32 · log time f64 · wall clock f64 · head bytes u32 ·
+ *          promised term f64 · promised index f64
  * message  type u8 · flags u8 · entries u16 · to u32 · from u32 · vote u32 · term, logTerm, index, commit, rejectHint,
  *          context f64 · [snapshot] · entry headers (term f64, index f64, type u8, data bytes u32)
  * data     of all entries, in order
@@ -11,6 +12,7 @@
  * exact for every safe integer, and one instruction to read.
  */
 import type { ConfState, Entry, EntryType, Message, MessageType, SnapshotMeta } from '@holdfast/raft';
+import type { Promised } from './peer-memory.ts';
 
 /** What one member can say wrongly to another, or fail to do for it. */
 export type PeerErrorCode =
@@ -43,12 +45,14 @@ export interface PeerFrameHeader {
   readonly logTimeMs: number;
   /** The sender's wall clock, for the median that slews log time. */
   readonly wallMs: number;
+  /** What the sender has promised durably; absent: it does not say. */
+  readonly promised?: Promised;
 }
 
 /** Encode adds this for the header of a frame. */
-export const frameHeaderBytes = 28;
+export const frameHeaderBytes = 44;
 const frameKind = 1;
-const frameVersion = 1;
+const frameVersion = 2;
 const messageBytes = 64;
 const entryBytes = 21;
 const snapshotBytes = 25;
@@ -119,6 +123,8 @@ export function encodeMessages(header: PeerFrameHeader, messages: readonly Messa
   view.setFloat64(8, header.logTimeMs);
   view.setFloat64(16, header.wallMs);
   view.setUint32(24, size);
+  view.setFloat64(28, checkedCount(header.promised?.term ?? 0));
+  view.setFloat64(36, checkedCount(header.promised?.index ?? 0));
   let at = frameHeaderBytes;
   for (const message of messages) at = writeMessage(view, at, message, parts);
   return parts;
@@ -199,19 +205,25 @@ interface Cursor {
  * @throws {PeerError} MALFORMED for anything {@link encodeMessages} does not produce. Nothing is allocated for lengths
  * that the frame does not have.
  */
-export function decodeMessages(frame: Uint8Array): { header: PeerFrameHeader; messages: readonly Message[] } {
+export function decodeMessages(frame: Uint8Array): { header: Required<PeerFrameHeader>; messages: readonly Message[] } {
   if (frame.length < frameHeaderBytes) throw malformed('a frame shorter than its header');
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (view.getUint8(0) !== frameKind) throw malformed(`frame kind ${view.getUint8(0)}`);
   if (view.getUint8(1) !== frameVersion) throw malformed(`frame version ${view.getUint8(1)}`);
-  const count = view.getUint16(2);
+  const messageCount = view.getUint16(2);
   const headEnd = view.getUint32(24);
-  if (count > messagesPerFrameMax || headEnd > frame.length) throw malformed('a count or length beyond the frame');
-  const header = { epoch: view.getUint32(4), logTimeMs: view.getFloat64(8), wallMs: view.getFloat64(16) };
+  if (messageCount > messagesPerFrameMax || headEnd > frame.length)
+    throw malformed('a count or length beyond the frame');
+  const header = {
+    epoch: view.getUint32(4),
+    logTimeMs: view.getFloat64(8),
+    wallMs: view.getFloat64(16),
+    promised: { term: count(view, 28), index: count(view, 36) },
+  };
   if (!Number.isFinite(header.logTimeMs) || !Number.isFinite(header.wallMs)) throw malformed('a time that is none');
   const cursor: Cursor = { frame, view, headEnd, at: frameHeaderBytes, dataAt: headEnd };
   const messages: Message[] = [];
-  for (let i = 0; i < count; i++) messages.push(readMessage(cursor));
+  for (let i = 0; i < messageCount; i++) messages.push(readMessage(cursor));
   if (cursor.at !== headEnd || cursor.dataAt !== frame.length) throw malformed('bytes that belong to no message');
   return { header, messages };
 }

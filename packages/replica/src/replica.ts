@@ -11,6 +11,9 @@ import { Driver, TICK_MS } from './driver.ts';
 import { FastElection } from './fast-election.ts';
 import { Membership } from './membership.ts';
 import type { NodeLog } from './node-log.ts';
+import type { Promised } from './peer-memory.ts';
+import type { PeerMemoryFile } from './peer-memory-file.ts';
+import { PeerTrust } from './peer-trust.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
 import { raftLogView } from './raft-log-view.ts';
@@ -27,6 +30,16 @@ import { VersionSwitch } from './version-switch.ts';
 const ELECTION_TICKS = 500 / TICK_MS;
 const HEARTBEAT_TICKS = 100 / TICK_MS;
 
+/** What every frame says besides its messages. */
+export interface FrameFacts {
+  /** The sender's log time. */
+  readonly logTimeMs: number;
+  /** The sender's wall clock. */
+  readonly wallMs: number;
+  /** What the sender has promised durably. */
+  readonly promised?: Promised;
+}
+
 /** What a replica is made of. Everything that touches the world is passed in. */
 export interface ReplicaParts {
   readonly nodeId: NodeId;
@@ -35,6 +48,9 @@ export interface ReplicaParts {
   readonly snapshotFiles: SnapshotFiles;
   readonly machine: SessionMachine;
   readonly machineOptions: SessionMachineOptions;
+  readonly peerMemory: PeerMemoryFile;
+  /** Raised durably at every start of this node. */
+  readonly bootCounter: number;
   readonly logKeepBytes: number;
   /** Time between sweeps by the leader; 0: only when asked. */
   readonly cleanupIntervalMs: number;
@@ -70,6 +86,8 @@ export class Replica {
   readonly commands: SystemCommands;
   readonly waiters: AppliedWaiters;
   readonly membership: Membership;
+  /** To be asked when a link to a peer is made. */
+  readonly trust: PeerTrust;
   readonly requests: RequestSink;
   #fail: (error: Error) => void = () => {};
   /** Resolves with what went wrong when this replica can no longer go on; never otherwise. */
@@ -101,6 +119,18 @@ export class Replica {
     const activeVersion = () => this.#machine.version;
     const onFatal = (error: unknown) => this.#onFatal(error);
 
+    // Tells this start from every other: its proposals, and its links.
+    const life = Math.floor(random() * 2 ** 48);
+    const { term } = log.initialState().hardState;
+    this.trust = new PeerTrust({
+      file: parts.peerMemory,
+      claim: { bootCounter: parts.bootCounter, life, term, lastIndex: log.lastIndex() },
+      removedIds: () => this.#machine.removedMemberIds,
+      own: () => ({ term: this.raft.term, commit: this.raft.commitIndex }),
+      clock,
+      report,
+      onFatal,
+    });
     this.clusterClock = new ClusterClock(clock, parts.machine.logTimeMs);
     this.raft = new RawNode({
       id: nodeId,
@@ -111,7 +141,7 @@ export class Replica {
       random,
     });
     this.#proposals = new Proposals({
-      self: { nodeId, incarnation: Math.floor(random() * 2 ** 48) },
+      self: { nodeId, incarnation: life },
       nowMs,
       activeVersion,
       versionOf: (operationCode) => parts.machine.versions.ofCommand(operationCode),
@@ -142,7 +172,7 @@ export class Replica {
       onApplied: (applied) => this.#onApplied(applied),
       onConfChange: () => {
         this.waiters.onApplied();
-        parts.onMembers();
+        this.#membersChanged();
       },
       onFatal,
     });
@@ -194,7 +224,7 @@ export class Replica {
       clock,
       conf: () => this.#machine.conf,
       member: (id) => this.#machine.member(id),
-      isRemoved: (id) => this.#machine.removedMemberIds.includes(id),
+      isRemoved: (id) => this.trust.isRemoved(id),
       isReachable: parts.isReachable,
       propose: (change) => this.#driver.proposeConfChange(change),
     });
@@ -255,7 +285,7 @@ export class Replica {
 
   /** The cluster goes on without this node, for good. */
   get isRemoved(): boolean {
-    return this.#machine.removedMemberIds.includes(this.#parts.nodeId);
+    return this.trust.isRemoved(this.#parts.nodeId);
   }
 
   start(): void {
@@ -263,13 +293,22 @@ export class Replica {
     this.#keeper.start();
     this.#sweeper.start();
     this.membership.start();
+    this.trust.start();
     this.#versions.start();
   }
 
-  onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+  /** What goes with every frame to a peer. */
+  frameFacts(): FrameFacts {
+    const { clock } = this.#parts;
+    return { logTimeMs: this.clusterClock.nowMs(), wallMs: clock.wallMs(), promised: this.#driver.promised };
+  }
+
+  /** Messages of one frame of a peer that was admitted. */
+  onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void {
     // Whoever was removed knows less than it promised, or has not heard of it: nothing it says counts.
-    if (this.#machine.removedMemberIds.includes(from)) return;
-    this.#driver.onMessages(from, messages, times);
+    if (this.trust.isRemoved(from)) return;
+    if (facts.promised !== undefined) this.trust.heard(from, facts.promised);
+    this.#driver.onMessages(from, messages, facts);
   }
 
   /** A peer sends its whole state. Resolves once it is durable here; then Raft takes it over. */
@@ -304,6 +343,7 @@ export class Replica {
     this.#proposals.close();
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
     try {
+      await this.trust.stop({ abandon });
       if (abandon) await this.#keeper.abandon();
       else await this.#keeper.stop();
     } finally {
@@ -321,13 +361,18 @@ export class Replica {
     const changesMembers = applied.replies.some(
       (reply) => reply.ok && (reply.operation === 'allocate-member' || reply.operation === 'update-member'),
     );
-    if (changesMembers) this.#parts.onMembers();
+    if (changesMembers) this.#membersChanged();
   }
 
   #replaceMachine(machine: SessionMachine): void {
     this.#machine = machine;
     this.clusterClock.observeEntry(machine.logTimeMs);
     this.waiters.onApplied();
+    this.#membersChanged();
+  }
+
+  #membersChanged(): void {
+    this.trust.membersChanged();
     this.#parts.onMembers();
   }
 

@@ -14,6 +14,7 @@ import {
   SnapshotFiles,
   StorageError,
 } from '@holdfast/storage';
+import { PeerMemoryFile } from './peer-memory-file.ts';
 
 /** The state every cluster begins with: node 1 alone, as if by a snapshot at index 1. */
 const founding: SnapshotMeta = {
@@ -35,6 +36,9 @@ export interface Stored {
   readonly snapshotFiles: SnapshotFiles;
   readonly machine: SessionMachine;
   readonly machineOptions: SessionMachineOptions;
+  readonly peerMemory: PeerMemoryFile;
+  /** Of this start. */
+  readonly bootCounter: number;
 }
 
 export interface StorageBootPorts {
@@ -81,7 +85,9 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
       ...(versions === undefined ? {} : { versions }),
     };
     const { engine, machine } = await openState(ports, record, log, snapshotFiles, machineOptions);
-    return { log, engine, snapshotFiles, machine, machineOptions };
+    const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
+    const { bootCounter } = record;
+    return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, bootCounter };
   } catch (error) {
     await log.close();
     throw error;

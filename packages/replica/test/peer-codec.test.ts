@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { decodeMessages, encodedMessageBytes, encodeMessages, frameHeaderBytes, PeerError } from '../src/peer-codec.ts';
 import { bytes, joined, message } from './messages.ts';
 
-const header = { epoch: 3, logTimeMs: 1_700_000_000_123, wallMs: 1_700_000_000_456.5 };
+const header = {
+  epoch: 3,
+  logTimeMs: 1_700_000_000_123,
+  wallMs: 1_700_000_000_456.5,
+  promised: { term: 7, index: 2 ** 40 },
+};
 const count = fc.maxSafeNat();
 const nodeId = fc.integer({ min: 0, max: 0xffff_ffff });
 const ids = fc.array(nodeId, { maxLength: 5 });

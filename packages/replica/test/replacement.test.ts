@@ -48,9 +48,10 @@ describe('a member that lost its disk', () => {
     await votersAre([1, 2, 3, 4].filter((id) => id !== lost.nodeId));
     const leader = cluster.needLeader();
     const { term } = leader.replica.raft;
-    // Its old disk after all: it knows neither the new configuration nor that nobody listens.
+    // Its old disk after all: it knows neither the new configuration nor that nobody listens, and is told so.
     await cluster.boot(lost.nodeId);
     await cluster.clock.pass(5_000);
+    assert.match(cluster.failures.splice(0)[0]?.error.message ?? '', /was removed/);
     assert.equal(cluster.needLeader(), leader);
     assert.equal(leader.replica.raft.term, term);
     const { membership } = leader.replica;

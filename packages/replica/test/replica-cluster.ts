@@ -54,6 +54,8 @@ export class TestNode {
   readonly nodeId: NodeId;
   readonly disk: MemoryDisk;
   life: Life | undefined;
+  /** Starts so far, as its data directory would know. */
+  bootCounter = 0;
 
   constructor(nodeId: NodeId, diskOptions: MemoryDiskOptions) {
     this.nodeId = nodeId;
@@ -160,7 +162,9 @@ export class ReplicaCluster {
     this.nodes.set(nodeId, node);
     assert.equal(node.life, undefined, `node ${nodeId} runs already`);
     const ports = this.#storagePorts(node);
-    const record = { clusterId, nodeId, name: `n${nodeId}`, shards: 4, backend: 'memory' } as NodeRecord;
+    node.bootCounter += 1;
+    const { bootCounter } = node;
+    const record = { clusterId, nodeId, name: `n${nodeId}`, shards: 4, backend: 'memory', bootCounter } as NodeRecord;
     if (isNew) await this.complete(createLog(ports, record), 'the log is made');
     const stored = await this.complete(openStorage(ports, record), `node ${nodeId} has its storage`);
     this.#begin(node, stored);
@@ -325,8 +329,7 @@ export class ReplicaCluster {
       soon: (run) => (isSlow() ? setImmediate : queueMicrotask)(() => state.isAlive && run()),
       report: () => {},
       send: (messages) => {
-        const times = { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() };
-        if (state.isAlive) this.network.send(nodeId, messages, times);
+        if (state.isAlive) this.network.send(nodeId, messages, replica.frameFacts());
       },
       isReachable: (id) => this.network.isUp(nodeId, id),
       sendState: (outgoing: OutgoingState) => {
@@ -346,7 +349,8 @@ export class ReplicaCluster {
       if (life.isAlive) this.failures.push({ nodeId, error });
     });
     this.network.join(nodeId, {
-      onMessages: (from, messages, times) => replica.onMessages(from, messages, times),
+      trust: replica.trust,
+      onMessages: (from, messages, facts) => replica.onMessages(from, messages, facts),
       onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
       onLinkDown: (id) => state.isAlive && replica.onLinkDown(id),
       onUnreachable: (id) => replica.onUnreachable(id),

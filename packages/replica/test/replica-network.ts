@@ -1,5 +1,7 @@
 import type { Message, NodeId } from '@holdfast/raft';
 import { decodeMessages, encodeMessages } from '../src/peer-codec.ts';
+import type { PeerTrust } from '../src/peer-trust.ts';
+import type { FrameFacts } from '../src/replica.ts';
 import type { OutgoingState } from '../src/state-snapshots.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { joined } from './messages.ts';
@@ -15,7 +17,8 @@ export interface Weather {
 export const fairWeather: Weather = { dropped: 0, duplicated: 0, delayMsMax: 1 };
 
 export interface Endpoint {
-  onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void;
+  readonly trust: PeerTrust;
+  onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void;
   onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   onLinkDown(nodeId: NodeId): void;
   onUnreachable(nodeId: NodeId): void;
@@ -30,6 +33,7 @@ export class ReplicaNetwork {
   readonly #random: Random;
   readonly #endpoints = new Map<NodeId, Endpoint>();
   readonly #cut = new Set<string>();
+  readonly #linked = new Map<Endpoint, Set<Endpoint>>();
   weather = fairWeather;
   /** Frames that this says true of are kept back until `release`. */
   holds: (from: NodeId, to: NodeId, message: Message) => boolean = () => false;
@@ -43,6 +47,7 @@ export class ReplicaNetwork {
 
   join(nodeId: NodeId, endpoint: Endpoint): void {
     this.#endpoints.set(nodeId, endpoint);
+    for (const other of this.#endpoints.keys()) this.#clock.after(1, () => this.#isLinked(other, nodeId));
   }
 
   /** Its process ended: the others see their channels to it close. */
@@ -71,7 +76,7 @@ export class ReplicaNetwork {
     return this.#endpoints.has(to) && !this.#cut.has(pair(from, to));
   }
 
-  send(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
+  send(from: NodeId, messages: readonly Message[], facts: FrameFacts): void {
     const frames = new Map<NodeId, Message[]>();
     for (const message of messages) {
       const frame = frames.get(message.to);
@@ -81,7 +86,7 @@ export class ReplicaNetwork {
     for (const [to, frame] of frames) {
       if (!this.#endpoints.has(to)) this.#endpoints.get(from)?.onUnreachable(to);
       const isHeld = frame.some((message) => this.holds(from, to, message));
-      const bytes = joined(encodeMessages({ epoch: 0, ...times }, frame));
+      const bytes = joined(encodeMessages({ epoch: 0, ...facts }, frame));
       if (isHeld) this.#held.push(() => this.#deliver(from, to, bytes));
       else this.#dispatch(from, to, bytes);
     }
@@ -106,6 +111,29 @@ export class ReplicaNetwork {
     await Promise.race([taken, isGone]);
   }
 
+  /** Links these two if they can be: each judges the other by what it says of itself. */
+  #isLinked(from: NodeId, to: NodeId): boolean {
+    const one = this.#endpoints.get(from);
+    const other = this.#endpoints.get(to);
+    // What a process sent before it died is still on its way.
+    if (one === undefined || other === undefined || from === to) return true;
+    if (!this.isUp(from, to)) return false;
+    if (this.#linked.get(one)?.has(other) === true) return true;
+    const toOne = other.trust.admit(from, one.trust.claim);
+    if (toOne !== undefined) one.trust.onRefused(to, toOne);
+    const toOther = one.trust.admit(to, other.trust.claim);
+    if (toOther !== undefined) other.trust.onRefused(from, toOther);
+    if (toOne !== undefined || toOther !== undefined) return false;
+    for (const [left, right] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const linked = this.#linked.get(left) ?? new Set();
+      this.#linked.set(left, linked.add(right));
+    }
+    return true;
+  }
+
   #dispatch(from: NodeId, to: NodeId, bytes: Uint8Array): void {
     const { dropped, duplicated, delayMsMax } = this.weather;
     if (this.#random.chance(dropped)) return;
@@ -116,7 +144,7 @@ export class ReplicaNetwork {
   }
 
   #deliver(from: NodeId, to: NodeId, bytes: Uint8Array): void {
-    if (!this.isUp(from, to)) return;
+    if (!this.isUp(from, to) || !this.#isLinked(from, to)) return;
     const { header, messages } = decodeMessages(bytes);
     this.#endpoints.get(to)?.onMessages(from, messages, header);
   }

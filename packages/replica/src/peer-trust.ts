@@ -1,0 +1,91 @@
+import { RequestError } from '@holdfast/protocol';
+import type { LogIndex, NodeId, Term } from '@holdfast/raft';
+import type { Clock } from './clock.ts';
+import type { NodeLog } from './node-log.ts';
+import type { ClaimRefusal, PeerClaim, Promised } from './peer-memory.ts';
+import type { PeerMemoryFile } from './peer-memory-file.ts';
+
+/** Why a peer may not take part. */
+export type PeerObjection = ClaimRefusal | 'REMOVED';
+
+export interface PeerTrustPorts {
+  readonly file: PeerMemoryFile;
+  /** What this node says of itself. */
+  readonly claim: PeerClaim;
+  readonly removedIds: () => readonly NodeId[];
+  /** Term and commit index here. */
+  readonly own: () => { readonly term: Term; readonly commit: LogIndex };
+  readonly clock: Clock;
+  readonly report: NodeLog;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Who may take part: told at each new link, in both directions, before any message of the peer counts. */
+export class PeerTrust {
+  readonly #ports: PeerTrustPorts;
+
+  constructor(ports: PeerTrustPorts) {
+    this.#ports = ports;
+  }
+
+  /** To be told to every peer when a link to it is made. */
+  get claim(): PeerClaim {
+    return this.#ports.claim;
+  }
+
+  start(): void {
+    this.#ports.file.start(this.#ports.clock, this.#ports.report);
+  }
+
+  async stop({ abandon }: { abandon: boolean }): Promise<void> {
+    if (abandon) this.#ports.file.abandon();
+    else await this.#ports.file.stop(this.#ports.report);
+  }
+
+  isRemoved(nodeId: NodeId): boolean {
+    return this.#ports.removedIds().includes(nodeId);
+  }
+
+  /** Judges a peer by what it says of itself. Undefined: it may take part. */
+  admit(nodeId: NodeId, claim: PeerClaim): PeerObjection | undefined {
+    if (this.isRemoved(nodeId)) return 'REMOVED';
+    const refusal = this.#ports.file.memory.admit(nodeId, claim);
+    if (refusal !== undefined) {
+      const { bootCounter, term, lastIndex } = claim;
+      const fields = { nodeId, refusal, bootCounter, term, lastIndex };
+      this.#ports.report('error', 'a peer holds less than it promised; it must be replaced', fields);
+    }
+    return refusal;
+  }
+
+  /** An admitted peer told in a frame what it has promised. */
+  heard(nodeId: NodeId, promised: Promised): void {
+    this.#ports.file.memory.heard(nodeId, promised, this.#ports.own());
+  }
+
+  /** A peer has not admitted this node. It must not go on: what it promised is no longer true. */
+  onRefused(by: NodeId, objection: PeerObjection): void {
+    this.#ports.onFatal(objection === 'REMOVED' ? removed() : rolledBack(by, objection));
+  }
+
+  /** The members changed: nothing needs remembering of those that are refused for what they are. */
+  membersChanged(): void {
+    this.#ports.file.memory.forget(this.#ports.removedIds());
+  }
+}
+
+function rolledBack(by: NodeId, refusal: ClaimRefusal): RequestError {
+  return new RequestError({
+    code: 'CORRUPT',
+    problem: `node ${by} remembers more of this node than its data directory holds: it went back in time (${refusal})`,
+    hint: 'move it aside but for peer.key, and start the node with --join: it takes the place of the old one',
+  });
+}
+
+function removed(): RequestError {
+  return new RequestError({
+    code: 'NOT_AUTHORISED',
+    problem: 'this node was removed from the cluster',
+    hint: 'to bring it back, start it with an empty data directory and --join',
+  });
+}
