@@ -1,7 +1,7 @@
-// Given to `--import` before tsx: from here on the patched file is another one, for import and for require.
+// Given to `--import` before tsx: from here on the patched files are others, for import and for require.
 import fs from 'node:fs';
 import { register } from 'node:module';
-import { applyPatch, patchedPath } from './patch.mjs';
+import { applyPatches, isPatched } from './patch.mjs';
 
 register('./loader.mjs', import.meta.url);
 
@@ -9,5 +9,5 @@ register('./loader.mjs', import.meta.url);
 const { readFileSync } = fs;
 fs.readFileSync = (path, ...options) => {
   const content = readFileSync(path, ...options);
-  return path === patchedPath && typeof content === 'string' ? applyPatch(content) : content;
+  return typeof content === 'string' && isPatched(path) ? applyPatches(path, content) : content;
 };

@@ -1,6 +1,7 @@
 /**
- * Runs the product with one line changed, without a switch in the product: a process that starts with
- * {@link patchedEnvironment} changes the source file while it loads it. For processes that load the sources through tsx.
+ * Runs the product with a few places changed, without a switch in the product: a process that starts with
+ * {@link patchedEnvironment} changes the source files while it loads them. For processes that load the sources through
+ * tsx.
  */
 
 /** One change. Applied as plain text; `find` must occur exactly once, else loading the file fails. */
@@ -11,9 +12,9 @@ export interface SourcePatch {
   readonly replace: string;
 }
 
-/** The environment for a Node.js process (and its children) that loads `patch.file` with the change made. */
+/** The environment for a Node.js process (and its children) that loads the sources with the changes made. */
 export function patchedEnvironment(
-  patch: SourcePatch,
+  patches: SourcePatch | readonly SourcePatch[],
   environment: Readonly<NodeJS.ProcessEnv> = process.env,
 ): NodeJS.ProcessEnv {
   // NODE_OPTIONS come before the command line: the change is made before tsx compiles the file.
@@ -21,6 +22,6 @@ export function patchedEnvironment(
   return {
     ...environment,
     NODE_OPTIONS: [hook, environment.NODE_OPTIONS].filter((option) => option !== undefined).join(' '),
-    HOLDFAST_SOURCE_PATCH: JSON.stringify(patch),
+    HOLDFAST_SOURCE_PATCHES: JSON.stringify([patches].flat()),
   };
 }
