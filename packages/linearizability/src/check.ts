@@ -28,7 +28,7 @@ export function checkHistory(history: History, { configurationsMax = CONFIGURATI
     const result = searchOrder(prepared, new SessionModel(history), configurationsMax);
     if (result.verdict === 'undecided') undecided.push(key);
     if (result.verdict === 'violation') {
-      return explainSearch(key, operations, history, result.furthest, configurationsMax);
+      return explainSearch(key, operations, history, prepared, result.furthest);
     }
   }
   const conflict = findRevisionConflict(history.operations);

@@ -1,18 +1,19 @@
 /** Makes of a contradiction something that a developer can follow on paper. */
 import { describeObstacle, describeOperation, describeState, quote } from './describe.ts';
 import { isWrite, type Operation } from './history.ts';
-import type { Contradiction } from './key-history.ts';
+import type { Contradiction, KeyHistory } from './key-history.ts';
 import type { RevisionConflict } from './revisions.ts';
 import type { PartialOrder } from './search.ts';
 import type { Tolerance } from './session-model.ts';
 import { smallestViolation, writersOf } from './smallest-violation.ts';
 import type { Violation } from './verdict.ts';
 
-/** For each of many attempts to make the history smaller. */
-const CONFIGURATIONS_PER_ATTEMPT = 3_000;
+/** More operations than that are not listed, only those around the point where the order ends. */
+const LISTED_MAX = 14;
+const LISTED_BEFORE_END = 8;
 
-export function explainContradiction(key: string, { reader, writer, reason }: Contradiction): Violation {
-  const operations = byCall(writer === undefined ? [reader] : [writer, reader]);
+export function explainContradiction(key: string, { reader, evidence, writer, reason }: Contradiction): Violation {
+  const operations = byCall([...(writer === undefined ? [] : [writer]), reader, ...evidence]);
   const value = reader.op === 'cas' ? reader.expect : reader.output?.value;
   const lines = [`key ${key}: ${quote(value ?? '')} was met, but ${reason}`, ...numbered(operations)];
   return violation(key, lines, operations, []);
@@ -25,37 +26,41 @@ export function explainRevisions({ operations, reason }: RevisionConflict): Viol
   return violation(key, [`${keys}: ${reason}`, ...numbered(operations)], operations, []);
 }
 
-/** @param furthest how far the search came with all operations of the key. */
+/** @param reached how far the search came with all operations of the key, `prepared`. */
 export function explainSearch(
   key: string,
   sources: readonly Operation[],
   tolerance: Tolerance,
-  furthest: PartialOrder,
-  configurationsMax: number,
+  prepared: KeyHistory,
+  reached: PartialOrder,
 ): Violation {
-  const budget = Math.min(configurationsMax, CONFIGURATIONS_PER_ATTEMPT);
-  const smallest = smallestViolation(sources, tolerance, budget);
-  const longestOrder = furthest.order.map(({ source }) => source);
-  const operations = byCall(smallest.certain);
-  const assumed = writersOf(smallest.certain, smallest.assumed);
-  const shown = byCall([...operations, ...assumed]);
+  const smallest = smallestViolation(sources, tolerance);
+  const longestOrder = reached.order.map(({ source }) => source);
+  if (smallest !== undefined && smallest.key.contradiction !== undefined) {
+    return { ...explainContradiction(key, smallest.key.contradiction), longestOrder };
+  }
+  const furthest = smallest?.furthest ?? reached;
+  const operations = byCall(smallest?.certain ?? sources);
+  const needed = byCall([...operations, ...writersOf(operations, smallest?.assumed ?? [])]);
+  const shown = needed.length <= LISTED_MAX ? needed : aroundEnd(needed, furthest);
   const lines = [`key ${key}: no order explains these answers`, ...numbered(shown)];
-  const { result } = smallest;
-  if (smallest.key.contradiction !== undefined) {
-    lines.push(`${quote(smallest.key.contradiction.reader.output?.value ?? '')}: ${smallest.key.contradiction.reason}`);
-  } else if (result?.verdict === 'violation') {
-    const { order, blocked } = result.furthest;
-    const after = order.map(({ source }) => placeOf(source, shown)).join(', ');
-    lines.push(
-      `${after === '' ? 'at the beginning' : `after ${after}`} ${describeState(result.furthest, smallest.key)};`,
-    );
-    for (const operation of blocked) {
-      const obstacle = describeObstacle(operation, result.furthest, smallest.key);
-      lines.push(`  ${placeOf(operation.source, shown)} cannot come next: it ${obstacle}`);
-    }
+  if (shown.length < needed.length) lines.push(`  (and ${needed.length - shown.length} others)`);
+  const ordered = furthest.order.map(({ source }) => placeOf(source, shown));
+  const omitted = Math.max(0, ordered.length - LISTED_MAX);
+  const after = `${omitted > 0 ? `${omitted} others, ` : ''}${ordered.slice(omitted).join(', ')}`;
+  const state = describeState(furthest, smallest?.key ?? prepared);
+  lines.push(`${ordered.length === 0 ? 'at the beginning' : `after ${after}`} ${state};`);
+  for (const operation of furthest.blocked) {
+    const obstacle = describeObstacle(operation, furthest, smallest?.key ?? prepared);
+    lines.push(`  ${placeOf(operation.source, shown)} cannot come next: it ${obstacle}`);
   }
   lines.push(`longest order of all operations of the key: ${longestOrder.length} of ${sources.length}`);
   return violation(key, lines, operations, longestOrder);
+}
+
+function aroundEnd(operations: readonly Operation[], { order, blocked }: PartialOrder): Operation[] {
+  const around = new Set([...order.slice(-LISTED_BEFORE_END), ...blocked].map(({ source }) => source));
+  return operations.filter((operation) => around.has(operation));
 }
 
 function violation(

@@ -23,6 +23,8 @@ export interface PreparedOperation {
   readonly isBefore: boolean;
   /** It was answered before the history begins, and has no place in it. */
   readonly isOver: boolean;
+  /** Of an unknown outcome, the operation that shows it was done. */
+  shownBy: PreparedOperation | undefined;
   /** The revision it answered; null: not known. */
   rev: number | null;
   readonly deleted: number | null;
@@ -36,6 +38,8 @@ export const NOBODY = -3;
 /** An answer that no order can explain, whatever else happened. */
 export interface Contradiction {
   readonly reader: Operation;
+  /** Why `reader` was certainly done, if its own outcome is unknown. */
+  readonly evidence: readonly Operation[];
   /** The operation that should have written the value. */
   readonly writer: Operation | undefined;
   readonly reason: string;
@@ -74,7 +78,12 @@ export function prepareKey(sources: readonly Operation[], beginNs = -Infinity): 
     const number = writer === undefined ? undefined : numberOf.get(writer);
     const written = number === undefined ? undefined : operations[number];
     if (written === undefined || written.isRefused) {
-      const contradiction = { reader: reader.source, writer, reason: whyUnwritten(writer) };
+      const contradiction = {
+        reader: reader.source,
+        evidence: evidenceOf(reader),
+        writer,
+        reason: whyUnwritten(writer),
+      };
       return { operations, contradiction, isPartial };
     }
     reader.sees = written.number;
@@ -82,6 +91,7 @@ export function prepareKey(sources: readonly Operation[], beginNs = -Infinity): 
     if (written.source.status === 'info' && !written.isBefore) {
       if (!written.isRequired || reader.returnNs < written.returnNs) certain.push(written);
       written.isRequired = true;
+      written.shownBy ??= reader;
       written.returnNs = Math.min(written.returnNs, reader.returnNs);
     }
   }
@@ -113,6 +123,7 @@ function prepare(source: Operation, number: number, beginNs: number): PreparedOp
     isPassive: isRefused || source.op === 'get' || output?.deleted === 0,
     sees: NOBODY,
     isReferred: false,
+    shownBy: undefined,
     isBefore,
     isOver: isKnown && source.returnNs <= beginNs,
     rev,
@@ -164,6 +175,12 @@ function inferRevisions(operations: readonly PreparedOperation[]): void {
     const written = source.op === 'get' ? operations[sees] : undefined;
     if (written !== undefined && written.rev === null) written.rev = rev;
   }
+}
+
+function evidenceOf(reader: PreparedOperation): Operation[] {
+  const evidence: Operation[] = [];
+  for (let shown = reader.shownBy; shown !== undefined; shown = shown.shownBy) evidence.push(shown.source);
+  return evidence;
 }
 
 function whyUnwritten(writer: Operation | undefined): string {

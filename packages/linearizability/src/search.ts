@@ -15,10 +15,11 @@ export interface PartialOrder {
   readonly blocked: readonly PreparedOperation[];
 }
 
-export type SearchResult =
+export type SearchResult = (
   | { readonly verdict: 'linearizable' }
   | { readonly verdict: 'violation'; readonly furthest: PartialOrder }
-  | { readonly verdict: 'undecided' };
+  | { readonly verdict: 'undecided' }
+) & { /** How many were looked at. */ readonly configurations: number };
 
 interface Move {
   readonly operation: PreparedOperation;
@@ -43,14 +44,15 @@ interface Front {
  * @param configurationsMax gives up after so many; each costs some microseconds.
  */
 export function searchOrder(key: KeyHistory, model: SessionModel, configurationsMax: number): SearchResult {
-  let best: SearchResult = { verdict: 'undecided' };
+  let furthest: PartialOrder = { order: [], state: model.absent, blocked: [] };
+  let configurations = 0;
   for (const beginning of model.beginnings(key)) {
-    const result = new Search(key, model, beginning).run(configurationsMax);
-    if (result.verdict !== 'violation') return result;
-    const isFurther = best.verdict !== 'violation' || result.furthest.order.length > best.furthest.order.length;
-    if (isFurther) best = result;
+    const result = new Search(key, model, beginning).run(configurationsMax - configurations);
+    configurations += result.configurations;
+    if (result.verdict !== 'violation') return { ...result, configurations };
+    if (result.furthest.order.length >= furthest.order.length) furthest = result.furthest;
   }
-  return best;
+  return { verdict: 'violation', furthest, configurations };
 }
 
 class Search {
@@ -111,16 +113,18 @@ class Search {
 
   run(configurationsMax: number): SearchResult {
     const path: Step[] = [];
-    for (let count = 0; this.#requiredLeft > 0; count += 1) {
-      if (count === configurationsMax) return { verdict: 'undecided' };
+    let configurations = 0;
+    for (; this.#requiredLeft > 0; configurations += 1) {
+      if (configurations >= configurationsMax) return { verdict: 'undecided', configurations };
       const moves = this.#moves();
       path.push({ before: this.#state, fromNsBefore: this.#fromNs, moves, moveNumber: -1 });
       while (!this.#tryNext(path.at(-1))) {
         path.pop();
-        if (path.length === 0) return { verdict: 'violation', furthest: this.#furthest ?? this.#partialOrder([]) };
+        if (path.length > 0) continue;
+        return { verdict: 'violation', furthest: this.#furthest ?? this.#partialOrder([]), configurations };
       }
     }
-    return { verdict: 'linearizable' };
+    return { verdict: 'linearizable', configurations };
   }
 
   /** Takes back the move of `step` that was tried, and makes the next one. */
@@ -176,7 +180,7 @@ class Search {
       // Who only looks, and may do so now, loses nothing by coming first.
       if (operation.isPassive && results[index]?.includes(this.#state)) return [{ operation, next: this.#state }];
     }
-    if (!this.#tried.isNew(this.#state.id, this.#optionalUsed)) return [];
+    if (!this.#tried.isNew(this.#state, this.#optionalUsed)) return [];
     const moves = front.candidates.flatMap((operation, index) =>
       (results[index] ?? []).map((next): Move => ({ operation, next })),
     );
@@ -229,8 +233,8 @@ class Search {
   }
 
   /**
-   * An operation that may be left out and may be at any later time is put in only directly before one that ends differently for it: any order with it can
-   * be brought into that form, or does without it.
+   * An operation that may be left out is put in only directly before one that ends differently for it, or before one that
+   * would be too late for it: any order with it can be brought into that form, or does without it.
    */
   #optionalMoves(front: Front, results: readonly (readonly SessionState[])[]): readonly Move[] {
     const available = this.#optional.flatMap((members, index) => {
@@ -246,7 +250,7 @@ class Search {
         const helps = (other: PreparedOperation, without: readonly SessionState[]) =>
           this.#results(next, other, front, fromNs).some((state) => !without.includes(state));
         if (
-          operation.returnNs !== Infinity ||
+          front.candidates.some(({ callNs }) => callNs > operation.returnNs) ||
           front.candidates.some((other, index) => helps(other, results[index] ?? [])) ||
           available.some(
             (other) => other !== operation && helps(other, this.#results(this.#state, other, front, fromNs)),

@@ -1,7 +1,7 @@
 /** The least of a key's history that still has no order: what remains is the explanation. */
 import { isWrite, type Operation } from './history.ts';
 import { type KeyHistory, prepareKey } from './key-history.ts';
-import { type SearchResult, searchOrder } from './search.ts';
+import { type PartialOrder, searchOrder } from './search.ts';
 import { SessionModel, type Tolerance } from './session-model.ts';
 
 /** A weakened history of one key: what is certain of it, and what only may have been. */
@@ -11,38 +11,48 @@ export interface SmallestViolation {
   /** Writes that are needed to tell values apart; nothing is assumed of their outcome. */
   readonly assumed: readonly Operation[];
   readonly key: KeyHistory;
-  readonly result: SearchResult | undefined;
+  /** How far an order of these goes; undefined if a value that was met was not even written. */
+  readonly furthest: PartialOrder | undefined;
 }
+
+/** Configurations for one attempt to make the history smaller, and for all of them together: a fraction of a second. */
+const CONFIGURATIONS_OF_ONE = 3_000;
+const CONFIGURATIONS_OF_ALL = 60_000;
 
 /**
  * Cuts the history after the first answer that cannot be, and before the last state from which it cannot be, whatever that
  * state was. Then forgets, in halves, quarters and so on, the answers that the contradiction does not need (delta debugging,
  * Zeller and Hildebrandt 2002).
+ *
+ * @returns undefined if the budget was too small for the first step.
  */
 export function smallestViolation(
   operations: readonly Operation[],
   tolerance: Tolerance,
-  configurationsMax: number,
-): SmallestViolation {
-  const attempt = (certain: readonly Operation[], beginNs: number, endNs: number): SmallestViolation => {
+): SmallestViolation | undefined {
+  let smallest: SmallestViolation | undefined;
+  let configurationsLeft = CONFIGURATIONS_OF_ALL;
+  const isViolation = (certain: readonly Operation[], beginNs: number, endNs: number): boolean => {
     const weakened = weaken(operations, new Set(certain), beginNs, endNs);
     const key = prepareKey(weakened, beginNs);
-    const result =
-      key.contradiction === undefined ? searchOrder(key, new SessionModel(tolerance), configurationsMax) : undefined;
+    const model = new SessionModel(tolerance);
+    const configurationsMax = Math.min(CONFIGURATIONS_OF_ONE, configurationsLeft);
+    const result = key.contradiction === undefined ? searchOrder(key, model, configurationsMax) : undefined;
+    configurationsLeft -= result?.configurations ?? 0;
+    if (result !== undefined && result.verdict !== 'violation') return false;
     const assumed = weakened.filter((operation) => !certain.includes(operation));
-    return { certain, assumed, key, result };
+    smallest = { certain, assumed, key, furthest: result?.furthest };
+    return true;
   };
   const answered = operations
     .filter(({ status }) => status === 'ok')
     .sort((left, right) => left.returnNs - right.returnNs);
   const timeOf = (count: number) => answered[count - 1]?.returnNs ?? -Infinity;
 
-  const end = firstIndex(answered.length, (count) =>
-    isViolation(attempt(answered.slice(0, count), -Infinity, timeOf(count))),
-  );
+  const end = firstIndex(answered.length, (count) => isViolation(answered.slice(0, count), -Infinity, timeOf(count)));
   const endNs = timeOf(end);
   const since = (beginNs: number) => answered.slice(0, end).filter(({ callNs }) => callNs > beginNs);
-  const begin = firstIndex(end, (count) => !isViolation(attempt(since(timeOf(count)), timeOf(count), endNs)));
+  const begin = firstIndex(end, (count) => !isViolation(since(timeOf(count)), timeOf(count), endNs));
   const beginNs = timeOf(begin - 1);
 
   let certain = since(beginNs);
@@ -50,10 +60,10 @@ export function smallestViolation(
     for (let start = certain.length - size; start > -size; start -= size) {
       const [from, to] = [Math.max(start, 0), start + size];
       const fewer = certain.filter((_, index) => index < from || index >= to);
-      if (isViolation(attempt(fewer, beginNs, endNs))) certain = fewer;
+      if (isViolation(fewer, beginNs, endNs)) certain = fewer;
     }
   }
-  return attempt(certain, beginNs, endNs);
+  return smallest;
 }
 
 /** The smallest count from 1 to `last` for which `holds`, if that never changes back; `last` if there is none. */
@@ -65,10 +75,6 @@ function firstIndex(last: number, holds: (count: number) => boolean): number {
     else below = middle;
   }
   return found;
-}
-
-function isViolation({ result }: SmallestViolation): boolean {
-  return result === undefined || result.verdict === 'violation';
 }
 
 /** Of an answer that is not taken as certain, a read says nothing, and a write may have been, or may be later. */

@@ -1,4 +1,11 @@
+import type { SessionState } from './session-model.ts';
+
 const FULL = 0xffff_ffff;
+
+interface Tried {
+  readonly state: SessionState;
+  readonly added: readonly number[];
+}
 
 /** Which configurations of a search were tried: the set of operations in the order so far, the state, and what was added. */
 export class TriedConfigurations {
@@ -9,8 +16,8 @@ export class TriedConfigurations {
   #firstWord = 0;
   /** All words above are as they were at first. */
   #lastWord = 0;
-  /** For each set and state, the smallest additions of operations that may be left out. */
-  readonly #tried = new Map<string, (readonly number[])[]>();
+  /** For each set and session, those that allow most. */
+  readonly #tried = new Map<string, readonly Tried[]>();
 
   /**
    * @param size how many operations there are.
@@ -39,34 +46,35 @@ export class TriedConfigurations {
   }
 
   /**
-   * Notes the present set in `state`; false if it was there before with the same additions or fewer, from which all can be
-   * reached that can be reached from here.
+   * Notes the present set in `state`; false if everything that is possible from here was possible from an earlier one: the
+   * same, but for a deadline that allows more, and no more additions.
    *
    * @param added how many of each class of operations that may be left out are in the order.
    */
-  isNew(state: number, added: readonly number[]): boolean {
-    const key = this.#key(state);
-    const known = this.#tried.get(key);
-    if (known === undefined) {
-      this.#tried.set(key, [[...added]]);
-      return true;
-    }
-    if (known.some((less) => isAtMost(less, added))) return false;
-    this.#tried.set(key, [...known.filter((more) => !isAtMost(added, more)), [...added]]);
+  isNew(state: SessionState, added: readonly number[]): boolean {
+    const key = this.#key(`${state.writer} ${state.rev} ${state.ttlMs}`);
+    const known = this.#tried.get(key) ?? [];
+    if (known.some((other) => allowsAll(other, state, added))) return false;
+    const here: Tried = { state, added: [...added] };
+    this.#tried.set(key, [...known.filter((other) => !allowsAll(here, other.state, other.added)), here]);
     return true;
   }
 
   /** Full words at the front and untouched ones at the end are told by their number alone. */
-  #key(state: number): string {
+  #key(session: string): string {
     const bits = this.#bits;
     while (this.#lastWord > 0 && bits[this.#lastWord] === this.#initial[this.#lastWord]) this.#lastWord -= 1;
     while (this.#firstWord < this.#lastWord && bits[this.#firstWord] === FULL) this.#firstWord += 1;
-    let key = `${state} ${this.#firstWord}`;
+    let key = `${session} ${this.#firstWord}`;
     for (let word = this.#firstWord; word <= this.#lastWord; word += 1) key += ` ${(bits[word] ?? 0).toString(36)}`;
     return key;
   }
 }
 
-function isAtMost(left: readonly number[], right: readonly number[]): boolean {
-  return left.every((count, index) => count <= (right[index] ?? 0));
+function allowsAll(tried: Tried, state: SessionState, added: readonly number[]): boolean {
+  return (
+    tried.state.earliestGoneNs <= state.earliestGoneNs &&
+    tried.state.latestAliveNs >= state.latestAliveNs &&
+    tried.added.every((count, index) => count <= (added[index] ?? 0))
+  );
 }

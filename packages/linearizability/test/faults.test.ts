@@ -64,7 +64,7 @@ const FAULTS: readonly Fault[] = [
       run.store.sessions.delete(key);
       run.alone({ op: 'get', key });
     },
-    says: /needs that there is no session, but the session holds .* expires between/,
+    says: /needs that there is no session, but the session holds .*expires between/,
   },
   {
     name: 'late expiry',
@@ -84,7 +84,7 @@ const FAULTS: readonly Fault[] = [
       run.store.sessions.delete(key);
       run.alone({ op: 'get', key });
     },
-    says: /needs that there is no session, but the session holds .* does not expire/,
+    says: /needs that there is no session, but the session holds .*does not expire/,
   },
   {
     name: 'revision going back',
