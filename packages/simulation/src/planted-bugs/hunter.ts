@@ -1,0 +1,27 @@
+/** A process that a bug was planted in. It runs seeds until one breaks a promise: see `find-bug.ts`. */
+import type { ProfileOptions } from '../faults/profile.ts';
+import { runSeed } from '../replay.ts';
+
+/** Seeds `from` to `to`, both included. */
+export interface HuntTask {
+  readonly from: number;
+  readonly to: number;
+  readonly options: ProfileOptions;
+}
+
+/** What one seed came to. */
+export interface HuntReport {
+  readonly seed: number;
+  /** Undefined: every invariant held. */
+  readonly violation: { readonly invariant: string; readonly problem: string } | undefined;
+}
+
+process.on('message', async ({ from, to, options }: HuntTask) => {
+  for (let seed = from; seed <= to; seed += 1) {
+    const { violation } = await runSeed(seed, options);
+    const report: HuntReport = { seed, violation };
+    process.send?.(report);
+    if (violation !== undefined) break;
+  }
+  process.disconnect();
+});

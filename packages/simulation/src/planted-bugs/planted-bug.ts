@@ -1,0 +1,18 @@
+import type { ProfileOptions } from '../faults/profile.ts';
+import type { SourcePatch } from '../patching/source-patch.ts';
+
+/** A bug that some implementation really had, put into ours by changing its source while a process loads it. */
+export interface PlantedBug {
+  /** Unique. */
+  readonly name: string;
+  /** Where it was seen, or the rule that it breaks. */
+  readonly source: string;
+  /** What goes wrong with it. */
+  readonly breaks: string;
+  /** More than one where a second guard would hide what the first lets through. */
+  readonly patches: readonly SourcePatch[];
+  /** Invariants of which one is to find it. */
+  readonly foundBy: readonly string[];
+  /** For what random profiles seldom have. Default: as the seed says. */
+  readonly options?: ProfileOptions;
+}

@@ -1,0 +1,87 @@
+/** `npm run prove:planted-bugs`: every planted bug is found by the simulation, and the sources as they are keep all seeds. */
+import { parseArgs } from 'node:util';
+import { runSeed } from '../replay.ts';
+import { findBug, type Hunt } from './find-bug.ts';
+import type { PlantedBug } from './planted-bug.ts';
+import { plantedBugs } from './planted-bugs.ts';
+
+const USAGE = `npm run prove:planted-bugs -- [--seeds 2000] [--only NAME] [--processes 2] [--clean 20]
+  --seeds N      seeds at most for each bug
+  --only NAME    bugs whose names contain this
+  --processes P  bugs looked for at a time
+  --clean N      seeds that must hold without any bug before the hunt begins
+Exit 0: every bug was found; 1: some were not, or a seed does not hold without a bug; 2: usage.`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '2000' },
+      only: { type: 'string', default: '' },
+      processes: { type: 'string', default: '2' },
+      clean: { type: 'string', default: '20' },
+    },
+  });
+  const bugs = plantedBugs.filter(({ name }) => name.includes(values.only));
+  const [seeds, processes, clean] = [values.seeds, values.processes, values.clean].map(Number);
+  if (bugs.length === 0 || !isCount(seeds) || !isCount(processes) || clean === undefined) {
+    console.error(USAGE);
+    return 2;
+  }
+  for (let seed = 1; seed <= clean; seed += 1) {
+    const { violation } = await runSeed(seed, {});
+    if (violation === undefined) continue;
+    console.log(`seed ${seed} does not hold without any bug: ${violation.invariant}: ${violation.problem}`);
+    console.log('DOES NOT HOLD');
+    return 1;
+  }
+  console.log(`seeds 1..${clean} hold without any bug; so does every seed that is named as a finding\n`);
+  console.log('| bug | source | found by | seeds | seconds |\n| --- | --- | --- | ---: | ---: |');
+  const hunts = await inParallel(bugs, processes, (bug) => findBug(bug, seeds), print);
+  const missed = hunts.filter(({ found }) => found === undefined);
+  console.log(`\n${hunts.length - missed.length} of ${hunts.length} bugs found within ${seeds} seeds each`);
+  for (const { bug, unproven } of hunts) {
+    if (unproven.length > 0) console.log(`${bug.name}: seeds ${unproven.join(', ')} do not hold without it either`);
+  }
+  console.log(missed.length === 0 ? 'holds' : 'DOES NOT HOLD');
+  return missed.length === 0 ? 0 : 1;
+}
+
+function print({ bug, found, seeds, seconds }: Hunt): void {
+  const by = found === undefined ? '**not found**' : found.invariant;
+  const note = found === undefined || bug.foundBy.includes(found.invariant) ? '' : ' (not the expected one)';
+  console.log(`| ${bug.name} | ${bug.source} | ${by}${note} | ${seeds} | ${seconds.toFixed(0)} |`);
+  if (note !== '') console.error(`${bug.name}, seed ${seeds}: ${found?.problem}`);
+}
+
+async function inParallel(
+  bugs: readonly PlantedBug[],
+  processes: number,
+  work: (bug: PlantedBug) => Promise<Hunt>,
+  onDone: (hunt: Hunt) => void,
+): Promise<readonly Hunt[]> {
+  const waiting = [...bugs];
+  const hunts: Hunt[] = [];
+  const worker = async () => {
+    for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
+      const hunt = await work(bug);
+      hunts.push(hunt);
+      onDone(hunt);
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, worker));
+  return hunts;
+}
+
+function isCount(value: number | undefined): value is number {
+  return value !== undefined && Number.isInteger(value) && value > 0;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error) => {
+    console.error(error);
+    process.exitCode = 1;
+  },
+);

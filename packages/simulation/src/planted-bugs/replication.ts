@@ -1,0 +1,137 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Appends, acknowledgements and commitment. */
+export const replicationBugs: readonly PlantedBug[] = [
+  {
+    name: 'entry acknowledged before it is durable',
+    source: 'etcd#14143, NATS 2.12.1 (Jepsen)',
+    breaks: 'the answer to an append leaves while the write is still under way',
+    patches: [
+      {
+        file: 'packages/raft/src/core.ts',
+        find: "if (type === 'MsgAppResp' || type === 'MsgVoteResp'",
+        replace: "if ((type === 'MsgAppResp' && to === this.id) || type === 'MsgVoteResp'",
+      },
+    ],
+    foundBy: ['an entry is durable before it is acknowledged'],
+  },
+  {
+    name: 'leader counts its own entry before its fsync',
+    source: 'etcd#14370; Raft thesis §10.2.1',
+    breaks: 'the only voter of a cluster, or a leader with half of the others, acknowledges what a crash takes away',
+    patches: [
+      {
+        file: 'packages/raft/src/replication.ts',
+        find: "core.send('MsgAppResp', core.id, { index });",
+        replace: 'core.tracker.progress.get(core.id)?.maybeUpdate(index);\n  maybeCommit(core);',
+      },
+    ],
+    foundBy: ['committed is durable on a majority'],
+  },
+  {
+    name: 'commit by counting an entry of an old term',
+    source: 'Raft paper Figure 8',
+    breaks: 'an entry of an earlier term counts as committed once a majority has it, and a later leader replaces it',
+    patches: [
+      {
+        file: 'packages/raft/src/raft-log.ts',
+        find: 'term === 0 || !this.matchTerm(index, term)) return false;',
+        replace: 'term === 0 || index > this.lastIndex()) return false;',
+      },
+      // With all that a peer lacks in one message it never has the old entries without the new one.
+      { file: 'packages/raft/src/config.ts', find: 'messageBytesMax: MIB,', replace: 'messageBytesMax: 0,' },
+    ],
+    foundBy: ['state-machine safety', 'leader completeness'],
+  },
+  {
+    name: 'no previous-term check',
+    source: 'Raft paper §5.3: the consistency check of AppendEntries',
+    breaks: 'a follower appends behind an entry that is not the one of the leader',
+    patches: [
+      {
+        file: 'packages/raft/src/raft-log.ts',
+        find: 'if (!this.matchTerm(previous.index, previous.term)) return undefined;',
+        replace: 'if (this.term(previous.index) === undefined) return undefined;',
+      },
+    ],
+    foundBy: ['log matching', 'state-machine safety', 'committed is durable on a majority'],
+  },
+  {
+    name: 'stale truncation',
+    source: 'openraft 9540c904, akka-entity-replication#152',
+    breaks: 'an append that is late cuts off the acknowledged entries after it, although none contradicts it',
+    patches: [
+      {
+        file: 'packages/raft/src/raft-log.ts',
+        find: 'const conflict = entries.findIndex(({ index, term }) => !this.matchTerm(index, term));',
+        replace: 'const conflict = entries.length > 0 ? 0 : -1;',
+      },
+    ],
+    foundBy: ['committed is durable on a majority', 'leader completeness', 'commit grows'],
+  },
+  {
+    name: 'follower commits beyond what was proven',
+    source: 'atomix/copycat#265, scylla#10578',
+    breaks: 'the commit index of the leader is applied to a tail that it has not confirmed',
+    patches: [
+      {
+        file: 'packages/raft/src/raft-log.ts',
+        find: 'this.commitTo(Math.min(leaderCommit, lastNew));',
+        replace: 'this.commitTo(Math.min(leaderCommit, this.lastIndex()));',
+      },
+    ],
+    foundBy: ['state-machine safety'],
+  },
+  {
+    name: 'heartbeat commit beyond match',
+    source: 'Raft thesis §3.5; etcd: min(match, commit)',
+    breaks: 'a heartbeat commits what the follower has at those places, whatever it is',
+    patches: [
+      {
+        file: 'packages/raft/src/heartbeat.ts',
+        find: 'const commit = Math.min(progress.match, core.log.committed);',
+        replace: 'const commit = core.log.committed;',
+      },
+    ],
+    foundBy: ['state-machine safety', 'a node stops only for its disk'],
+  },
+  {
+    name: 'old append acknowledged as new',
+    source: 'etcd#1690, cockroach#127424',
+    breaks: 'an answer given in an earlier term counts for the entries that have taken the place of those it meant',
+    patches: [
+      {
+        file: 'packages/raft/src/step.ts',
+        find: 'if (message.term !== 0 && message.term < core.term) {',
+        replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgAppResp') {",
+      },
+    ],
+    foundBy: ['committed is durable on a majority'],
+  },
+  {
+    name: 'appends of a deposed leader taken in',
+    source: 'Raft paper §5.1: reply false if term < currentTerm',
+    breaks: 'a follower replaces what the new leader sent by what the old one still sends',
+    patches: [
+      {
+        file: 'packages/raft/src/step.ts',
+        find: 'if (message.term !== 0 && message.term < core.term) {',
+        replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgApp') {",
+      },
+    ],
+    foundBy: ['committed is durable on a majority', 'leader completeness', 'a node stops only for its disk'],
+  },
+  {
+    name: 'compaction past a follower without a snapshot',
+    source: 'Raft thesis §5.3',
+    breaks: 'a follower that needs entries which are trimmed is sent nothing, for ever',
+    patches: [
+      {
+        file: 'packages/raft/src/replication.ts',
+        find: 'if (previousTerm === undefined) return maybeSendSnapshot(core, to, progress);',
+        replace: 'if (previousTerm === undefined) return false;',
+      },
+    ],
+    foundBy: ['liveness'],
+  },
+];

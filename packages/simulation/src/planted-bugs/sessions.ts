@@ -1,0 +1,96 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** Exactly once, and the expiry of sessions. */
+export const sessionBugs: readonly PlantedBug[] = [
+  {
+    name: 'dedupe table missing from the snapshot',
+    source: 'Raft thesis §6.3; khepri#250',
+    breaks: 'a node that was filled by a snapshot applies a repeated request again, the others do not',
+    patches: [
+      {
+        file: 'packages/sessions/src/snapshot-source.ts',
+        find: 'yield pairs.map(({ key, value: client }) => ({ kind: itemKinds.client',
+        replace: 'yield pairs.slice(0, 0).map(({ key, value: client }) => ({ kind: itemKinds.client',
+      },
+    ],
+    foundBy: ['equal snapshots', 'equal states', 'equal replies'],
+  },
+  {
+    name: 'retry applies twice',
+    source: 'etcd#18424, ra#145, fluree#1839',
+    breaks: 'a request that is proposed again after a change of leaders is carried out again',
+    patches: [
+      {
+        file: 'packages/sessions/src/client-table.ts',
+        find: 'if (kept !== undefined) return kept;',
+        replace: 'if (kept !== undefined) return execute();',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'expiry by local clock',
+    source: 'etcd#7320, #9395, #13294, #17132',
+    breaks: 'each node takes the time of an entry from its own clock when it applies it',
+    patches: [
+      {
+        file: 'packages/replica/src/applier.ts',
+        find: "import type { Clock } from './clock.ts';",
+        replace: "import { stampTime } from '@holdfast/protocol';\nimport type { Clock } from './clock.ts';",
+      },
+      {
+        file: 'packages/replica/src/applier.ts',
+        find: '      const applied = machine().apply({ index, term, payload: entry.data });',
+        replace:
+          '      const payload = entry.data.slice();\n' +
+          '      if (payload.length > 0) stampTime(payload, Math.floor(this.#ports.clock.wallMs()));\n' +
+          '      const applied = machine().apply({ index, term, payload });',
+      },
+    ],
+    foundBy: ['equal states'],
+  },
+  {
+    name: 'expiry told before log time has passed it',
+    source: 'etcd#15247; Raft thesis §6.3: time from the log only',
+    breaks: 'a read is told "gone" by the leader\'s clock, and a later leader whose clock lags shows the session again',
+    patches: [
+      {
+        file: 'packages/replica/src/queries.ts',
+        find: 'if (isOverdue && record.expiresAt !== null && record.expiresAt > machine.logTimeMs) this.#awaitTime(read);',
+        replace: 'if (isOverdue) notFound(read, query.id);',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'time stamp going back',
+    source: 'etcd#9395: leases live again under a new leader',
+    breaks: 'log time falls when a leader with a late clock takes over: what had expired is there again',
+    patches: [
+      {
+        file: 'packages/sessions/src/session-machine.ts',
+        find: 'context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);',
+        replace: 'context.timeMs = header.timeMs;',
+      },
+      {
+        file: 'packages/replica/src/cluster-clock.ts',
+        find: '    this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#clock.monotonicMs());',
+        replace: '',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'expiry removes a session that was touched meanwhile',
+    source: 'etcd#15247: a revocation that names no version',
+    breaks: 'the sweep found the session due; until its entry is applied somebody has prolonged it',
+    patches: [
+      {
+        file: 'packages/sessions/src/session-commands.ts',
+        find: 'if (record === undefined || isLive(record, timeMs)) continue;\n    remove(context, record);',
+        replace: 'if (record === undefined) continue;\n    remove(context, record);',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+];

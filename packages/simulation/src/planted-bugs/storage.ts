@@ -1,0 +1,146 @@
+import type { PlantedBug } from './planted-bug.ts';
+
+/** The log, snapshot files and the engine. */
+export const storageBugs: readonly PlantedBug[] = [
+  {
+    name: 'ack before fsync',
+    source: 'etcd#14140, NATS 2.12.1 (Jepsen); classic-level without sync',
+    breaks: 'a write counts as durable when it is in the cache of the system',
+    patches: [
+      {
+        file: 'packages/storage/src/log-writer.ts',
+        find: '    active.file.sync().then(',
+        replace: '    Promise.resolve().then(',
+      },
+    ],
+    foundBy: ['durable stays durable'],
+  },
+  {
+    name: 'fsync failure taken as success',
+    source: 'PostgreSQL fsyncgate; Rebello 2020',
+    breaks: 'after a failed fsync the log goes on as if what it wrote were on disk',
+    patches: [
+      {
+        file: 'packages/storage/src/log-writer.ts',
+        find: "(error) => this.#fail(failed('fsync', active.path, active.usedBytes, error)),",
+        replace: '() => this.#durable(batch, sequence),',
+      },
+    ],
+    foundBy: ['durable stays durable'],
+  },
+  {
+    name: 'new log file without a sync of its directory',
+    source: 'google/leveldb#195',
+    breaks: 'after a power cut the newest file of the log is not there under its name',
+    patches: [
+      {
+        file: 'packages/storage/src/log-writer.ts',
+        find: '      await disk.rename(spare.path, path);\n      await disk.syncDirectory(directory);',
+        replace: '      await disk.rename(spare.path, path);',
+      },
+    ],
+    foundBy: ['durable stays durable'],
+  },
+  {
+    name: 'bad checksum accepted',
+    source: 'etcd#6515, PAR (FAST 2018), LevelDB 1.20',
+    breaks: 'an entry whose bytes changed on disk is replayed as if nothing had happened',
+    patches: [
+      {
+        file: 'packages/storage/src/log-scan.ts',
+        find: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum) return',
+        replace: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum && header.kind === 0) return',
+      },
+      {
+        file: 'packages/storage/src/log-reader.ts',
+        find: 'if (checksum(data) !== place.checksum) {',
+        replace: 'if (data.length !== place.sizeBytes) {',
+      },
+    ],
+    foundBy: ['equal states', 'log matching', 'a node stops only for its disk'],
+  },
+  {
+    name: 'log trimmed before the state is durable',
+    source: 'etcd#20426, quorum#845',
+    breaks: 'the log is cut behind a state that exists in memory only: after a crash nothing can rebuild it',
+    patches: [
+      {
+        file: 'packages/replica/src/state-keeper.ts',
+        find: 'const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();',
+        replace: 'const checkpoint = at;\n    await engine.checkpoint();',
+      },
+    ],
+    foundBy: ['durable stays durable', 'liveness', 'a node stops only for its disk'],
+  },
+  {
+    name: 'snapshot file not synced before the log begins behind it',
+    source: 'redisraft#43, canonical/raft#199',
+    breaks: 'after a power cut the log begins behind a snapshot that is torn',
+    patches: [
+      {
+        file: 'packages/storage/src/snapshot-file.ts',
+        find: '      this.#put(this.#frames.footer());\n      await this.#file.sync();',
+        replace: '      this.#put(this.#frames.footer());',
+      },
+    ],
+    foundBy: ['durable stays durable', 'liveness', 'a node stops only for its disk'],
+  },
+  {
+    name: 'snapshot install half done',
+    source: 'openraft#1894, hashicorp/raft#85',
+    breaks: 'the log behind a snapshot is used before the state machine holds that snapshot',
+    patches: [
+      {
+        file: 'packages/replica/src/driver.ts',
+        find: '.then(() => (snapshot === undefined ? undefined : installSnapshot(snapshot)))',
+        replace: '.then(() => void (snapshot === undefined || installSnapshot(snapshot)))',
+      },
+    ],
+    foundBy: ['a node stops only for its disk', 'equal states'],
+  },
+  {
+    name: 'snapshot of a peer taken without its seal',
+    source: 'ra#455, ra#476',
+    breaks: 'a transfer that was cut off counts as the whole state',
+    patches: [
+      {
+        file: 'packages/sessions/src/snapshot-install.ts',
+        find: "if (!isSealed || state === undefined) throw damagedSnapshot('it ends too early');",
+        replace: "if (state === undefined) throw damagedSnapshot('it ends too early');",
+      },
+      {
+        file: 'packages/replica/src/state-snapshots.ts',
+        find: '      for await (const chunk of chunks) await writer.write(chunk);\n      await writer.commit();\n    } catch (error) {',
+        replace:
+          '      try {\n        for await (const chunk of chunks) await writer.write(chunk);\n      } catch {}\n      await writer.commit();\n    } catch (error) {',
+      },
+    ],
+    foundBy: ['equal states', 'a node stops only for its disk'],
+  },
+  {
+    name: 'applied index not atomic with state',
+    source: 'etcd 3.5 postmortem (#13766)',
+    breaks: 'a stored state says that it ends one entry earlier than it does: that entry is applied twice',
+    patches: [
+      {
+        file: 'packages/sessions/src/machine-state.ts',
+        find: '    state.version,\n    state.appliedIndex,',
+        replace: '    state.version,\n    Math.max(1, state.appliedIndex - 1),',
+      },
+    ],
+    foundBy: ['equal states', 'equal replies', 'linearizability'],
+  },
+  {
+    name: 'engine flush misses deletes',
+    source: 'FoundationDB-style model check: what is gone stays gone',
+    breaks: 'a deleted session stays in the engine, and is found again once the memory of the change is dropped',
+    patches: [
+      {
+        file: 'packages/sessions/src/record-store.ts',
+        find: "if (record === undefined) writes.push({ type: 'del', key: sessionKey(shard, id) });",
+        replace: 'if (record === undefined) return;',
+      },
+    ],
+    foundBy: ['linearizability', 'equal states', 'equal replies', 'equal snapshots'],
+  },
+];

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { findBug } from '../src/planted-bugs/find-bug.ts';
+import { plantedBugs } from '../src/planted-bugs/planted-bugs.ts';
+
+const root = new URL('../../../', import.meta.url);
+
+describe('planted bugs', () => {
+  it('each fit the sources as they are', async () => {
+    for (const { name, patches } of plantedBugs) {
+      assert.ok(patches.length > 0, name);
+      for (const { file, find, replace } of patches) {
+        const source = await readFile(new URL(file, root), 'utf8');
+        const count = source.split(find).length - 1;
+        assert.equal(count, 1, `"${name}": ${file} holds ${JSON.stringify(find)} ${count} times; change its patch`);
+        assert.notEqual(replace, find, name);
+      }
+    }
+  });
+
+  it('have names of their own', () => {
+    const names = plantedBugs.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    assert.ok(names.length >= 24);
+  });
+
+  // The command `npm run prove:planted-bugs` looks for all of them.
+  for (const name of ['vote not persisted', 'ack before fsync', 'expiry by local clock']) {
+    it(`are found by the simulation: ${name}`, async function () {
+      this.timeout(60_000);
+      const bug = plantedBugs.find((planted) => planted.name === name);
+      assert.ok(bug !== undefined);
+      const { found } = await findBug(bug, 20);
+      assert.ok(found !== undefined && bug.foundBy.includes(found.invariant), JSON.stringify(found));
+    });
+  }
+});
