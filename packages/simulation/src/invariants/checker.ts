@@ -17,6 +17,7 @@ interface Seen {
   term: Term;
   isLeader: boolean;
   applied: LogIndex;
+  logTimeMs: number;
   /** As told to the log with the entries that it covers; the core may be ahead by a turn. */
   commit: LogIndex;
   quorums: Quorums;
@@ -63,7 +64,17 @@ export class Checker {
     const { term } = raft;
     this.#watchApply(nodeId, machine);
     const quorums = quorumsOf(replica);
-    const seen: Seen = { nodeId, replica, machine, term, isLeader: false, applied: 0, commit: 0, quorums };
+    const seen: Seen = {
+      nodeId,
+      replica,
+      machine,
+      term,
+      isLeader: false,
+      applied: 0,
+      logTimeMs: 0,
+      commit: 0,
+      quorums,
+    };
     this.#seen.set(nodeId, seen);
     this.#newCommit(seen, this.mirror(nodeId).written.hardState.commit);
     this.look(seen);
@@ -170,7 +181,10 @@ export class Checker {
     const before = seen.quorums;
     seen.quorums = quorumsOf(replica);
     // It may have been committed under the configuration before the one that it brings into force.
-    if (isNews && isLeader) this.committed.checkQuorum(nodeId, commit, this.#mirrors, [before, seen.quorums]);
+    if (isNews && isLeader) {
+      this.committed.checkOwnTerm(nodeId, term, commit);
+      this.committed.checkQuorum(nodeId, commit, this.#mirrors, [before, seen.quorums]);
+    }
   }
 
   #newApplied(seen: Seen): void {
@@ -180,6 +194,10 @@ export class Checker {
       throw new Violation('applied grows', `node ${nodeId} goes from ${seen.applied} to ${appliedIndex}`);
     }
     seen.applied = appliedIndex;
+    if (machine.logTimeMs < seen.logTimeMs) {
+      throw new Violation('log time grows', `node ${nodeId} goes from ${seen.logTimeMs} to ${machine.logTimeMs}`);
+    }
+    seen.logTimeMs = machine.logTimeMs;
     if (appliedIndex > replica.raft.commitIndex) {
       const problem = `node ${nodeId} has applied ${appliedIndex}, committed is ${replica.raft.commitIndex}`;
       throw new Violation('only what is committed is applied', problem);

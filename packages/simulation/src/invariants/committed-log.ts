@@ -44,6 +44,16 @@ export class CommittedLog {
     this.#lastIndex = Math.max(this.#lastIndex, to);
   }
 
+  /** By counting a leader commits entries of its own term only; those before them come along (Raft paper §5.4.2). */
+  checkOwnTerm(nodeId: NodeId, inTerm: Term, index: LogIndex): void {
+    const term = this.term(index);
+    if (term === undefined || term === inTerm) return;
+    throw new Violation(
+      'a leader counts its own term only',
+      `leader ${nodeId} of term ${inTerm} calls entry ${index} of term ${term} committed`,
+    );
+  }
+
   /** What a leader calls committed lies durably on a majority of the voters, of one configuration it had. */
   checkQuorum(
     nodeId: NodeId,
