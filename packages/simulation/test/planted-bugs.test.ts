@@ -7,9 +7,9 @@ const root = new URL('../../../', import.meta.url);
 
 describe('planted bugs', () => {
   it('each fit the sources as they are', async () => {
-    for (const { name, patches } of plantedBugs) {
+    for (const { name, patches, setting = [] } of plantedBugs) {
       assert.ok(patches.length > 0, name);
-      for (const { file, find, replace } of patches) {
+      for (const { file, find, replace } of [...setting, ...patches]) {
         const source = await readFile(new URL(file, root), 'utf8');
         const count = source.split(find).length - 1;
         assert.equal(count, 1, `"${name}": ${file} holds ${JSON.stringify(find)} ${count} times; change its patch`);
@@ -24,8 +24,25 @@ describe('planted bugs', () => {
     assert.ok(names.length >= 24);
   });
 
+  it('are told from a change that breaks nothing', async function () {
+    this.timeout(60_000);
+    const [some] = plantedBugs;
+    assert.ok(some !== undefined);
+    const patches = some.patches.map(({ file, find }) => ({ file, find, replace: `${find} ` }));
+    assert.equal((await findBug({ ...some, patches }, 3)).found, undefined);
+  });
+
+  it('count only when the same seed holds without them', async function () {
+    this.timeout(60_000);
+    const [some] = plantedBugs;
+    assert.ok(some !== undefined);
+    const { found, unproven } = await findBug({ ...some, setting: some.patches, patches: [] }, 1);
+    assert.equal(found, undefined);
+    assert.equal(unproven.length, 1);
+  });
+
   // The command `npm run prove:planted-bugs` looks for all of them.
-  for (const name of ['vote not persisted', 'ack before fsync', 'expiry by local clock']) {
+  for (const name of ['vote not persisted', 'learner counted in quorum', 'ack before fsync', 'expiry by local clock']) {
     it(`are found by the simulation: ${name}`, async function () {
       this.timeout(60_000);
       const bug = plantedBugs.find((planted) => planted.name === name);

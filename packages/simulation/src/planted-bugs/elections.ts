@@ -78,6 +78,7 @@ export const electionBugs: readonly PlantedBug[] = [
         replace: 'return lastIndex > this.lastIndex() || (lastIndex === this.lastIndex() && lastTerm >= ownTerm);',
       },
     ],
+    options: { nodes: 3, faults: ['isolation', 'partition', 'one-way', 'crash', 'kill'] },
     foundBy: ['leader completeness', 'state-machine safety'],
   },
   {
@@ -88,7 +89,8 @@ export const electionBugs: readonly PlantedBug[] = [
       {
         file: 'packages/raft/src/election.ts',
         find: 'if (!canVote || !core.log.isUpToDate(logTerm, index)) {',
-        replace: 'if (!canVote) {',
+        replace:
+          'if (!canVote || !core.log.isUpToDate(Math.max(logTerm, core.log.lastTerm()), index + core.log.lastIndex())) {',
       },
     ],
     foundBy: ['leader completeness', 'state-machine safety'],
@@ -108,7 +110,7 @@ export const electionBugs: readonly PlantedBug[] = [
   },
   {
     name: 'pre-vote wins the election',
-    source: 'canonical/raft#279; Raft thesis §9.6',
+    source: 'Raft thesis §9.6',
     breaks: 'a majority of pre-votes makes a leader, without a vote of anybody',
     patches: [
       {
@@ -132,5 +134,18 @@ export const electionBugs: readonly PlantedBug[] = [
       },
     ],
     foundBy: ['election safety'],
+  },
+  {
+    name: 'pre-vote resets the vote',
+    source: 'canonical/raft#279',
+    breaks: 'a node that asks for pre-votes forgets for whom it voted in the term that it is still in',
+    patches: [
+      {
+        file: 'packages/raft/src/roles.ts',
+        find: "  core.state = 'StatePreCandidate';",
+        replace: "  core.vote = NONE;\n  core.state = 'StatePreCandidate';",
+      },
+    ],
+    foundBy: ['one vote in a term', 'election safety'],
   },
 ];

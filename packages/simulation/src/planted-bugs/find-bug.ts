@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
-import { patchedEnvironment } from '../patching/source-patch.ts';
-import { runSeed } from '../replay.ts';
+import { patchedEnvironment, type SourcePatch } from '../patching/source-patch.ts';
 import type { HuntReport, HuntTask } from './hunter.ts';
 import type { PlantedBug } from './planted-bug.ts';
 
@@ -10,74 +9,76 @@ const SEED_TIMEOUT_MS = 180_000;
 /** How a bug was looked for. */
 export interface Hunt {
   readonly bug: PlantedBug;
-  /** Undefined: no seed up to the last one showed it. */
+  /** Undefined: nothing up to the last seed showed it. */
   readonly found: Finding | undefined;
-  /** Seeds that were run with the bug, all with other random faults. */
-  readonly seeds: number;
-  /** Seeds that show a violation also without the bug: they prove nothing. */
-  readonly unproven: readonly number[];
+  /** Violations that prove nothing: of another invariant than the bug breaks, or seen without the bug as well. */
+  readonly unproven: readonly Finding[];
   readonly seconds: number;
 }
 
-interface Finding {
+/** A violation. */
+export interface Finding {
   readonly seed: number;
   readonly invariant: string;
   readonly problem: string;
 }
 
 /**
- * Runs seeds 1 to `seedsMax` in a process with the bug in it, until one violates an invariant that it keeps without
- * the bug.
+ * Runs seeds 1 to `seedsMax` in a process with the bug in it, until one violates an invariant that the bug is known to
+ * break, and keeps it without the bug.
  */
 export async function findBug(bug: PlantedBug, seedsMax: number): Promise<Hunt> {
   const startedAtMs = performance.now();
-  const unproven: number[] = [];
-  let next = 1;
+  const { name, patches, setting = [], foundBy, options = {} } = bug;
+  const unproven: Finding[] = [];
   let found: Finding | undefined;
-  while (found === undefined && next <= seedsMax) {
-    const finding = await hunt(bug, next, seedsMax);
+  for (let from = 1; found === undefined && from <= seedsMax; ) {
+    const finding = await hunt(name, [...setting, ...patches], { from, to: seedsMax, options });
     if (finding === undefined) break;
-    next = finding.seed + 1;
-    const { violation } = await runSeed(finding.seed, bug.options ?? {});
-    if (violation === undefined) found = finding;
-    else unproven.push(finding.seed);
+    const { seed, invariant } = finding;
+    const isExpected = foundBy.includes(invariant);
+    const isProof = isExpected && (await hunt(name, setting, { from: seed, to: seed, options })) === undefined;
+    if (isProof) found = finding;
+    else unproven.push(finding);
+    from = seed + 1;
   }
-  const seconds = (performance.now() - startedAtMs) / 1_000;
-  return { bug, found, seeds: found?.seed ?? seedsMax, unproven, seconds };
+  return { bug, found, unproven, seconds: (performance.now() - startedAtMs) / 1_000 };
 }
 
-/** The first seed from `from` on that shows a violation. @throws {Error} when the process cannot run, say, a patch does not fit */
-function hunt(bug: PlantedBug, from: number, to: number): Promise<Finding | undefined> {
+/**
+ * The first violation in a process whose sources are patched so.
+ * @throws {Error} when the process cannot run: a patch does not fit
+ */
+function hunt(name: string, patches: readonly SourcePatch[], task: HuntTask): Promise<Finding | undefined> {
   const child = fork(new URL('./hunter.ts', import.meta.url), {
-    env: patchedEnvironment(bug.patches),
+    env: patches.length === 0 ? process.env : patchedEnvironment(patches),
     execArgv: ['--import', 'tsx', '--conditions=@holdfast/source'],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
   return new Promise((resolve, reject) => {
-    let seed = from;
+    let next = task.from;
     let found: Finding | undefined;
     let errors = '';
     const isStuck = () => {
-      found = { seed, invariant: 'a run ends', problem: `not within ${SEED_TIMEOUT_MS / 1_000} s` };
+      found = { seed: next, invariant: 'a run ends', problem: `not within ${SEED_TIMEOUT_MS / 1_000} s` };
       child.kill('SIGKILL');
     };
     let timer = setTimeout(isStuck, SEED_TIMEOUT_MS);
     child.stderr?.on('data', (text) => {
       errors += text;
     });
-    child.on('message', (report: HuntReport) => {
+    child.on('message', ({ seed, violation }: HuntReport) => {
       clearTimeout(timer);
-      if (report.violation !== undefined) found = { seed: report.seed, ...report.violation };
-      else timer = setTimeout(isStuck, SEED_TIMEOUT_MS);
-      seed = report.seed + 1;
+      if (violation === undefined) timer = setTimeout(isStuck, SEED_TIMEOUT_MS);
+      else found = { seed, ...violation };
+      next = seed + 1;
     });
     child.on('error', reject);
     child.on('exit', (code) => {
       clearTimeout(timer);
       if (code === 0 || found !== undefined) resolve(found);
-      else reject(new Error(`a process with "${bug.name}" ended with code ${code} at seed ${seed}: ${errors}`));
+      else reject(new Error(`a process with "${name}" ended with code ${code}: ${errors}`));
     });
-    const task: HuntTask = { from, to, options: bug.options ?? {} };
     child.send(task);
   });
 }

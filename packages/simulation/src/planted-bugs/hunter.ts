@@ -19,9 +19,15 @@ export interface HuntReport {
 process.on('message', async ({ from, to, options }: HuntTask) => {
   for (let seed = from; seed <= to; seed += 1) {
     const { violation } = await runSeed(seed, options);
-    const report: HuntReport = { seed, violation };
-    process.send?.(report);
+    await report({ seed, violation });
     if (violation !== undefined) break;
   }
   process.disconnect();
 });
+
+/** Resolves when it has left: a process that disconnects before that may fail. */
+function report(what: HuntReport): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.(what, (error: Error | null) => (error === null ? resolve() : reject(error)));
+  });
+}

@@ -25,7 +25,7 @@ export const membershipBugs: readonly PlantedBug[] = [
       {
         file: 'packages/raft/src/leader.ts',
         find: 'const isRefused = isPending || isJoint !== leavesJoint;',
-        replace: 'const isRefused = isJoint !== leavesJoint;',
+        replace: 'const isRefused = (isPending && isJoint) || isJoint !== leavesJoint;',
       },
     ],
     foundBy: ['one open configuration change'],
@@ -57,17 +57,52 @@ export const membershipBugs: readonly PlantedBug[] = [
     foundBy: ['committed is durable on a majority'],
   },
   {
-    name: 'newest configuration forgotten after restart',
-    source: 'camunda#57389, jraft#1, matrixone#23281',
-    breaks: 'a restarted node counts by the configuration of the last checkpoint, not by that of its state',
+    name: 'configuration of a snapshot not taken over',
+    source: 'openraft#1808, matrixone#23281',
+    breaks: 'a node whose log a snapshot has replaced goes on counting by the configuration that it had before',
     patches: [
       {
-        file: 'packages/replica/src/raft-log-view.ts',
-        find: 'const { conf, appliedIndex } = machine();',
-        replace: 'const { appliedIndex } = machine();\n      const { conf } = log.initialState();',
+        file: 'packages/raft/src/follower.ts',
+        find: 'new ConfChanger(core.tracker, core.log.lastIndex()).restore(conf);',
+        replace: 'new ConfChanger(core.tracker, core.log.lastIndex()).restore(core.tracker.confState());',
       },
     ],
-    foundBy: ['committed is durable on a majority', 'liveness', 'election safety'],
+    foundBy: ['equal snapshots', 'liveness', 'committed is durable on a majority'],
+  },
+  {
+    name: 'removed node votes',
+    source: 'canonical/raft#137, hashicorp/raft#524',
+    breaks: 'who was removed is still asked, and its votes and acknowledgements count in the majority of the others',
+    patches: [
+      {
+        file: 'packages/raft/src/conf-changer.ts',
+        find: '  if (!draft.votersOutgoing.has(id)) draft.progress.delete(id);',
+        replace: '',
+      },
+      {
+        file: 'packages/raft/src/tracker.ts',
+        find: 'return this.quorumOf((id) => this.progress.get(id)?.match);',
+        replace:
+          'const able = [...this.progress.values()].filter(({ isLearner }) => !isLearner);\n' +
+          '    const matches = able.map(({ match }) => match).sort((a, b) => b - a);\n' +
+          '    return matches[Math.floor(this.config.voters.size / 2)] ?? 0;',
+      },
+      {
+        file: 'packages/raft/src/tracker.ts',
+        find: 'return jointVote(this.config.voters, this.config.votersOutgoing, (id) => this.#votes.get(id));',
+        replace:
+          'const yes = [...this.#votes.values()].filter((isGranted) => isGranted).length;\n' +
+          "    if (yes > this.config.voters.size / 2) return 'VoteWon';\n" +
+          '    return jointVote(this.config.voters, this.config.votersOutgoing, (id) => this.#votes.get(id));',
+      },
+      // The nodes that know of the removal would not listen to it.
+      {
+        file: 'packages/replica/src/replica.ts',
+        find: '    if (this.trust.isRemoved(from)) return;\n',
+        replace: '',
+      },
+    ],
+    foundBy: ['committed is durable on a majority', 'leader completeness'],
   },
   {
     name: 'wiped node keeps its id',

@@ -11,7 +11,9 @@ export interface PlantedBug {
   readonly breaks: string;
   /** More than one where a second guard would hide what the first lets through. */
   readonly patches: readonly SourcePatch[];
-  /** Invariants of which one is to find it. */
+  /** Changes that are no bug: without them the place where the bug shows would seldom be reached. */
+  readonly setting?: readonly SourcePatch[];
+  /** Invariants that it breaks. Only these count: a violation of others may have other reasons. */
   readonly foundBy: readonly string[];
   /** For what random profiles seldom have. Default: as the seed says. */
   readonly options?: ProfileOptions;

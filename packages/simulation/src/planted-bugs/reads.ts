@@ -13,6 +13,7 @@ export const readBugs: readonly PlantedBug[] = [
         replace: 'if (core.tracker.isSingleton || isLeased || core.config.checkQuorum) {',
       },
     ],
+    options: { faults: ['isolation', 'unnoticed'] },
     foundBy: ['linearizability'],
   },
   {
@@ -39,19 +40,7 @@ export const readBugs: readonly PlantedBug[] = [
         replace: 'const isLeased = core.tracker.isQuorumActive() && core.leadTransferee === NONE;',
       },
     ],
-    foundBy: ['linearizability'],
-  },
-  {
-    name: 'late heartbeat answer confirms a younger read',
-    source: 'etcd#20418',
-    breaks: 'any answer to a heartbeat counts for all rounds that are open when it comes',
-    patches: [
-      {
-        file: 'packages/raft/src/read-index.ts',
-        find: 'core.reads.acknowledge(from, round);',
-        replace: 'core.reads.acknowledge(from, core.reads.lastRound);',
-      },
-    ],
+    options: { faults: ['isolation', 'unnoticed'] },
     foundBy: ['linearizability'],
   },
   {
@@ -68,6 +57,7 @@ export const readBugs: readonly PlantedBug[] = [
           '    else this.#waiting.push(read);',
       },
     ],
+    options: { faults: ['delay', 'reordering', 'slow-disk'] },
     foundBy: ['linearizability'],
   },
   {
@@ -81,6 +71,28 @@ export const readBugs: readonly PlantedBug[] = [
         replace: 'if (confirmed === undefined || appliedIndex < 0) continue;',
       },
     ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'read retried under the same id',
+    source: 'etcd#20418',
+    breaks: 'an answer to an earlier attempt that comes late, or twice, confirms the reads of a later one',
+    patches: [
+      {
+        file: 'packages/replica/src/read-rounds.ts',
+        find: '    this.#context += 1;',
+        replace: '    if (this.#rounds.size > 0) this.#context += 1;',
+      },
+    ],
+    // A second attempt otherwise comes later than a node that hears nothing from its leader forgets it.
+    setting: [
+      {
+        file: 'packages/replica/src/read-rounds.ts',
+        find: 'const RETRY_AFTER_MS = 1_000;',
+        replace: 'const RETRY_AFTER_MS = 100;',
+      },
+    ],
+    options: { faults: ['delay', 'reordering', 'slow-disk'] },
     foundBy: ['linearizability'],
   },
 ];

@@ -1,4 +1,26 @@
+import type { SourcePatch } from '../patching/source-patch.ts';
 import type { PlantedBug } from './planted-bug.ts';
+
+/** Else a peer gets all that it lacks at once, and never has old entries of the leader without the newest. */
+const oneEntryPerMessage: SourcePatch = {
+  file: 'packages/raft/src/config.ts',
+  find: 'messageBytesMax: MIB,',
+  replace: 'messageBytesMax: 0,',
+};
+
+/** A leader that looks for the place where the logs meet one entry further back than it must, as a simple one would. */
+const probesFurtherBack: SourcePatch = {
+  file: 'packages/raft/src/leader.ts',
+  find: 'if (!progress.maybeDecreaseTo(index, nextProbe)) return;',
+  replace: 'if (!progress.maybeDecreaseTo(index, Math.max(nextProbe - 1, core.log.firstIndex() - 1))) return;',
+};
+
+/** A node that is busy: what comes in is worked on together, up to 20 ms later. */
+const slowTurns: SourcePatch = {
+  file: 'packages/replica/src/driver.ts',
+  find: '    this.#ports.soon(() => {\n      this.#scheduled = false;',
+  replace: '    this.#ports.clock.after(20, () => {\n      this.#scheduled = false;',
+};
 
 /** Appends, acknowledgements and commitment. */
 export const replicationBugs: readonly PlantedBug[] = [
@@ -38,10 +60,8 @@ export const replicationBugs: readonly PlantedBug[] = [
         find: 'term === 0 || !this.matchTerm(index, term)) return false;',
         replace: 'term === 0 || index > this.lastIndex()) return false;',
       },
-      // With all that a peer lacks in one message it never has the old entries without the new one.
-      { file: 'packages/raft/src/config.ts', find: 'messageBytesMax: MIB,', replace: 'messageBytesMax: 0,' },
     ],
-    foundBy: ['state-machine safety', 'leader completeness'],
+    foundBy: ['a leader counts its own term only'],
   },
   {
     name: 'no previous-term check',
@@ -80,6 +100,8 @@ export const replicationBugs: readonly PlantedBug[] = [
         replace: 'this.commitTo(Math.min(leaderCommit, this.lastIndex()));',
       },
     ],
+    setting: [oneEntryPerMessage, probesFurtherBack],
+    options: { faults: ['isolation', 'partition', 'one-way', 'crash', 'kill'] },
     foundBy: ['state-machine safety'],
   },
   {
@@ -98,15 +120,23 @@ export const replicationBugs: readonly PlantedBug[] = [
   {
     name: 'old append acknowledged as new',
     source: 'etcd#1690, cockroach#127424',
-    breaks: 'an answer given in an earlier term counts for the entries that have taken the place of those it meant',
+    breaks: 'the end of an old write makes the entries durable that have taken the place of those it wrote',
     patches: [
+      {
+        file: 'packages/raft/src/unstable.ts',
+        find: 'if (index < this.offset || this.term(index) !== term) return;',
+        replace: 'if (index < this.offset || this.term(index) === undefined || term === 0) return;',
+      },
+      // Entries are replaced by a later term, and the term of an answer is looked at, too.
       {
         file: 'packages/raft/src/step.ts',
         find: 'if (message.term !== 0 && message.term < core.term) {',
-        replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgAppResp') {",
+        replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgStorageAppendResp') {",
       },
     ],
-    foundBy: ['committed is durable on a majority'],
+    setting: [slowTurns],
+    options: { faults: ['slow-disk', 'isolation', 'partition', 'one-way', 'unnoticed'] },
+    foundBy: ['log matching', 'an entry is durable before it is acknowledged', 'a node stops only for its disk'],
   },
   {
     name: 'appends of a deposed leader taken in',
@@ -119,7 +149,7 @@ export const replicationBugs: readonly PlantedBug[] = [
         replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgApp') {",
       },
     ],
-    foundBy: ['committed is durable on a majority', 'leader completeness', 'a node stops only for its disk'],
+    foundBy: ['one vote in a term', 'committed is durable on a majority', 'leader completeness'],
   },
   {
     name: 'compaction past a follower without a snapshot',

@@ -57,9 +57,11 @@ export const sessionBugs: readonly PlantedBug[] = [
       {
         file: 'packages/replica/src/queries.ts',
         find: 'if (isOverdue && record.expiresAt !== null && record.expiresAt > machine.logTimeMs) this.#awaitTime(read);',
-        replace: 'if (isOverdue) notFound(read, query.id);',
+        replace:
+          'if (isOverdue && machine.logTimeMs < 0) this.#awaitTime(read);\n    else if (isOverdue) notFound(read, query.id);',
       },
     ],
+    options: { faults: ['isolation', 'pause', 'clock-drift', 'clock-jump', 'kill'] },
     foundBy: ['linearizability'],
   },
   {
@@ -74,11 +76,11 @@ export const sessionBugs: readonly PlantedBug[] = [
       },
       {
         file: 'packages/replica/src/cluster-clock.ts',
-        find: '    this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#clock.monotonicMs());',
-        replace: '',
+        find: '  nowMs(): number {\n',
+        replace: '  nowMs(): number {\n    if (this.#isAnchored) return Math.floor(this.#clock.wallMs());\n',
       },
     ],
-    foundBy: ['linearizability'],
+    foundBy: ['log time grows', 'linearizability'],
   },
   {
     name: 'expiry removes a session that was touched meanwhile',
@@ -88,7 +90,8 @@ export const sessionBugs: readonly PlantedBug[] = [
       {
         file: 'packages/sessions/src/session-commands.ts',
         find: 'if (record === undefined || isLive(record, timeMs)) continue;\n    remove(context, record);',
-        replace: 'if (record === undefined) continue;\n    remove(context, record);',
+        replace:
+          'if (record === undefined || (isLive(record, timeMs) && record.expiresAt === null)) continue;\n    remove(context, record);',
       },
     ],
     foundBy: ['linearizability'],

@@ -49,15 +49,15 @@ export const storageBugs: readonly PlantedBug[] = [
       {
         file: 'packages/storage/src/log-scan.ts',
         find: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum) return',
-        replace: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum && header.kind === 0) return',
+        replace: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum && meta.length === 0) return',
       },
       {
         file: 'packages/storage/src/log-reader.ts',
         find: 'if (checksum(data) !== place.checksum) {',
-        replace: 'if (data.length !== place.sizeBytes) {',
+        replace: 'if (checksum(data) !== place.checksum && data.length !== place.sizeBytes) {',
       },
     ],
-    foundBy: ['equal states', 'log matching', 'a node stops only for its disk'],
+    foundBy: ['equal replies', 'equal states', 'log matching', 'a node stops only for its disk'],
   },
   {
     name: 'log trimmed before the state is durable',
@@ -67,7 +67,8 @@ export const storageBugs: readonly PlantedBug[] = [
       {
         file: 'packages/replica/src/state-keeper.ts',
         find: 'const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();',
-        replace: 'const checkpoint = at;\n    await engine.checkpoint();',
+        replace:
+          'const checkpoint = (await engine.checkpoint()) || at.index > 0 ? at : await this.#writeSnapshotFile();',
       },
     ],
     foundBy: ['durable stays durable', 'liveness', 'a node stops only for its disk'],
@@ -96,26 +97,8 @@ export const storageBugs: readonly PlantedBug[] = [
         replace: '.then(() => void (snapshot === undefined || installSnapshot(snapshot)))',
       },
     ],
+    options: { faults: ['slow-disk', 'crash', 'isolation'] },
     foundBy: ['a node stops only for its disk', 'equal states'],
-  },
-  {
-    name: 'snapshot of a peer taken without its seal',
-    source: 'ra#455, ra#476',
-    breaks: 'a transfer that was cut off counts as the whole state',
-    patches: [
-      {
-        file: 'packages/sessions/src/snapshot-install.ts',
-        find: "if (!isSealed || state === undefined) throw damagedSnapshot('it ends too early');",
-        replace: "if (state === undefined) throw damagedSnapshot('it ends too early');",
-      },
-      {
-        file: 'packages/replica/src/state-snapshots.ts',
-        find: '      for await (const chunk of chunks) await writer.write(chunk);\n      await writer.commit();\n    } catch (error) {',
-        replace:
-          '      try {\n        for await (const chunk of chunks) await writer.write(chunk);\n      } catch {}\n      await writer.commit();\n    } catch (error) {',
-      },
-    ],
-    foundBy: ['equal states', 'a node stops only for its disk'],
   },
   {
     name: 'applied index not atomic with state',
@@ -132,7 +115,7 @@ export const storageBugs: readonly PlantedBug[] = [
   },
   {
     name: 'engine flush misses deletes',
-    source: 'FoundationDB-style model check: what is gone stays gone',
+    source: 'a deleted session that comes back: no logout',
     breaks: 'a deleted session stays in the engine, and is found again once the memory of the change is dropped',
     patches: [
       {
