@@ -17,7 +17,7 @@ export interface Hunt {
 }
 
 /** A violation. */
-export interface Finding {
+interface Finding {
   readonly seed: number;
   readonly invariant: string;
   readonly problem: string;
