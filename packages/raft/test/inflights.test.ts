@@ -38,13 +38,15 @@ describe('appends on their way', () => {
   });
 
   it('may be many thousands, which are freed a few at a time', () => {
-    const inflights = new Inflights({ messagesMax: 9_999, bytesMax: 5_000 });
-    for (let index = 1; index <= 5_000; index++) inflights.add(index, 1);
+    // One byte and two by turns: 5,000 of them are 7,500 bytes, and full until the oldest is freed.
+    const inflights = new Inflights({ messagesMax: 9_999, bytesMax: 7_500 });
+    const sizeBytes = (index: number) => 1 + (index % 2);
+    for (let index = 1; index <= 5_000; index++) inflights.add(index, sizeBytes(index));
     for (let index = 1; index <= 5_000; index++) {
       assert.deepEqual([inflights.count, inflights.isFull], [5_000, true]);
       inflights.freeUpTo(index);
       assert.deepEqual([inflights.count, inflights.isFull], [4_999, false]);
-      inflights.add(5_000 + index, 1);
+      inflights.add(5_000 + index, sizeBytes(index));
     }
     inflights.freeUpTo(9_998);
     assert.equal(inflights.count, 2);

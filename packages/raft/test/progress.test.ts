@@ -128,3 +128,29 @@ describe('peer that is sent a snapshot', () => {
     assert.equal(log.firstIndex(), 5);
   });
 });
+
+describe('peer that changes between voter and learner', () => {
+  it('is known as well as before', () => {
+    const cluster = snapshotOnItsWay();
+    const { raw } = cluster.node(1);
+    const knowledge = (id: number) => {
+      const { isLearner, ...rest } = raw.save().core.tracker.progress.find(([peer]) => peer === id)![1];
+      return rest;
+    };
+    raw.reportUnreachable(2);
+    raw.reportSnapshot(2, true);
+    // Node 2 is probed and paused, node 3 waits for its snapshot.
+    cluster.isDelivered = () => false;
+    raw.propose(bytes('x'));
+    cluster.work(1);
+    const before = [knowledge(2), knowledge(3)];
+    assert.equal(raw.status().progress.get(2)?.isFlowPaused, true);
+    for (const transition of ['jointExplicit', 'auto'] as const) {
+      const changes = [2, 3].map((nodeId) => ({ type: 'ConfChangeAddLearnerNode', nodeId }) as const);
+      raw.applyConfChange({ transition, changes: transition === 'auto' ? [] : changes, context: bytes('') });
+    }
+    assert.deepEqual([...raw.status().config.learners], [2, 3]);
+    const after = [knowledge(2), knowledge(3)];
+    assert.deepEqual(after, before);
+  });
+});

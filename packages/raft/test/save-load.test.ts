@@ -148,4 +148,32 @@ describe('a saved node', () => {
     assert.notDeepEqual(knew.progress, knewLess.progress);
     assert.deepEqual(knew.saved, knewLess.saved);
   });
+
+  it('holds every part of a leader in the middle of its work, and of one that hands leadership over', () => {
+    const options = { ...PRODUCT, readPolicy: 'lease', electionTicks: 10, applyingBytesMax: 20 } as const;
+    const cluster = new Cluster({ ...options, learners: 1 });
+    const { raw } = cluster.elect(1);
+    cluster.tick(1);
+    cluster.settle();
+    for (const text of ['a', 'b', 'c']) raw.propose(bytes(text));
+    raw.readIndex(1);
+    // Committed and handed out to be applied in part, with answers of two peers.
+    cluster.processReady(1);
+    cluster.processAppend(1);
+    for (const message of cluster.take(1)) raw.step(message);
+    for (const index of [3, 5]) cluster.inject('MsgAppResp', 1, { from: 2, term: raw.term, index });
+    cluster.processReady(1);
+    raw.readIndex(4);
+    raw.transferLeader(2);
+    cluster.tick(1, 8);
+    for (const context of [2, 3]) raw.readIndex(context);
+    raw.reportUnreachable(3);
+    const { core } = raw.save();
+    assert(core.log.applying > core.log.applied && core.log.isApplyingPaused);
+    assert(core.lease.isBroken && core.lease.endTicks > 0 && core.reads.nextRound > 1 && core.readStates.length > 0);
+    const saved = raw.save();
+    cluster.node(1).reload();
+    assert.notEqual(cluster.node(1).raw, raw);
+    assert.deepEqual(cluster.node(1).raw.save(), saved);
+  });
 });
