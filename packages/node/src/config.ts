@@ -24,6 +24,12 @@ export interface NodeConfig {
   readonly logKeepBytes?: number;
   /** Time between sweeps of expired sessions; 0: only by command. Default 10,000. */
   readonly cleanupIntervalMs?: number;
+  /** Answers reads on the leader without asking the others, trusting clocks. All nodes or none. Default false. */
+  readonly leaseReads?: boolean;
+  /** Bytes that a leader takes and has not yet applied; more is refused with OVERLOADED. Default 32 MiB. */
+  readonly uncommittedBytesMax?: number;
+  /** Bytes committed and handed out to be applied. Default 16 MiB. */
+  readonly unappliedBytesMax?: number;
   readonly log: (
     level: LogLevel,
     message: string,
@@ -43,12 +49,15 @@ export const defaults = {
 
 const SHARDS_MAX = 4_096;
 const LOG_KEEP_BYTES_MIN = 1_048_576;
+/** The largest entry fits. */
+const WAITING_BYTES_MIN = 4 * 1_048_576;
 /** A timer cannot wait longer: it would fire at once, again and again. */
 const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 
 /** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
 export function checkConfig(config: NodeConfig): void {
   const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
+  const { uncommittedBytesMax, unappliedBytesMax } = config;
   if (shards !== undefined && !isWhole(shards, 1, SHARDS_MAX)) {
     refuse(`--shards is ${shards}`, `give a whole number from 1 to ${SHARDS_MAX}`);
   }
@@ -57,6 +66,10 @@ export function checkConfig(config: NodeConfig): void {
   }
   if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, CLEANUP_INTERVAL_MS_MAX)) {
     refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s, at most 24d');
+  }
+  for (const bytes of [uncommittedBytesMax, unappliedBytesMax]) {
+    if (bytes === undefined || isWhole(bytes, WAITING_BYTES_MIN, Number.MAX_SAFE_INTEGER)) continue;
+    refuse(`${bytes} bytes of writes that wait are too few`, 'give at least 4M');
   }
   if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     refuse(`"${name}" is no node name`, 'use 1 to 63 letters, digits, dots, dashes or underscores');

@@ -1,6 +1,6 @@
 import { type Failure, RequestError } from '@holdfast/protocol';
-import { NONE, type NodeId } from '@holdfast/raft';
-import { Replica, type ReplicaParts } from '@holdfast/replica';
+import type { NodeId } from '@holdfast/raft';
+import { bestHeir, Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Host } from '@holdfast/transport';
 import { Admission } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
@@ -19,7 +19,6 @@ const PROBE_TIMEOUT_MS = 1_000;
 const SILENCE_MAX_MS = 3_000;
 /** A new node waits this long to become a voter before it says that it is ready. */
 const PROMOTION_WAIT_MS = 5_000;
-const HAND_OVER_MS = 1_000;
 const REMOVED_STAY_MS = 5_000;
 
 /** Who this node is. */
@@ -274,20 +273,7 @@ export class Member {
 
   /** A leader that leaves lets another voter lead first, so that writes hardly pause. */
   async #handOver(): Promise<void> {
-    const { raft } = this.#replica;
-    const { clock, identity } = this.#parts;
-    let target: NodeId | undefined;
-    let best = -1;
-    for (const [id, { match, isLearner, recentActive }] of raft.status().progress) {
-      if (id === identity.nodeId || isLearner || !recentActive || !this.#links.isUp(id) || match <= best) continue;
-      target = id;
-      best = match;
-    }
-    await this.#replica.drain(target);
-    const untilMs = clock.monotonicMs() + HAND_OVER_MS;
-    while (target !== undefined && clock.monotonicMs() < untilMs && (raft.isLeader || raft.lead === NONE)) {
-      await new Promise<void>((resolve) => void clock.after(10, resolve));
-    }
+    await this.#replica.drain(bestHeir(this.#replica.raft.status(), (id) => this.#links.isUp(id)));
   }
 
   #membersChanged(): void {

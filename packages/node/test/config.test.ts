@@ -23,6 +23,8 @@ describe('the configuration of a node', () => {
     { logKeepBytes: 1_048_576 },
     { cleanupIntervalMs: 0 },
     { cleanupIntervalMs: 24 * 86_400_000 },
+    { leaseReads: true },
+    { uncommittedBytesMax: 4 * 1_048_576, unappliedBytesMax: 4 * 1_048_576 },
     { name: 'n1' },
     { name: 'A-node_1.example' },
   ] satisfies Partial<NodeConfig>[]) {
@@ -35,6 +37,8 @@ describe('the configuration of a node', () => {
     [{ listen: '127.0.0.1.example.com:7400' }, /open the cluster/, /--token-file/],
     [{ listen: 'localhost.example:7400' }, /open the cluster/, /--token-file/],
     [{ advertise: 'node1:0' }, /port 0/, /the port/],
+    [{ uncommittedBytesMax: 4_194_303 }, /4194303 bytes/, /4M/],
+    [{ unappliedBytesMax: 5.5e6 + 0.5 }, /5500000.5 bytes/, /4M/],
     [{ shards: 0 }, /--shards is 0/, /from 1 to 4096/],
     [{ shards: 4_097 }, /--shards is 4097/, /from 1 to 4096/],
     [{ shards: 1.5 }, /--shards is 1.5/, /whole/],

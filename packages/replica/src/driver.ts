@@ -44,6 +44,8 @@ export interface DriverPorts {
   /** The version of the state machine in force: nothing that needs more enters the log. */
   readonly activeVersion: () => number;
   readonly report: NodeLog;
+  /** Leases count in ticks, which then must not lag behind the clock. Default false. */
+  readonly leaseReads?: boolean;
   /** A write of the log that takes longer means that the disk hangs. Default 2,000. */
   readonly diskStallMaxMs?: number | undefined;
   /** The node must stop: the log or the state can no longer be trusted. */
@@ -64,6 +66,7 @@ export class Driver {
   #ticker: Timer | undefined;
   readonly #notes: CommitNotes;
   readonly #watchdog: DiskWatchdog;
+  #tickedAtMs: number;
   readonly #promise = new OwnPromise();
   /** Another node's write was given to the core since the last `Ready`. */
   #hasForeignProposal = false;
@@ -72,6 +75,7 @@ export class Driver {
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
+    this.#tickedAtMs = ports.clock.monotonicMs();
     this.#notes = new CommitNotes(ports.clock, (messages) => ports.send(messages));
     this.#watchdog = new DiskWatchdog({
       clock: ports.clock,
@@ -171,6 +175,7 @@ export class Driver {
   readIndex(context: number): boolean {
     const { raft } = this.#ports;
     if (raft.lead === NONE) return false;
+    this.#catchUp();
     raft.readIndex(context);
     return true;
   }
@@ -186,20 +191,35 @@ export class Driver {
   }
 
   #tick(): void {
-    this.#input(({ clock, raft, proposals, reads }) => {
+    this.#input(({ clock, raft, proposals, reads, leaseReads = false }) => {
       this.#ticker = clock.after(TICK_MS, () => this.#tick());
       this.#watchdog.onTick();
       // Without ticks no election timeout runs out; what this node would say to candidates waits for the disk anyway.
-      if (raft.isLeader || !this.#watchdog.isHung) raft.tick();
+      if (!(leaseReads && raft.isLeader)) {
+        if (raft.isLeader || !this.#watchdog.isHung) raft.tick();
+        this.#tickedAtMs = clock.monotonicMs();
+      }
       proposals.onTick();
       reads.onTick();
     });
+  }
+
+  /**
+   * With lease reads a leader's ticks follow the clock, not the timer, and come before anything is taken in: a process
+   * that stood still must notice that its lease has ended.
+   */
+  #catchUp(): void {
+    const { raft, clock, leaseReads = false } = this.#ports;
+    if (!leaseReads) return;
+    const nowMs = clock.monotonicMs();
+    for (; raft.isLeader && nowMs - this.#tickedAtMs >= TICK_MS; this.#tickedAtMs += TICK_MS) raft.tick();
   }
 
   /** Whatever the core cannot take, such as a log that was lost, must stop the node, not only the caller. */
   #input(give: (ports: DriverPorts) => void): void {
     if (this.#stopped) return;
     try {
+      this.#catchUp();
       give(this.#ports);
     } catch (error) {
       this.#fail(error);

@@ -1,6 +1,8 @@
 /** One copy of the replicated state: the loop around Raft, writes, reads and storage, without a network of its own. */
 export { AppliedWaiters } from './applied-waiters.ts';
 export type { Clock, Timer } from './clock.ts';
+export { bestHeir } from './heirs.ts';
+export type { TransferOutcome } from './leadership-transfers.ts';
 export type { Membership } from './membership.ts';
 export type { NodeLog } from './node-log.ts';
 export {
@@ -14,7 +16,8 @@ export {
 } from './peer-codec.ts';
 export type { PeerClaim, Promised } from './peer-memory.ts';
 export type { PeerObjection } from './peer-trust.ts';
-export { type FrameFacts, Replica, type ReplicaParts } from './replica.ts';
+export { Replica } from './replica.ts';
+export type { FrameFacts, ReplicaParts } from './replica-parts.ts';
 export type { ReplyTarget, RequestSink } from './request-sink.ts';
 export type { OutgoingState } from './state-snapshots.ts';
 export { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';

@@ -1,80 +1,27 @@
-import type { Answers, Failure } from '@holdfast/protocol';
+import type { Failure } from '@holdfast/protocol';
 import { type Message, NONE, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
-import type { Applied, SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
-import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import type { Applied, SessionMachine } from '@holdfast/sessions';
 import { AccessCounter } from './access-counter.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
 import { Applier } from './applier.ts';
-import type { Clock } from './clock.ts';
 import { ClusterClock } from './cluster-clock.ts';
-import { Driver, TICK_MS } from './driver.ts';
+import { Driver } from './driver.ts';
 import { FastElection } from './fast-election.ts';
+import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
 import { Membership } from './membership.ts';
-import type { NodeLog } from './node-log.ts';
-import type { Promised } from './peer-memory.ts';
-import type { PeerMemoryFile } from './peer-memory-file.ts';
 import { PeerTrust } from './peer-trust.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
-import { raftLogView } from './raft-log-view.ts';
+import { raftConfig } from './raft-config.ts';
 import { ReadRounds } from './read-rounds.ts';
+import type { FrameFacts, ReplicaParts } from './replica-parts.ts';
 import type { RequestSink } from './request-sink.ts';
 import { Requests } from './requests.ts';
 import { StateKeeper } from './state-keeper.ts';
-import { type OutgoingState, StateSnapshots } from './state-snapshots.ts';
+import { StateSnapshots } from './state-snapshots.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
 import { VersionSwitch } from './version-switch.ts';
-
-/** An election timeout lies between 500 and 950 ms: event-loop pauses under load stay below it. */
-const ELECTION_TICKS = 500 / TICK_MS;
-const HEARTBEAT_TICKS = 100 / TICK_MS;
-
-/** What every frame says besides its messages. */
-export interface FrameFacts {
-  /** The sender's log time. */
-  readonly logTimeMs: number;
-  /** The sender's wall clock. */
-  readonly wallMs: number;
-  /** What the sender has promised durably. */
-  readonly promised?: Promised;
-}
-
-/** What a replica is made of. Everything that touches the world is passed in. */
-export interface ReplicaParts {
-  readonly nodeId: NodeId;
-  readonly log: Log;
-  readonly engine: Engine;
-  readonly snapshotFiles: SnapshotFiles;
-  readonly machine: SessionMachine;
-  readonly machineOptions: SessionMachineOptions;
-  readonly peerMemory: PeerMemoryFile;
-  /** Raised durably at every start of this node. */
-  readonly bootCounter: number;
-  readonly logKeepBytes: number;
-  /** Time between sweeps by the leader; 0: only when asked. */
-  readonly cleanupIntervalMs: number;
-  /** A write of the log that takes longer than this means that the disk hangs. Default 2,000. */
-  readonly diskStallMaxMs?: number;
-  readonly clock: Clock;
-  /** 0 <= x < 1. */
-  readonly random: () => number;
-  readonly randomBytes: (count: number) => Uint8Array;
-  /** Runs at the end of this turn of the event loop, before what was sent in it leaves. */
-  readonly soon: (run: () => void) => void;
-  readonly report: NodeLog;
-  readonly send: (messages: readonly Message[]) => void;
-  /** Whether messages to that peer can be sent now. */
-  readonly isReachable: (nodeId: NodeId) => boolean;
-  readonly sendState: (state: OutgoingState) => Promise<void>;
-  readonly onLeader: (lead: NodeId) => void;
-  /** The configuration or the member table changed. */
-  readonly onMembers: () => void;
-  readonly notReady: () => Failure | undefined;
-  readonly status: () => Answers['status'];
-  readonly members: () => Answers['members'];
-  readonly check: () => Promise<Answers['check']>;
-}
 
 /**
  * One copy of the state: Raft, the log, the state machine, and the ways of writes and reads through them. Knows peers
@@ -107,6 +54,7 @@ export class Replica {
   readonly #sweeper: Sweeper;
   readonly #election: FastElection;
   readonly #versions: VersionSwitch;
+  readonly #transfers: LeadershipTransfers;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -132,14 +80,7 @@ export class Replica {
       onFatal,
     });
     this.clusterClock = new ClusterClock(clock, parts.machine.logTimeMs);
-    this.raft = new RawNode({
-      id: nodeId,
-      electionTicks: ELECTION_TICKS,
-      heartbeatTicks: HEARTBEAT_TICKS,
-      log: raftLogView(log, machine),
-      applied: parts.machine.appliedIndex,
-      random,
-    });
+    this.raft = new RawNode(raftConfig(parts, machine));
     this.#proposals = new Proposals({
       self: { nodeId, incarnation: life },
       nowMs,
@@ -213,10 +154,14 @@ export class Replica {
         await this.#applier.settled();
         await this.#snapshots.install(snapshot);
       },
-      onLeader: parts.onLeader,
+      onLeader: (lead) => {
+        this.#transfers.onLeader(lead);
+        parts.onLeader(lead);
+      },
       activeVersion,
       report,
       diskStallMaxMs: parts.diskStallMaxMs,
+      leaseReads: parts.leaseReads === true,
       onFatal,
     });
     this.membership = new Membership({
@@ -227,6 +172,12 @@ export class Replica {
       isRemoved: (id) => this.trust.isRemoved(id),
       isReachable: parts.isReachable,
       propose: (change) => this.#driver.proposeConfChange(change),
+    });
+    this.#transfers = new LeadershipTransfers({
+      clock,
+      raft: this.raft,
+      conf: () => this.#machine.conf,
+      transferLeader: (to) => this.#driver.transferLeader(to),
     });
     this.#election = new FastElection({
       clock,
@@ -322,13 +273,22 @@ export class Replica {
   }
 
   onLinkDown(nodeId: NodeId): void {
-    this.#election.onLinkDown(nodeId);
+    // With leases the leader counts on not being forgotten.
+    if (this.#parts.leaseReads !== true) this.#election.onLinkDown(nodeId);
+  }
+
+  /**
+   * Lets another voter lead; may be asked of any node. Writes wait meanwhile, and then go to whoever leads.
+   * @param timeoutMs given up then; default 1,000
+   */
+  transferLeadership(to: NodeId, timeoutMs?: number): Promise<TransferOutcome> {
+    return this.#transfers.transfer(to, timeoutMs);
   }
 
   /** Replicates the reads counted so far and hands leadership to `target`; for an orderly stop. */
   async drain(target: NodeId | undefined): Promise<void> {
     if (this.raft.lead !== NONE) await this.#accesses.stop();
-    if (target !== undefined && this.raft.isLeader) this.#driver.transferLeader(target);
+    if (target !== undefined && this.raft.isLeader) await this.transferLeadership(target);
   }
 
   /** Ends all activity; what is applied is written to the engine unless `abandon` says that it cannot be trusted. */
@@ -339,6 +299,7 @@ export class Replica {
     this.membership.stop();
     this.#versions.stop();
     this.#election.stop();
+    this.#transfers.stop();
     this.#snapshots.stop();
     this.#proposals.close();
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });

@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly seed: number;
   readonly logKeepBytes?: number;
   readonly cleanupIntervalMs?: number;
+  readonly leaseReads?: boolean;
+  readonly uncommittedBytesMax?: number;
   readonly diskOptions?: MemoryDiskOptions;
   /** Applying one entry takes this node longer than a slice: it goes on with the next in a later turn. */
   readonly appliesSlowly?: (nodeId: NodeId) => boolean;
@@ -45,6 +47,8 @@ interface Life {
   isAlive: boolean;
   /** That wait. */
   timers: number;
+  /** Set while the process stands still: timers that are due. */
+  late: (() => void)[] | undefined;
   readonly replica: Replica;
   readonly stored: Stored;
   readonly open: Set<(outcome: Outcome) => void>;
@@ -200,6 +204,20 @@ export class ReplicaCluster {
     assert.equal(life.open.size, 0, 'requests are left without an answer');
   }
 
+  /** No timer of this process runs until it is resumed (SIGSTOP); what peers send still arrives. */
+  pause(nodeId: NodeId): void {
+    const { life } = this.node(nodeId);
+    assert.ok(life !== undefined, `node ${nodeId} is down`);
+    life.late = [];
+  }
+
+  resume(nodeId: NodeId): void {
+    const { life } = this.node(nodeId);
+    const late = life?.late ?? [];
+    if (life !== undefined) life.late = undefined;
+    for (const run of late) run();
+  }
+
   async reboot(nodeId: NodeId): Promise<TestNode> {
     this.crash(nodeId);
     return this.boot(nodeId);
@@ -314,8 +332,8 @@ export class ReplicaCluster {
 
   #begin(node: TestNode, stored: Stored): void {
     const { nodeId } = node;
-    const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0 } = this.#options;
-    const state = { isAlive: true, timers: 0 };
+    const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0, leaseReads, uncommittedBytesMax } = this.#options;
+    const state: Pick<Life, 'isAlive' | 'timers' | 'late'> = { isAlive: true, timers: 0, late: undefined };
     const isSlow = () => this.#options.appliesSlowly?.(nodeId) === true;
     const clock = this.#clockOf(nodeId, state);
     const replica: Replica = new Replica({
@@ -323,6 +341,8 @@ export class ReplicaCluster {
       nodeId,
       logKeepBytes,
       cleanupIntervalMs,
+      leaseReads,
+      uncommittedBytesMax,
       clock,
       random: this.random.next,
       randomBytes: this.random.bytes,
@@ -358,7 +378,7 @@ export class ReplicaCluster {
     replica.start();
   }
 
-  #clockOf(nodeId: NodeId, state: { isAlive: boolean; timers: number }): Clock {
+  #clockOf(nodeId: NodeId, state: Pick<Life, 'isAlive' | 'timers' | 'late'>): Clock {
     const offsetMs = this.#options.wallOffsetMs?.(nodeId) ?? 0;
     const { appliesSlowly = () => false } = this.#options;
     let behindMs = 0;
@@ -372,7 +392,8 @@ export class ReplicaCluster {
         state.timers += 1;
         const timer = this.clock.after(delayMs, () => {
           end();
-          if (state.isAlive) run();
+          if (state.late !== undefined) state.late.push(run);
+          else if (state.isAlive) run();
         });
         let isOver = false;
         const end = () => {

@@ -1,7 +1,7 @@
 import type { Message, NodeId } from '@holdfast/raft';
 import { decodeMessages, encodeMessages } from '../src/peer-codec.ts';
 import type { PeerTrust } from '../src/peer-trust.ts';
-import type { FrameFacts } from '../src/replica.ts';
+import type { FrameFacts } from '../src/replica-parts.ts';
 import type { OutgoingState } from '../src/state-snapshots.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { joined } from './messages.ts';

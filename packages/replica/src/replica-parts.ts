@@ -1,0 +1,64 @@
+import type { Answers, Failure } from '@holdfast/protocol';
+import type { Message, NodeId } from '@holdfast/raft';
+import type { SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
+import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import type { Clock } from './clock.ts';
+import type { NodeLog } from './node-log.ts';
+import type { Promised } from './peer-memory.ts';
+import type { PeerMemoryFile } from './peer-memory-file.ts';
+import type { OutgoingState } from './state-snapshots.ts';
+
+/** What every frame says besides its messages. */
+export interface FrameFacts {
+  /** The sender's log time. */
+  readonly logTimeMs: number;
+  /** The sender's wall clock. */
+  readonly wallMs: number;
+  /** What the sender has promised durably. */
+  readonly promised?: Promised;
+}
+
+/** What a replica is made of. Everything that touches the world is passed in. */
+export interface ReplicaParts {
+  readonly nodeId: NodeId;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly snapshotFiles: SnapshotFiles;
+  readonly machine: SessionMachine;
+  readonly machineOptions: SessionMachineOptions;
+  readonly peerMemory: PeerMemoryFile;
+  /** Raised durably at every start of this node. */
+  readonly bootCounter: number;
+  readonly logKeepBytes: number;
+  /** Time between sweeps by the leader; 0: only when asked. */
+  readonly cleanupIntervalMs: number;
+  /** A write of the log that takes longer than this means that the disk hangs. Default 2,000. */
+  readonly diskStallMaxMs?: number | undefined;
+  /**
+   * Answers reads on the leader without a round while a majority is bound to it (Raft thesis §6.4.1): trusts that
+   * clocks run alike. All nodes or none. Default false.
+   */
+  readonly leaseReads?: boolean | undefined;
+  /** Proposed and not yet applied by the leader; more is refused with OVERLOADED. Default 32 MiB. */
+  readonly uncommittedBytesMax?: number | undefined;
+  /** Handed out to be applied and not yet applied. Default 16 MiB. */
+  readonly unappliedBytesMax?: number | undefined;
+  readonly clock: Clock;
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** Runs at the end of this turn of the event loop, before what was sent in it leaves. */
+  readonly soon: (run: () => void) => void;
+  readonly report: NodeLog;
+  readonly send: (messages: readonly Message[]) => void;
+  /** Whether messages to that peer can be sent now. */
+  readonly isReachable: (nodeId: NodeId) => boolean;
+  readonly sendState: (state: OutgoingState) => Promise<void>;
+  readonly onLeader: (lead: NodeId) => void;
+  /** The configuration or the member table changed. */
+  readonly onMembers: () => void;
+  readonly notReady: () => Failure | undefined;
+  readonly status: () => Answers['status'];
+  readonly members: () => Answers['members'];
+  readonly check: () => Promise<Answers['check']>;
+}
