@@ -4,7 +4,7 @@ import { bestHeir } from './heirs.ts';
 import type { NodeLog } from './node-log.ts';
 
 /** A write of the log that takes longer than this means that the disk hangs. */
-export const DISK_STALL_MAX_MS = 2_000;
+const DISK_STALL_MAX_MS = 2_000;
 /** A hand-over that did not succeed by then is given up: an election timeout. */
 const HAND_OVER_MS = 500;
 /** Time between two looks counts at most this much: a process that stood still says nothing about its disk. */
@@ -12,7 +12,7 @@ const LOOK_MAX_MS = 200;
 
 export interface DiskWatchdogPorts {
   readonly clock: Clock;
-  /** Default {@link DISK_STALL_MAX_MS}. */
+  /** Default 2,000. */
   readonly stallMaxMs?: number | undefined;
   readonly raft: { readonly isLeader: boolean; status(): Pick<RaftStatus, 'id' | 'progress' | 'leadTransferee'> };
   readonly transferLeader: (to: NodeId) => void;
