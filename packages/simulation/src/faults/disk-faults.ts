@@ -56,7 +56,7 @@ export const diskFaults = {
 function spare({ world, cluster, operator }: Target): Machine | undefined {
   const { leader, machines } = cluster;
   if (leader === undefined || !operator.isSettled || operator.wanted.size < 3) return undefined;
-  if (machines.some(({ isDamaged }) => isDamaged)) return undefined;
+  if (machines.some(({ isDamaged, isSuspect }) => isDamaged || isSuspect)) return undefined;
   return world.random.nemesis.pick([...operator.wanted]);
 }
 
@@ -77,5 +77,6 @@ function flipBit({ world }: Target, machine: Machine): void {
   if (sizeBytes === 0) return;
   const position = nemesis.below(sizeBytes);
   disk.corrupt(path, position, 1 << nemesis.below(8));
+  machine.isSuspect = true;
   world.trace.line(machine.who, () => `bit ${position} of ${path} is flipped`);
 }

@@ -73,7 +73,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
   const share = random.pick([0.2, 0.5, 0.8]);
   const faults = new Set(options.faults ?? faultKinds.filter(() => random.chance(share)));
   // A few kibibytes of log make trimming and whole states common; a lot makes them rare.
-  const logSegmentBytes = random.pick([4, 4, 8, 64, 1_024]) * KIBIBYTE;
+  const logSegmentBytes = random.pick([4, 4, 8, 32, 256]) * KIBIBYTE;
   return {
     nodes,
     machines: Math.min(8, nodes + 2),
@@ -83,7 +83,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     logKeepBytes: logSegmentBytes * random.pick([1, 2]),
     logSegmentBytes,
     cleanupIntervalMs: random.pick([0, 500, 3_000, 10_000]),
-    turnMsMax: random.pick([0, 0, 0, 0.5, 3]),
+    turnMsMax: random.pick([0, 0, 0, 0, 0.5, 3]),
     clients: random.pick([2, 4, 4, 6]),
     keys: random.pick([2, 4, 8]),
     pauseMsMax: random.pick([300, 800, 1_500]),

@@ -34,6 +34,8 @@ export class Machine {
   node: RunningNode | undefined;
   /** Its disk holds damage that a start has refused. */
   isDamaged = false;
+  /** A bit of its disk was flipped, and it has not started since. */
+  isSuspect = false;
   readonly #deathWatch = new Set<() => void>();
 
   constructor(world: World, name: string) {
@@ -110,6 +112,7 @@ export class Machine {
   #runs(node: RunningNode, life: Life): void {
     const { raft, machine } = node.replica;
     this.node = node;
+    this.isSuspect = false;
     this.#world.trace.line(
       this.who,
       () => `runs: term ${raft.term} commit ${raft.commitIndex} applied ${machine.appliedIndex}`,

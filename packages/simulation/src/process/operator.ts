@@ -58,6 +58,7 @@ export class Operator {
     machine.crash();
     machine.trouble.heal();
     machine.isDamaged = false;
+    machine.isSuspect = false;
     machine.member = undefined;
     machine.disk.restore({ files: new Map(), directories: new Set() });
   }
