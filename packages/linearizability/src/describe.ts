@@ -47,15 +47,23 @@ function describeEnd({ op, status, output }: Operation): string {
 export function describeState({ order, state }: PartialOrder, key: KeyHistory): string {
   const { rev, earliestGoneNs, latestAliveNs } = state;
   if (state.writer === -1) return 'there is no session';
+  const latest = latestAliveNs === Infinity ? '?' : ms(latestAliveNs);
   const expiry =
-    latestAliveNs === Infinity && earliestGoneNs === Infinity
+    earliestGoneNs === Infinity
       ? 'does not expire'
-      : `expires between ${ms(earliestGoneNs)} and ${latestAliveNs === Infinity ? '?' : ms(latestAliveNs)} ms`;
+      : earliestGoneNs === -Infinity
+        ? 'from before'
+        : `expires between ${ms(earliestGoneNs)} and ${latest} ms`;
   return `the session holds ${valueHeld(order, state, key)}${rev === null ? '' : ` at revision ${rev}`} (${expiry})`;
 }
 
-/** Why `operation` cannot come next. */
-export function describeObstacle(operation: PreparedOperation, reached: PartialOrder, key: KeyHistory): string {
+/** Why `operation` cannot come next; `nameOf` tells the others. */
+export function describeObstacle(
+  operation: PreparedOperation,
+  reached: PartialOrder,
+  key: KeyHistory,
+  nameOf: (operation: Operation) => string,
+): string {
   const { order, state } = reached;
   const { source } = operation;
   const isAbsent = state.writer === -1;
@@ -78,21 +86,26 @@ export function describeObstacle(operation: PreparedOperation, reached: PartialO
   } else if (operation.rev !== null && state.rev !== null && (source.op === 'get' || source.op === 'touch')) {
     if (operation.rev !== state.rev) return `met revision ${operation.rev}, but ${met}`;
   }
-  return describeWait(operation, reached, key);
+  return describeWait(operation, reached, key, nameOf);
 }
 
 /** It fits, but others need what it replaces. */
-function describeWait(operation: PreparedOperation, reached: PartialOrder, key: KeyHistory): string {
+function describeWait(
+  operation: PreparedOperation,
+  reached: PartialOrder,
+  key: KeyHistory,
+  nameOf: (operation: Operation) => string,
+): string {
   const { order, state } = reached;
   const left = key.operations.filter((other) => other.isRequired && other !== operation && !order.includes(other));
+  const reader = left.find(({ sees, isRefused }) => sees === state.writer && sees >= 0 && !isRefused);
+  if (reader !== undefined) {
+    return `replaces ${valueHeld(order, state, key)}, which ${nameOf(reader.source)} is still to meet`;
+  }
   const { rev } = operation;
   const lower = left.find(({ revisionAtMost }) => rev !== null && revisionAtMost !== null && revisionAtMost < rev);
   if (lower !== undefined) {
-    return `made revision ${rev}, but revision ${lower.revisionAtMost} of this operation is lower and had to be before: ${describeOperation(lower.source)}`;
-  }
-  const reader = left.find(({ sees, isRefused }) => sees === state.writer && sees >= 0 && !isRefused);
-  if (reader !== undefined) {
-    return `replaces ${valueHeld(order, state, key)}, which is still to be met by: ${describeOperation(reader.source)}`;
+    return `made revision ${rev}, but ${nameOf(lower.source)} with revision ${lower.revisionAtMost} is still to come`;
   }
   return `does not fit: ${describeState(reached, key)}`;
 }

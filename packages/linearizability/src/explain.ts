@@ -45,14 +45,15 @@ export function explainSearch(
   const shown = needed.length <= LISTED_MAX ? needed : aroundEnd(needed, furthest);
   const lines = [`key ${key}: no order explains these answers`, ...numbered(shown)];
   if (shown.length < needed.length) lines.push(`  (and ${needed.length - shown.length} others)`);
-  const ordered = furthest.order.map(({ source }) => placeOf(source, shown));
+  const nameOf = (operation: Operation) => placeOf(operation, shown);
+  const ordered = furthest.order.map(({ source }) => nameOf(source));
   const omitted = Math.max(0, ordered.length - LISTED_MAX);
   const after = `${omitted > 0 ? `${omitted} others, ` : ''}${ordered.slice(omitted).join(', ')}`;
   const state = describeState(furthest, smallest?.key ?? prepared);
   lines.push(`${ordered.length === 0 ? 'at the beginning' : `after ${after}`} ${state};`);
   for (const operation of furthest.blocked) {
-    const obstacle = describeObstacle(operation, furthest, smallest?.key ?? prepared);
-    lines.push(`  ${placeOf(operation.source, shown)} cannot come next: it ${obstacle}`);
+    const obstacle = describeObstacle(operation, furthest, smallest?.key ?? prepared, nameOf);
+    lines.push(`  ${nameOf(operation.source)} cannot come next: it ${obstacle}`);
   }
   lines.push(`longest order of all operations of the key: ${longestOrder.length} of ${sources.length}`);
   return violation(key, lines, operations, longestOrder);
@@ -73,13 +74,13 @@ function violation(
 }
 
 function numbered(operations: readonly Operation[]): string[] {
-  return operations.map((operation, index) => `  ${index + 1}. ${describeOperation(operation)}`);
+  return operations.map((operation, index) => `  (${index + 1}) ${describeOperation(operation)}`);
 }
 
 /** Its number in the list, or what it is. */
 function placeOf(operation: Operation, shown: readonly Operation[]): string {
   const index = shown.indexOf(operation);
-  if (index >= 0) return `${index + 1}`;
+  if (index >= 0) return `(${index + 1})`;
   return isWrite(operation) ? `${operation.op} ${quote(operation.value)}` : operation.op;
 }
 

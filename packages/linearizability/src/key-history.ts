@@ -33,7 +33,7 @@ export interface PreparedOperation {
 }
 
 /** `sees` of an operation that read and expected nothing. */
-export const NOBODY = -3;
+const NOBODY = -3;
 
 /** An answer that no order can explain, whatever else happened. */
 export interface Contradiction {
