@@ -2,7 +2,7 @@ import type { ConfState, NodeId } from '@holdfast/raft';
 import type { Cluster } from '../cluster.ts';
 import type { World } from '../world/world.ts';
 import type { Machine } from './machine.ts';
-import type { RunningNode } from './node.ts';
+import type { Member, RunningNode } from './node.ts';
 
 const LOOK_EVERY_MS = 300;
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -101,17 +101,32 @@ export class Operator {
     const wanted = [...this.wanted].flatMap(({ member }) => (member === undefined ? [] : [member]));
     // The earlier id of a machine that came back is dropped by the cluster itself.
     const peers = new Set(wanted.map(({ peerId }) => peerId));
-    const unwanted = [...conf.voters, ...conf.learners].find((id) => !peers.has(state.member(id)?.peerId ?? ''));
-    if (unwanted !== undefined) {
-      this.#change(`remove n${unwanted}`, membership.remove(unwanted, COMMAND_TIMEOUT_MS));
+    const unwanted = [...conf.voters, ...conf.learners].filter((id) => !peers.has(state.member(id)?.peerId ?? ''));
+    // Those that are down first: while they count, the cluster refuses to part with one that runs.
+    const first = unwanted.find((id) => this.#cluster.machineOf(id)?.node === undefined) ?? unwanted[0];
+    if (first !== undefined) {
+      this.#change(`remove n${first}`, membership.remove(first, COMMAND_TIMEOUT_MS));
       return;
     }
     for (const machine of this.#cluster.machines) {
-      const { member } = machine;
-      if (member === undefined || this.wanted.has(machine) || isMember(conf, member.nodeId)) continue;
-      machine.crash();
-      machine.member = undefined;
+      if (machine.member === undefined || this.wanted.has(machine)) continue;
+      this.#free(leader, machine, machine.member);
+      return;
     }
+  }
+
+  /** Takes a machine that is no member any more. The leader may not know that it is one: it must first commit something. */
+  #free(leader: RunningNode, machine: Machine, { nodeId, peerId, nonce, name }: Member): void {
+    const { commands, machine: state } = leader.replica;
+    const command = { type: 'allocate-member', peerId, nonce, name, address: name } as const;
+    const isRemoved = () => state.removedMemberIds.includes(nodeId);
+    const asked = isRemoved() ? Promise.resolve() : commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
+    this.#await<unknown>(asked, () => {
+      if (isMember(leader.replica.machine.conf, nodeId)) return;
+      machine.crash();
+      machine.isDamaged = false;
+      machine.member = undefined;
+    });
   }
 
   #change(what: string, change: Promise<void>): void {
