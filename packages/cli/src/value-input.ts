@@ -99,7 +99,7 @@ function checkStorable(value: unknown, source: string, depth: number): void {
 function tooLarge(sizeBytes: number): RequestError {
   return new RequestError({
     code: 'TOO_LARGE',
-    what: 'the value',
+    what: 'the session data',
     sizeBytes,
     sizeBytesMax: limits.valueBytesMax,
   });

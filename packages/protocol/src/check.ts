@@ -14,9 +14,7 @@ export function checkCommand(command: Command): void {
   switch (command.type) {
     case 'store':
       checkId(command.id);
-      if (command.data.length > limits.valueBytesMax) {
-        throw tooLarge('the session data', command.data.length, limits.valueBytesMax);
-      }
+      checkData(command.data);
       checkTtl(command.ttlMs);
       if (command.user !== null) checkText(command.user, 'the user', limits.userBytesMax);
       checkTags(command.tags);
@@ -96,6 +94,19 @@ export function checkQuery(query: Query): void {
 /** @throws {RequestError} VALIDATION, TOO_LARGE */
 export function checkId(id: string): void {
   checkText(id, 'the session id', limits.idBytesMax);
+}
+
+/** msgpack's mark of bytes whose length takes four bytes, and what the mark and that length take. */
+const bytes32 = 0xc6;
+const bytes32HeaderBytes = 5;
+
+/** Bytes that a user gave as they are (`--raw`) count without what msgpack puts before them; other values as stored. */
+function checkData(data: Uint8Array): void {
+  if (data.length <= limits.valueBytesMax) return;
+  const userBytes = data.length - bytes32HeaderBytes;
+  const isBytes = data[0] === bytes32 && new DataView(data.buffer, data.byteOffset).getUint32(1) === userBytes;
+  const sizeBytes = isBytes ? userBytes : data.length;
+  if (sizeBytes > limits.valueBytesMax) throw tooLarge('the session data', sizeBytes, limits.valueBytesMax);
 }
 
 function checkFilter(filter: ListFilter): void {

@@ -2,7 +2,7 @@
 export const limits = {
   /** Session id, UTF-8 bytes. */
   idBytesMax: 512,
-  /** Session data as stored, bytes. */
+  /** Session data as stored, bytes. Data that is nothing but bytes counts without the 5 that mark it as such. */
   valueBytesMax: 1_048_576,
   userBytesMax: 512,
   tagsMax: 16,

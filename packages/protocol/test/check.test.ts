@@ -4,6 +4,7 @@ import {
   type Command,
   checkCommand,
   checkQuery,
+  encodeValue,
   formatDuration,
   formatSize,
   limits,
@@ -42,6 +43,10 @@ describe('limits of commands', () => {
     ['an id of 512 bytes', { id: 'x'.repeat(512) }],
     ['an id of 512 bytes in other letters', { id: 'é'.repeat(256) }],
     ['data of 1 MiB', { data: new Uint8Array(limits.valueBytesMax) }],
+    [
+      '1 MiB of bytes, whatever it takes to mark them as bytes',
+      { data: encodeValue(new Uint8Array(limits.valueBytesMax)) },
+    ],
     ['a hundred years', { ttlMs: limits.ttlMsMax }],
     ['16 tags of 64 bytes', { tags: Array.from({ length: 16 }, (_, i) => `${i}`.padStart(64, '0')) }],
   ];
@@ -55,6 +60,18 @@ describe('limits of commands', () => {
     ['an id that is too long only in bytes', { id: 'é'.repeat(257) }, 'TOO_LARGE', /514 bytes/],
     ['an id with half a surrogate pair', { id: 'a\ud800' }, 'VALIDATION', /not sound Unicode/],
     ['data over 1 MiB', { data: new Uint8Array(limits.valueBytesMax + 1) }, 'TOO_LARGE', /session data/],
+    [
+      'bytes over 1 MiB',
+      { data: encodeValue(new Uint8Array(limits.valueBytesMax + 1)) },
+      'TOO_LARGE',
+      /session data is 1048577 bytes/,
+    ],
+    [
+      'text of more than 1 MiB as stored',
+      { data: encodeValue('x'.repeat(limits.valueBytesMax - 4)) },
+      'TOO_LARGE',
+      /1048577/,
+    ],
     ['a ttl of zero', { ttlMs: 0 }, 'VALIDATION', /time to live is 0 ms/],
     ['a negative ttl', { ttlMs: -5 }, 'VALIDATION', /time to live is -5 ms/],
     ['half a millisecond', { ttlMs: 0.5 }, 'VALIDATION', /0.5 ms/],
