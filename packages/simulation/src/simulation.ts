@@ -4,6 +4,7 @@ import { Cluster } from './cluster.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import type { Profile } from './faults/profile.ts';
 import { Violation } from './invariants/violation.ts';
+import { VERSION_MAX } from './process/machine.ts';
 import { Operator } from './process/operator.ts';
 import { Workload } from './workload/workload.ts';
 import type { TraceLine } from './world/trace.ts';
@@ -105,21 +106,27 @@ export class Simulation {
   }
 
   async #recover(): Promise<void> {
-    const { network, scheduler, trace } = this.world;
+    const { network, scheduler, trace, profile } = this.world;
     trace.line('nemesis', () => 'all faults end');
+    this.world.hasHealed = true;
     this.#nemesis.stop();
     this.#workload.stop();
     network.heal();
     for (const machine of this.cluster.machines) {
       machine.trouble.heal();
       machine.clock.drift(1);
+      if (profile.faults.has('upgrade')) machine.upgrade();
       machine.life?.resume();
       // What it was about to crash at, it does now.
       machine.life?.crashAtEffect(Number.POSITIVE_INFINITY);
       machine.start();
     }
     this.#healedAtMs = scheduler.nowMs;
-    const isWell = () => this.#operator.isSettled && this.cluster.hasConverged && this.#workload.isIdle;
+    const version = profile.faults.has('upgrade') ? VERSION_MAX : 1;
+    const hasSwitched = () => this.cluster.running.every(({ node }) => node.replica.machine.version === version);
+    const isWell = () => {
+      return this.#workload.isIdle && this.#operator.isSettled && this.cluster.hasConverged && hasSwitched();
+    };
     await this.#until(isWell, LIVENESS_MS, 'members settle and converge');
     for (const { machine } of this.cluster.running) await this.#writeThrough(machine);
     await this.#until(() => this.cluster.hasConverged, LIVENESS_MS, 'all nodes apply the same');

@@ -2,6 +2,9 @@ import type { Machine } from '../process/machine.ts';
 import { directoryOf } from '../process/node.ts';
 import { type Fault, type Target, victim } from './fault.ts';
 
+/** By then peers have noted durably what a node promised before it went down, ms. */
+const MEMORY_MS = 7_000;
+
 export const diskFaults = {
   'fsync-error': (target) => {
     const machine = victim(target);
@@ -47,6 +50,12 @@ export const diskFaults = {
     if (machine !== undefined) target.operator.reinstall(machine);
     return undefined;
   },
+  /** An old copy of the disk is put back. What the node has promised since, only its peers remember. */
+  rollback: (target) => {
+    const machine = spare(target);
+    if (machine !== undefined) rollBack(target, machine);
+    return undefined;
+  },
 } satisfies Record<string, Fault>;
 
 /**
@@ -56,7 +65,7 @@ export const diskFaults = {
 function spare({ world, cluster, operator }: Target): Machine | undefined {
   const { leader, machines } = cluster;
   if (leader === undefined || !operator.isSettled || operator.wanted.size < 3) return undefined;
-  if (machines.some(({ isDamaged, isSuspect }) => isDamaged || isSuspect)) return undefined;
+  if (machines.some(({ isInDoubt }) => isInDoubt)) return undefined;
   return world.random.nemesis.pick([...operator.wanted]);
 }
 
@@ -79,4 +88,34 @@ function flipBit({ world }: Target, machine: Machine): void {
   disk.corrupt(path, position, 1 << nemesis.below(8));
   machine.isSuspect = true;
   world.trace.line(machine.who, () => `bit ${position} of ${path} is flipped`);
+}
+
+/**
+ * Peers note what they were promised every five seconds. So a node that goes back in time is surely noticed only if it
+ * was down for that long, and none of the others was meanwhile: so much is claimed, and no more is tried.
+ */
+function rollBack({ world, operator }: Target, machine: Machine): void {
+  const { scheduler, random } = world;
+  const { member } = machine;
+  if (member === undefined) return;
+  const copy = machine.disk.copy();
+  const { bootCounter } = member;
+  machine.isMarked = true;
+  scheduler.after(random.nemesis.between(100, 6_000), () => {
+    if (machine.member !== member || world.hasHealed) return;
+    machine.crash();
+    const others = [...operator.wanted].filter((other) => other !== machine);
+    const lives = others.map(({ life, node }) => (node === undefined ? undefined : life));
+    scheduler.after(MEMORY_MS, () => {
+      if (machine.member !== member || world.hasHealed) return;
+      const haveRun = others.every(({ life, trouble }, i) => {
+        return life !== undefined && life === lives[i] && !life.isPaused && !trouble.isHung && !trouble.isFull;
+      });
+      if (machine.life === undefined && haveRun && operator.wanted.size === others.length + 1) {
+        machine.rollBack(copy, bootCounter);
+      }
+      machine.isMarked = false;
+      machine.start();
+    });
+  });
 }

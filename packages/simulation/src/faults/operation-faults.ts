@@ -9,7 +9,7 @@ export const operationFaults = {
     const { leader } = target.cluster;
     if (leader === undefined) return undefined;
     const to = target.world.random.nemesis.pick(memberIds(target));
-    leader.machine.life?.enter(() => leader.node.replica.raft.transferLeader(to));
+    leader.machine.life?.enter(() => void leader.node.replica.transferLeadership(to));
     return undefined;
   },
 
@@ -24,5 +24,11 @@ export const operationFaults = {
     }
     if (action !== 'grow' && wanted.size > 1) wanted.delete(nemesis.pick([...wanted]));
     return undefined;
+  },
+  /** One machine gets the newer program. When all members run it, the cluster switches over by itself. */
+  upgrade: ({ world, cluster }) => {
+    const machine = world.random.nemesis.pick(cluster.machines);
+    machine.upgrade();
+    return () => machine.start();
   },
 } satisfies Record<string, Fault>;

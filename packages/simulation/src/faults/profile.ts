@@ -24,8 +24,10 @@ export const faultKinds = [
   'hung-disk',
   'bit-flip',
   'wipe',
+  'rollback',
   'transfer',
   'membership',
+  'upgrade',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -53,6 +55,7 @@ export interface Profile {
   readonly valueBytesMax: number;
   /** 0: no session expires. */
   readonly ttlMsMax: number;
+  readonly leaseReads: boolean;
 }
 
 export interface ProfileOptions {
@@ -89,5 +92,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     pauseMsMax: random.pick([300, 800, 1_500]),
     valueBytesMax: random.pick([16, 200, 1_000, 3_000]),
     ttlMsMax: random.pick([0, 1_000, 5_000, 20_000]),
+    // Leases count on clocks that run alike and on processes that do not stand still.
+    leaseReads: random.chance(0.2) && !faults.has('pause') && !faults.has('clock-drift'),
   };
 }

@@ -58,6 +58,11 @@ export class Checker {
     };
   }
 
+  /** The disk of a node holds less than it did: its next start is judged by what is there. */
+  wentBack(nodeId: NodeId): void {
+    this.mirror(nodeId).wentBack();
+  }
+
   /** A replica begins to run. */
   begins(nodeId: NodeId, replica: Replica): Seen {
     const { raft, machine } = replica;

@@ -104,6 +104,12 @@ export class LogMirror {
     this.#pending = [];
   }
 
+  /** An old copy took its place: whatever is found next counts. */
+  wentBack(): void {
+    this.#durable = undefined;
+    this.#pending = [];
+  }
+
   append(nodeId: number, work: AppendWork): void {
     const { written } = this;
     const before = written.hardState;

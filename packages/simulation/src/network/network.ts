@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Message, NodeId } from '@holdfast/raft';
-import { decodeMessages, encodeMessages, type OutgoingState } from '@holdfast/replica';
+import { decodeMessages, encodeMessages, type FrameFacts, type OutgoingState, type Replica } from '@holdfast/replica';
 import type { Life } from '../process/life.ts';
 import type { Random } from '../world/random.ts';
 import type { Scheduler } from '../world/scheduler.ts';
@@ -9,18 +9,20 @@ import { describeMessages } from './describe-message.ts';
 import { Link } from './link.ts';
 import { StateTransfers } from './state-transfers.ts';
 
-export interface PeerTimes {
-  readonly logTimeMs: number;
-  readonly wallMs: number;
-}
-
 /** A node as the network reaches it. */
 export interface Endpoint {
   readonly life: Life;
-  onMessages(from: NodeId, messages: readonly Message[], times: PeerTimes): void;
+  readonly trust: Replica['trust'];
+  onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void;
   onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   onLinkDown(nodeId: NodeId): void;
   onUnreachable(nodeId: NodeId): void;
+}
+
+interface Frame {
+  /** The life that sent it, which may be over when it arrives. */
+  readonly sender: Endpoint;
+  readonly bytes: Uint8Array;
 }
 
 /** How messages travel. Times in ms. */
@@ -51,6 +53,8 @@ export class Network {
   readonly #trace: Trace;
   readonly #endpoints = new Map<NodeId, Endpoint>();
   readonly #links = new Map<string, Link>();
+  /** Which lives of which nodes have admitted each other. */
+  readonly #admitted = new WeakMap<Endpoint, WeakSet<Endpoint>>();
   readonly transfers: StateTransfers;
   weather: Weather = fairWeather;
 
@@ -106,7 +110,7 @@ export class Network {
     return this.#endpoints.has(to) && !this.link(from, to).isCut && !this.link(to, from).isCut;
   }
 
-  send(from: NodeId, messages: readonly Message[], times: PeerTimes): void {
+  send(from: NodeId, messages: readonly Message[], facts: FrameFacts): void {
     const frames = new Map<NodeId, Message[]>();
     for (const message of messages) {
       const frame = frames.get(message.to);
@@ -114,49 +118,69 @@ export class Network {
       else frame.push(message);
     }
     for (const [to, frame] of frames) {
+      const sender = this.#endpoints.get(from);
       // Each frame leaves by itself: the sender may die between two of them.
-      if (this.#endpoints.get(from)?.life.effect() !== true) return;
-      this.#dispatch(from, to, frame, joined(encodeMessages({ epoch: 0, ...times }, frame)));
+      if (sender?.life.effect() !== true) return;
+      this.#dispatch(from, to, frame, { sender, bytes: joined(encodeMessages({ epoch: 0, ...facts }, frame)) });
     }
   }
 
-  #dispatch(from: NodeId, to: NodeId, messages: readonly Message[], bytes: Uint8Array): void {
-    this.#trace.note(crc32(bytes));
+  #dispatch(from: NodeId, to: NodeId, messages: readonly Message[], frame: Frame): void {
+    this.#trace.note(crc32(frame.bytes));
     this.#trace.line(`n${from}`, () => `to n${to}: ${describeMessages(messages)}`);
     const { lost, duplicated, noticed } = this.weather;
     const isUp = this.isUp(from, to);
     if (!isUp && this.#random.chance(noticed)) {
-      const sender = this.#endpoints.get(from);
-      sender?.life.after(0.1, () => sender.onUnreachable(to));
+      const { sender } = frame;
+      sender.life.after(0.1, () => sender.onUnreachable(to));
     }
     if (this.link(from, to).isCut || this.#random.chance(lost)) return;
-    this.#carry(from, to, bytes);
-    if (this.#random.chance(duplicated)) this.#carry(from, to, bytes.slice());
+    this.#carry(from, to, frame);
+    if (this.#random.chance(duplicated)) this.#carry(from, to, { ...frame, bytes: frame.bytes.slice() });
   }
 
-  #carry(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+  #carry(from: NodeId, to: NodeId, frame: Frame): void {
     const link = this.link(from, to);
     const { delayMsMin, delayMsMax, reorders } = this.weather;
     const nowMs = this.#scheduler.nowMs;
     const arrivesAtMs = nowMs + this.#random.between(delayMsMin, delayMsMax);
-    const deliver = () => this.#deliver(from, to, bytes);
+    const deliver = () => this.#deliver(from, to, frame);
     if (link.isClogged) link.hold(deliver);
     else this.#scheduler.after((reorders ? arrivesAtMs : link.inOrder(arrivesAtMs)) - nowMs, deliver);
   }
 
-  #deliver(from: NodeId, to: NodeId, bytes: Uint8Array): void {
+  #deliver(from: NodeId, to: NodeId, frame: Frame): void {
     const link = this.link(from, to);
     if (link.isCut) return;
     if (link.isClogged) {
-      link.hold(() => this.#deliver(from, to, bytes));
+      link.hold(() => this.#deliver(from, to, frame));
       return;
     }
     const receiver = this.#endpoints.get(to);
     receiver?.life.enter(() => {
-      const { header, messages } = decodeMessages(bytes);
+      if (!this.isAdmitted(from, frame.sender, to, receiver)) return;
+      const { header, messages } = decodeMessages(frame.bytes);
       this.#trace.line(`n${to}`, () => `from n${from}: ${describeMessages(messages)}`);
       receiver.onMessages(from, messages, header);
     });
+  }
+
+  /**
+   * Whether these two have admitted each other, or do so now: each judges the other by what it says of itself, before
+   * anything else passes between them. What a process sent before it died passes only if it was admitted before.
+   */
+  isAdmitted(from: NodeId, sender: Endpoint, to: NodeId, receiver: Endpoint): boolean {
+    const admitted = this.#admitted.get(receiver) ?? new WeakSet();
+    if (admitted.has(sender)) return true;
+    if (!sender.life.isAlive || !receiver.life.isAlive) return false;
+    const toSender = receiver.trust.admit(from, sender.trust.claim);
+    if (toSender !== undefined) sender.life.enter(() => sender.trust.onRefused(to, toSender));
+    const toReceiver = sender.trust.admit(to, receiver.trust.claim);
+    if (toReceiver !== undefined) receiver.trust.onRefused(from, toReceiver);
+    if (toSender !== undefined || toReceiver !== undefined) return false;
+    this.#admitted.set(receiver, admitted.add(sender));
+    this.#admitted.set(sender, (this.#admitted.get(sender) ?? new WeakSet()).add(receiver));
+    return true;
   }
 
   #tellLinkDown(nodeId: NodeId, other: NodeId): void {

@@ -33,6 +33,10 @@ export class StateTransfers {
       const timer = sender.life.after(TIMEOUT_MS, () => reject(new Error(`node ${to} does not take the state`)));
       const copied = this.#carried(from, to, sender, receiver, chunks);
       receiver.life.after(0.1, () => {
+        if (!this.#network.isAdmitted(from, sender, to, receiver)) {
+          end(() => reject(new Error(`node ${to} does not admit node ${from}`)));
+          return;
+        }
         receiver.onState(meta, message, copied).then(
           () => {
             timer.cancel();

@@ -1,4 +1,5 @@
-import { MemoryDisk } from '@holdfast/storage';
+import { NONE } from '@holdfast/raft';
+import { type DiskCopy, MemoryDisk } from '@holdfast/storage';
 import { DiskTrouble } from '../disk/disk-trouble.ts';
 import { Violation } from '../invariants/violation.ts';
 import type { World } from '../world/world.ts';
@@ -17,9 +18,19 @@ const EXPECTED_FAILURES: ReadonlySet<string> = new Set([
   'IO',
   'SNAPSHOT_DAMAGED',
   'CORRUPT',
+  'NOT_AUTHORISED',
 ]);
 /** What no start can get over: the member must be replaced. */
-const DAMAGE: ReadonlySet<string> = new Set(['LOG_DAMAGED', 'LOG_MISSING', 'SNAPSHOT_DAMAGED', 'CORRUPT']);
+const DAMAGE: ReadonlySet<string> = new Set([
+  'LOG_DAMAGED',
+  'LOG_MISSING',
+  'SNAPSHOT_DAMAGED',
+  'CORRUPT',
+  'NOT_AUTHORISED',
+]);
+
+/** What programs after an upgrade can run. */
+export const VERSION_MAX = 2;
 
 /** One machine: a disk and clocks that stay, and processes that come and go. */
 export class Machine {
@@ -32,10 +43,16 @@ export class Machine {
   life: Life | undefined;
   /** Undefined while it starts, and while nothing runs. */
   node: RunningNode | undefined;
-  /** Its disk holds damage that a start has refused. */
+  /** Its member cannot go on: its disk holds damage that a start has refused, or its peers refuse it. */
   isDamaged = false;
-  /** A bit of its disk was flipped, and it has not started since. */
+  /** Something was done to its disk that a start, or its peers, have yet to notice. */
   isSuspect = false;
+  /** An old copy of its disk was taken, and may be put back. */
+  isMarked = false;
+  /** Its disk holds an old copy. */
+  #isRolledBack = false;
+  /** Newest version of the state machine that its program can run. */
+  version = 1;
   readonly #deathWatch = new Set<() => void>();
 
   constructor(world: World, name: string) {
@@ -84,6 +101,44 @@ export class Machine {
     this.#world.trace.line(this.who, () => 'is killed');
     this.disk.kill();
     this.#end();
+  }
+
+  /** Puts the newer program in place of the old one; it runs from the next start on. */
+  upgrade(): void {
+    this.#world.trace.line(this.who, () => 'is upgraded');
+    this.version = VERSION_MAX;
+    this.kill();
+  }
+
+  /** Puts an old copy in place of its disk. */
+  rollBack(copy: DiskCopy, bootCounter: number): void {
+    this.#world.trace.line(this.who, () => 'goes back in time');
+    if (this.member === undefined) return;
+    this.disk.restore(copy);
+    this.member.bootCounter = bootCounter;
+    this.#isRolledBack = true;
+    this.#world.checker.wentBack(this.member.nodeId);
+  }
+
+  /** Empties its disk; the member it held is no more. */
+  clear(): void {
+    this.crash();
+    this.trouble.heal();
+    this.isDamaged = false;
+    this.isSuspect = false;
+    this.isMarked = false;
+    this.#isRolledBack = false;
+    this.member = undefined;
+    this.disk.restore({ files: new Map(), directories: new Set() });
+  }
+
+  /** Whether its disk may be worse than it promised, and nobody has noticed yet. */
+  get isInDoubt(): boolean {
+    // Who follows a leader was admitted by it.
+    if (this.#isRolledBack && this.node?.replica.raft.lead !== undefined && this.node.replica.raft.lead !== NONE) {
+      this.#isRolledBack = false;
+    }
+    return this.isDamaged || this.isSuspect || this.isMarked || this.#isRolledBack;
   }
 
   /** Calls `run` when the process that runs now has ended. */

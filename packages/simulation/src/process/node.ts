@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { operationCodes } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { createLog, openStorage, Replica, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import type { NodeRecord } from '@holdfast/storage';
@@ -11,6 +12,8 @@ import type { Machine } from './machine.ts';
 const CLUSTER_ID = 'c0ffee';
 /** What waits for it runs when all that came in at once was taken in. Cheaper than `queueMicrotask`. */
 const endOfTurn = Promise.resolve();
+/** For upgrades: as if `touch` had come with version 2. */
+const ofCommand = (code: number): number => (code === operationCodes.touch ? 2 : 1);
 /** Few shards: their hashes are compared after every entry. */
 const SHARDS = 4;
 
@@ -22,6 +25,8 @@ export interface Member {
   readonly name: string;
   /** Its log was made; from then on a start without one is a loss. */
   hasLog: boolean;
+  /** Starts so far, as its data directory knows them. */
+  bootCounter: number;
 }
 
 /** A node that runs: the product's parts over the machine's clock and disk and the network. */
@@ -36,7 +41,9 @@ export interface RunningNode {
 export async function startNode(world: World, machine: Machine, member: Member, life: Life): Promise<RunningNode> {
   const { nodeId, name } = member;
   const ports = storagePorts(world, machine, member);
-  const record = { clusterId: CLUSTER_ID, nodeId, name, shards: SHARDS, backend: 'memory' } as NodeRecord;
+  member.bootCounter += 1;
+  const { bootCounter } = member;
+  const record = { clusterId: CLUSTER_ID, nodeId, name, shards: SHARDS, backend: 'memory', bootCounter } as NodeRecord;
   if (!member.hasLog) {
     await createLog(ports, record);
     member.hasLog = true;
@@ -66,6 +73,7 @@ function storagePorts({ random, profile }: World, machine: Machine, member: Memb
     // Without bytes zlib forgets the seed.
     hashBytes: (bytes, seed) => (bytes.length === 0 ? seed : crc32(bytes, seed)),
     yieldTurn: () => Promise.resolve(),
+    versions: { min: 1, max: machine.version, ofCommand: profile.faults.has('upgrade') ? ofCommand : () => 1 },
     logKeepBytes: profile.logKeepBytes,
     logSegmentBytes: profile.logSegmentBytes,
   };
@@ -84,6 +92,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
     nodeId,
     logKeepBytes: profile.logKeepBytes,
     cleanupIntervalMs: profile.cleanupIntervalMs,
+    leaseReads: profile.leaseReads,
     clock,
     random: random.product.next,
     randomBytes: random.product.bytes,
@@ -95,7 +104,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
     send: (messages) => {
       if (!life.isAlive) return;
       checker.sent(nodeId, messages);
-      network.send(nodeId, messages, { logTimeMs: replica.clusterClock.nowMs(), wallMs: clock.wallMs() });
+      network.send(nodeId, messages, replica.frameFacts());
     },
     isReachable: (id) => id === nodeId || network.isUp(nodeId, id),
     sendState: (outgoing) => {
@@ -113,7 +122,8 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
   const seen = checker.begins(nodeId, replica);
   network.join(nodeId, {
     life,
-    onMessages: (from, messages, times) => replica.onMessages(from, messages, times),
+    trust: replica.trust,
+    onMessages: (from, messages, facts) => replica.onMessages(from, messages, facts),
     onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
     onLinkDown: (id) => replica.onLinkDown(id),
     onUnreachable: (id) => replica.onUnreachable(id),

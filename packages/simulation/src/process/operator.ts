@@ -36,6 +36,7 @@ export class Operator {
       nonce: this.#nonce(founder),
       name: founder.name,
       hasLog: false,
+      bootCounter: 0,
     };
     founder.start();
     for (const machine of machines.slice(0, this.#world.profile.nodes)) this.wanted.add(machine);
@@ -44,23 +45,21 @@ export class Operator {
 
   /** The members are those that are wanted, all of them voters, and nothing is under way. */
   get isSettled(): boolean {
-    const conf = this.#cluster.leader?.node.replica.machine.conf;
-    if (conf === undefined || conf.votersOutgoing.length > 0 || conf.learners.length > 0) return false;
+    const state = this.#cluster.leader?.node.replica.machine;
+    const conf = state?.conf;
+    if (state === undefined || conf === undefined || conf.votersOutgoing.length > 0 || conf.learners.length > 0)
+      return false;
     if (this.#cluster.machines.some((machine) => machine.member !== undefined && !this.wanted.has(machine)))
       return false;
-    const ids = [...this.wanted].map(({ member }) => member?.nodeId);
+    const ids = [...this.wanted].map(({ member }) => member?.nodeId ?? 0);
+    if (ids.some((id) => state.member(id) === undefined)) return false;
     return conf.voters.length === ids.length && conf.voters.every((id) => ids.includes(id));
   }
 
   /** The data of this machine is gone or not to be trusted: it comes back as another member, the old one is dropped. */
   reinstall(machine: Machine): void {
     this.#world.trace.line('operator', () => `reinstalls ${machine.name}`);
-    machine.crash();
-    machine.trouble.heal();
-    machine.isDamaged = false;
-    machine.isSuspect = false;
-    machine.member = undefined;
-    machine.disk.restore({ files: new Map(), directories: new Set() });
+    machine.clear();
   }
 
   #look(): void {
@@ -123,9 +122,7 @@ export class Operator {
     const asked = isRemoved() ? Promise.resolve() : commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
     this.#await<unknown>(asked, () => {
       if (isMember(leader.replica.machine.conf, nodeId)) return;
-      machine.crash();
-      machine.isDamaged = false;
-      machine.member = undefined;
+      machine.clear();
     });
   }
 
@@ -143,7 +140,9 @@ export class Operator {
     const command = { type: 'allocate-member', peerId, nonce, name, address: name } as const;
     this.#await(leader.replica.commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS }), ({ nodeId }) => {
       if (machine.member !== undefined || !this.wanted.has(machine)) return;
-      machine.member = { nodeId, peerId, nonce, name, hasLog: false };
+      machine.member = { nodeId, peerId, nonce, name, hasLog: false, bootCounter: 0 };
+      // Whoever joins takes the newest program there is.
+      machine.version = Math.max(...this.#cluster.machines.map(({ version }) => version));
       machine.start();
     });
   }

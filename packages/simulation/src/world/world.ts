@@ -41,6 +41,8 @@ export class World {
     unknown: 0,
     membershipChanges: 0,
   };
+  /** All faults have ended: none may begin or go on. */
+  hasHealed = false;
   #failure: Violation | undefined;
 
   constructor(seed: number, profile: Profile, sink: ((line: TraceLine) => void) | undefined) {
