@@ -1,6 +1,6 @@
 /** `list` and `count` by filter: scans of one frozen view of the engine, in slices. */
 import type { Answers, ListFilter, ListItem } from '@holdfast/protocol';
-import { limits } from '@holdfast/protocol';
+import { limits, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineSnapshot } from '@holdfast/storage';
 import { compareBytes, keyAfter, prefixEnd, textOf } from './bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
@@ -83,15 +83,14 @@ export class Lister {
     return count;
   }
 
+  /** @throws {RequestError} VALIDATION for a shard that this cluster does not have */
   #scanFor({ user, tag, shard, prefix }: ListFilter): Scan {
+    if (shard !== undefined && shard >= this.#shards) throw noShard(shard, this.#shards);
     const name = user ?? tag;
     if (name === undefined) {
-      // No shard of that number: an empty range, not an error.
-      const range = shard !== undefined && shard >= this.#shards ? nowhere : sessionRange(shard);
       // Within one shard ids are in order, so a prefix narrows the range; over all shards it cannot.
-      const narrowed =
-        shard === undefined || range === nowhere || !prefix ? range : prefixRange(sessionKey(shard, prefix));
-      return { range: narrowed, indexPrefixBytes: undefined, keyOf: (id) => sessionKey(shardOf(id, this.#shards), id) };
+      const range = shard === undefined || !prefix ? sessionRange(shard) : prefixRange(sessionKey(shard, prefix));
+      return { range, indexPrefixBytes: undefined, keyOf: (id) => sessionKey(shardOf(id, this.#shards), id) };
     }
     const [keyFor, start] = user === undefined ? [tagKey, tagPrefix(name)] : [userKey, userPrefix(name)];
     return {
@@ -127,10 +126,16 @@ export class Lister {
   }
 }
 
-const nowhere: KeyRange = { from: new Uint8Array(0), to: new Uint8Array(0) };
-
 function prefixRange(prefix: Uint8Array): KeyRange {
   return { from: prefix, to: prefixEnd(prefix) };
+}
+
+function noShard(shard: number, shards: number): RequestError {
+  return new RequestError({
+    code: 'VALIDATION',
+    problem: `there is no shard ${shard}: this cluster has 0-${shards - 1}`,
+    hint: 'holdfast stats tells how many sessions each shard has',
+  });
 }
 
 function matches(head: SessionHead, filter: ListFilter, nowMs: number): boolean {

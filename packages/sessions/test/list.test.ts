@@ -32,13 +32,21 @@ describe('list', () => {
     ['by last access', { accessedAfter: 3_000 }, ['nobody']],
     ['by expiry, where none at all is later than any', { expiresAfter: 7_000 }, ['alice-1', 'bob-1', 'nobody']],
     ['by expiry before', { expiresBefore: 12_000 }, ['alice-2']],
-    ['by a shard that does not exist', { shard: 64 }, []],
   ];
   for (const [what, filter, expected] of cases) {
     it(`finds ${what}, and count agrees`, async () => {
       const { machine } = await filled();
       assert.deepEqual(await ids(machine, filter), expected);
       assert.equal(await machine.count(filter), expected.length);
+    });
+  }
+
+  for (const filter of [{ shard: 8 }, { shard: 8, prefix: 'a' }, { shard: 9, user: 'alice' }] as ListFilter[]) {
+    it(`refuses ${JSON.stringify(filter)} on 8 shards, naming those there are`, async () => {
+      const { machine } = await filled();
+      const refusal = { code: 'VALIDATION', message: `there is no shard ${filter.shard}: this cluster has 0-7` };
+      await assert.rejects(machine.list(filter, 10, null), refusal);
+      await assert.rejects(machine.count(filter), refusal);
     });
   }
 
