@@ -5,6 +5,9 @@ import type { SessionMachine } from '@holdfast/sessions';
 import type { MemberDirectory } from './member-directory.ts';
 import type { NodeDescriptor, NodeDescriptors } from './node-descriptors.ts';
 
+/** n2 before n10. Nodes of one name stay in the order of their ids. */
+const byName = new Intl.Collator('en', { numeric: true });
+
 type Role = NodeDescriptor['role'];
 
 export interface ClusterViewPorts {
@@ -50,6 +53,7 @@ export class ClusterView {
     };
   }
 
+  /** Nodes in the order of their names. */
   status(): ClusterStatus {
     const { self, raft, directory, descriptors } = this.#ports;
     const { commitIndex } = raft;
@@ -66,7 +70,8 @@ export class ClusterView {
         lag: descriptor === undefined ? null : Math.max(0, commitIndex - descriptor.appliedIndex),
         sessions: descriptor?.sessions ?? null,
         version: descriptor?.version ?? null,
-      }));
+      }))
+      .sort((left, right) => byName.compare(left.name, right.name));
     const leader = directory.get(raft.lead)?.name ?? null;
     return { clusterId: self.clusterId, leader, term: raft.term, commitIndex, nodes };
   }
