@@ -1,4 +1,5 @@
 import type { FailureCode } from '@holdfast/protocol';
+import type { StopReason } from './io.ts';
 
 /** What the command's exit code says (documented; never renumbered). */
 export const exitCodes = {
@@ -55,6 +56,14 @@ export class ExitWith extends Error {
     super(`exit ${exitCode}`);
     this.exitCode = exitCode;
   }
+}
+
+/**
+ * Ends a command that runs until it is stopped, once that is done: as interrupted by Ctrl-C, as a success when a service
+ * manager or the parent asked for it.
+ */
+export function exitAfter(reason: StopReason): void {
+  if (reason === 'SIGINT') throw new ExitWith(exitCodes.interrupted);
 }
 
 /** By shape: a test runner may load this module twice. */

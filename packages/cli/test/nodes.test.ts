@@ -57,7 +57,7 @@ describe('start', () => {
     io.node = async () => runningNode();
     const running = io.run('start --data d');
     await until(() => io.output !== '');
-    io.stop('SIGINT');
+    io.stop('SIGTERM');
     assert.equal((await running).exitCode, 0);
     assert.deepEqual(Object.keys(io.started[0] ?? {}).sort(), ['dataDirectory', 'join', 'log', 'signal']);
     assert.match(io.errors, /holdfast start --data OTHER_DIR --listen HOST:PORT --join 127\.0\.0\.1:7400/);
@@ -75,16 +75,38 @@ describe('start', () => {
     assert.equal(io.errors, '');
   });
 
-  it('gives up starting on a signal, with exit code 0', async () => {
-    const io = new FakeIo();
-    io.node = () =>
-      new Promise((_, reject) => {
-        io.started[0]?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
-      });
-    const running = io.run('start --data d');
-    await until(() => io.started.length === 1);
-    io.stop('SIGTERM');
-    assert.deepEqual(await running, { exitCode: 0, stdout: '', stderr: '', bytes: Buffer.alloc(0) });
+  for (const [reason, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 0],
+    ['parent gone', 0],
+  ] as const) {
+    it(`ends with ${expected} on ${reason}, after the node has stopped`, async () => {
+      const io = new FakeIo();
+      const node = runningNode();
+      io.node = async () => node;
+      const running = io.run('start --data d --json');
+      await until(() => io.output !== '');
+      io.stop(reason);
+      const { exitCode, stderr } = await running;
+      assert.deepEqual([exitCode, stderr, node.stops], [expected, '', 1]);
+    });
+  }
+
+  it('gives up starting on a signal: 0 for SIGTERM, 130 for SIGINT', async () => {
+    for (const [reason, exitCode] of [
+      ['SIGTERM', 0],
+      ['SIGINT', 130],
+    ] as const) {
+      const io = new FakeIo();
+      io.node = () =>
+        new Promise((_, reject) => {
+          io.started[0]?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+        });
+      const running = io.run('start --data d');
+      await until(() => io.started.length === 1);
+      io.stop(reason);
+      assert.deepEqual(await running, { exitCode, stdout: '', stderr: '', bytes: Buffer.alloc(0) });
+    }
   });
 
   it('ends with the error of a node that cannot go on', async () => {
@@ -179,7 +201,7 @@ describe('dev', () => {
     );
     io.stop('SIGINT');
     const { exitCode, stdout } = await running;
-    assert.equal(exitCode, 0);
+    assert.equal(exitCode, 130);
     assert.ok(io.spawned.every(({ stopped }) => stopped));
     assert.ok(!existsSync(directory));
     assert.match(
@@ -236,7 +258,7 @@ describe('dev', () => {
       };
       const running = io.run(['dev', '--data', directory]);
       await until(() => io.output.includes('Ctrl-C'));
-      io.stop('SIGINT');
+      io.stop('SIGTERM');
       assert.equal((await running).exitCode, 0);
       assert.ok(existsSync(join(directory, 'n1', 'node.json')));
     } finally {
@@ -250,7 +272,7 @@ describe('dev', () => {
     const running = io.run('dev');
     await until(() => io.spawned.length === 1);
     io.stop('SIGINT');
-    assert.equal((await running).exitCode, 0);
+    assert.equal((await running).exitCode, 130);
     assert.equal(io.spawned.length, 1);
   });
 

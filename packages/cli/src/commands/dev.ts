@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import type { StoreCommand } from '@holdfast/protocol';
 import type { Command } from 'commander';
 import { defaultPort, newCommand } from '../command.ts';
-import { exitCodes } from '../exit-codes.ts';
-import type { Io } from '../io.ts';
+import { exitAfter, exitCodes } from '../exit-codes.ts';
+import type { Io, StopReason } from '../io.ts';
 import { LocalCluster, NodeFailed } from '../local-cluster.ts';
 import { integerOption, usageError } from '../parse.ts';
 
@@ -34,8 +34,9 @@ async function runDev(io: Io, { nodes, data, port }: DevOptions): Promise<void> 
       'choose a lower --port',
     );
   }
-  const stopAsked = new Promise<'stop'>((resolve) => io.onStop(() => resolve('stop')));
+  const stopAsked = new Promise<StopReason>((resolve) => io.onStop(resolve));
   const directory = data === undefined ? await mkdtemp(join(tmpdir(), 'holdfast-dev-')) : resolve(data);
+  let stoppedBy: StopReason;
   const cluster = new LocalCluster(io, { nodes, directory, port });
   try {
     const shown = bringUp(io, cluster).then(() =>
@@ -44,15 +45,17 @@ async function runDev(io: Io, { nodes, data, port }: DevOptions): Promise<void> 
     // After a stop nobody waits for it any more, and it fails since the nodes end.
     shown.catch(() => undefined);
     const outcome = await Promise.race([shown, stopAsked]);
-    if (outcome !== 'stop') {
-      const ended = await Promise.race([cluster.allEnded(), stopAsked]);
-      if (ended !== 'stop') throw new NodeFailed('all nodes ended', 'INTERNAL', '', exitCodes.unexpected);
+    const reason = outcome ?? (await Promise.race([cluster.allEnded(), stopAsked]));
+    if (reason === undefined) {
+      throw new NodeFailed('all nodes ended', 'INTERNAL', '', exitCodes.unexpected);
     }
     io.stderr.write('stopping\n');
+    stoppedBy = reason;
   } finally {
     await cluster.stop();
     if (data === undefined) await rm(directory, { recursive: true, force: true });
   }
+  exitAfter(stoppedBy);
 }
 
 /** Starts the nodes and shows that they are one: what is stored through the first is read through the last. */

@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { newCommand } from '../command.ts';
-import type { Io, LogLevel, NodeSettings, RunningNode } from '../io.ts';
+import { exitAfter } from '../exit-codes.ts';
+import type { Io, LogLevel, NodeSettings, RunningNode, StopReason } from '../io.ts';
 import { nodeLogger } from '../node-log.ts';
 import { addressList, durationOption, integerOption, listenAddress, sizeOption } from '../parse.ts';
 import { readToken } from '../token-file.ts';
@@ -55,10 +56,10 @@ function addresses(value: string, before: readonly string[] | undefined): string
 
 async function runNode(io: Io, options: StartOptions): Promise<void> {
   const starting = new AbortController();
-  const stopAsked = new Promise<'stop'>((resolve) => {
-    io.onStop(() => {
+  const stopAsked = new Promise<StopReason>((resolve) => {
+    io.onStop((reason) => {
       starting.abort();
-      resolve('stop');
+      resolve(reason);
     });
   });
   const settings = await settingsOf(io, options, starting.signal);
@@ -67,7 +68,7 @@ async function runNode(io: Io, options: StartOptions): Promise<void> {
     if (starting.signal.aborted) return undefined;
     throw error;
   });
-  if (node === undefined) return;
+  if (node === undefined) return exitAfter(await stopAsked);
   announce(io, node, options);
   const ended = await Promise.race([stopAsked, node.failed]);
   if (ended instanceof Error) {
@@ -76,6 +77,7 @@ async function runNode(io: Io, options: StartOptions): Promise<void> {
     throw ended;
   }
   await node.stop();
+  exitAfter(ended);
 }
 
 const stopAfterFailureMs = 2_000;
