@@ -2,13 +2,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { type Failure, RequestError } from '@holdfast/protocol';
+import { RequestError } from '@holdfast/protocol';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
-import { checkBackend, DataDirectory, NodeDisk, type NodeRecord, StorageError } from '@holdfast/storage';
-import { atTurnEnd, createHost, generatePrivateKey, type Host, TransportError } from '@holdfast/transport';
+import { checkBackend, DataDirectory, NodeDisk, type NodeRecord } from '@holdfast/storage';
+import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, defaults, type NodeConfig } from './config.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { Member } from './member.ts';
+import { asRequestError } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
 
@@ -224,33 +225,4 @@ function addressOf({ advertise }: NodeConfig, known: NodeRecord | undefined, hos
     });
   }
   return address;
-}
-
-/** What went wrong in the words that users of a node know. */
-function asRequestError(error: unknown): Error {
-  if (error instanceof TransportError) {
-    const hint = 'give another address with --listen HOST:PORT';
-    return new RequestError({ code: 'VALIDATION', problem: error.message, hint }, { cause: error });
-  }
-  if (!(error instanceof StorageError)) return error instanceof Error ? error : new Error(String(error));
-  return new RequestError(failureOf(error), { cause: error });
-}
-
-function failureOf({ code, message: problem, hint }: StorageError): Failure {
-  switch (code) {
-    case 'LOG_DAMAGED':
-    case 'SNAPSHOT_DAMAGED':
-    case 'ENGINE_DAMAGED':
-      return { code: 'CORRUPT', problem, hint };
-    case 'NEWER_VERSION':
-      return { code: 'UPGRADE_REQUIRED', problem };
-    case 'LOG_FAILED':
-    case 'LOG_OVERLOADED':
-    case 'ENGINE_FAILED':
-    case 'NO_SPACE':
-    case 'IO':
-      return { code: 'INTERNAL', problem };
-    default:
-      return { code: 'VALIDATION', problem, hint };
-  }
 }

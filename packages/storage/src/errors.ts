@@ -121,7 +121,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'LOG_CLOSED':
       return 'the node is stopping';
     case 'LOG_MISSING':
-      return 'check the data directory; a node that lost its log must join again';
+      return 'bring it back, or move the data directory aside and join again: --join with an empty one';
     case 'LOG_EXISTS':
       return 'use another data directory';
     case 'NO_SPACE':
