@@ -161,6 +161,14 @@ export class Driver {
     return ok;
   }
 
+  /** Resolves when what the core has told to be committed would be known to be so after a power cut. */
+  noteCommit(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error) => (error === undefined ? resolve() : reject(error));
+      this.#ports.log.append({ entries: [], mustSync: true }, done);
+    });
+  }
+
   /** Gives one entry payload to Raft: into our log as leader, else to the leader. */
   propose(payload: Uint8Array): ProposeOutcome {
     const { raft, clusterClock } = this.#ports;

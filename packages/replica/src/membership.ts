@@ -24,6 +24,8 @@ export interface MembershipPorts {
   /** Whether messages to that peer can be sent now. */
   readonly isReachable: (nodeId: NodeId) => boolean;
   readonly propose: (change: ConfChange) => boolean;
+  /** Makes durable how much is committed. */
+  readonly noteCommit: () => Promise<void>;
 }
 
 /**
@@ -106,7 +108,7 @@ export class Membership {
 
   /** Proposes a change until it has taken effect: a proposal may be lost, or come while another change is open. */
   async #agreeOn(isDone: () => boolean, change: () => ConfChange, timeoutMs: number, what: string): Promise<void> {
-    const { clock, conf, propose } = this.#ports;
+    const { clock, conf, propose, noteCommit } = this.#ports;
     const untilMs = clock.monotonicMs() + timeoutMs;
     let proposedAtMs = Number.NEGATIVE_INFINITY;
     while (!isDone()) {
@@ -120,6 +122,8 @@ export class Membership {
       }
       await new Promise<void>((resolve) => void clock.after(10, resolve));
     }
+    // Else a power cut brings the old configuration back, which may need the vote of one that was taken away since.
+    await noteCommit();
   }
 
   /** What the leader does of its own accord: one step at a time, each seen to take effect before the next. */

@@ -172,6 +172,7 @@ export class Replica {
       isRemoved: (id) => this.trust.isRemoved(id),
       isReachable: parts.isReachable,
       propose: (change) => this.#driver.proposeConfChange(change),
+      noteCommit: () => this.#driver.noteCommit(),
     });
     this.#transfers = new LeadershipTransfers({
       clock,

@@ -46,6 +46,7 @@ describe('membership', () => {
         proposed.push({ atMs: clock.monotonicMs(), change });
         return true;
       },
+      noteCommit: () => Promise.resolve(),
     });
   });
 

@@ -118,6 +118,17 @@ describe('a cluster that shrinks', () => {
     });
   }
 
+  it('remembers through a power cut at once that the other half was removed', async () => {
+    cluster = await ReplicaCluster.start(2, { seed: 9 });
+    const leader = cluster.needLeader();
+    const [removed] = cluster.followers;
+    assert.ok(removed !== undefined);
+    await cluster.complete(leader.replica.membership.remove(removed.nodeId, 5_000), 'it is removed');
+    cluster.crash(removed.nodeId);
+    await cluster.reboot(leader.nodeId);
+    await cluster.until(() => cluster.leader !== undefined, 'the one that is left leads', 5_000);
+  });
+
   it('refuses to remove one too many while others are down', async () => {
     cluster = await ReplicaCluster.start(3, { seed: 4 });
     const leader = cluster.needLeader();
