@@ -278,9 +278,11 @@ class Replay {
  * process wrote it; and a sync that failed has left it there as clean, so that a further sync alone would do nothing:
  * it is written again, from where the records are not proven durable.
  */
-async function makeDurable({ file, path, usedBytes }: Segment, provenBytes: number): Promise<void> {
+async function makeDurable(segment: Segment, provenBytes: number): Promise<void> {
+  const { file, path, usedBytes } = segment;
   try {
     await file.truncate(usedBytes);
+    segment.capacityBytes = usedBytes;
     await rewrite(file, provenBytes, usedBytes);
     await file.sync();
   } catch (error) {

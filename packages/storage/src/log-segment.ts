@@ -27,7 +27,7 @@ export interface Segment {
   /** End of the last record. */
   usedBytes: number;
   /** Up to here the file was filled with zeros beforehand. */
-  readonly capacityBytes: number;
+  capacityBytes: number;
   /** Highest entry in it that still counts; 0 for none. */
   indexMax: LogIndex;
 }

@@ -72,6 +72,19 @@ describe('log recovery', () => {
     assert.equal((await open(disk)).lastIndex(), 4);
   });
 
+  it('does not use a file again that it has cut, as if it still had its full length', async () => {
+    const disk = new MemoryDisk();
+    await (await create(disk)).close();
+    const log = await open(disk);
+    const [cut] = (await disk.list(directory)).filter((name) => name.endsWith('.log')).sort();
+    assert.ok(disk.contents(pathOf(cut)).length < 8_192);
+    for (let index = 2; index <= 40; index += 1) await append(log, { entries: [entry(index, 1, 500)] });
+    await log.checkpoint({ index: 40, term: 1, conf, data: new Uint8Array(0) });
+    await log.compact(40);
+    for (let index = 41; index <= 80; index += 1) await append(log, { entries: [entry(index, 1, 500)] });
+    for (const name of await disk.list(directory)) assert.ok(disk.contents(pathOf(name)).length >= 8_192, name);
+  });
+
   it('finds a changed byte in the last record after an orderly end', async () => {
     const { disk, names } = await filled();
     const path = pathOf(names.at(-1));
