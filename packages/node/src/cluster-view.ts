@@ -98,6 +98,6 @@ export function isVoter({ voters, votersOutgoing }: ConfState, nodeId: NodeId): 
   return voters.includes(nodeId) || votersOutgoing.includes(nodeId);
 }
 
-function isLearner({ learners, learnersNext }: ConfState, nodeId: NodeId): boolean {
+export function isLearner({ learners, learnersNext }: ConfState, nodeId: NodeId): boolean {
   return learners.includes(nodeId) || learnersNext.includes(nodeId);
 }

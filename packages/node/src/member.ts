@@ -2,7 +2,7 @@ import { type Failure, RequestError } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { bestHeir, Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Host } from '@holdfast/transport';
-import { Admission } from './admission.ts';
+import { Admission, othersOfName, takenName } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
 import { ClusterView, isVoter } from './cluster-view.ts';
 import { ConsistencyCheck } from './consistency-check.ts';
@@ -122,6 +122,8 @@ export class Member {
       membership: this.#replica.membership,
       queries: this.#peerQueries,
       directory,
+      clock,
+      isReachable: (id) => id === nodeId || this.#links.isUp(id),
     });
     this.#joins = new JoinServer({
       host,
@@ -252,7 +254,8 @@ export class Member {
       await this.#replica.commands.passTime(PROBE_TIMEOUT_MS);
       return true;
     } catch (error) {
-      if (error instanceof RequestError) return false;
+      // A wrong name stays wrong.
+      if (error instanceof RequestError && error.code !== 'VALIDATION') return false;
       throw error;
     }
   }
@@ -267,6 +270,8 @@ export class Member {
       if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'the state has not arrived yet' });
       await commands.run({ type: 'allocate-member', peerId, nonce, name, address }, timeout);
     } else if (known.name !== name || known.address !== address) {
+      const [namesake] = known.name === name ? [] : othersOfName(machine, name, peerId);
+      if (namesake !== undefined) throw takenName(namesake);
       await commands.run({ type: 'update-member', nodeId, name, address }, timeout);
     }
   }
