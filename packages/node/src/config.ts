@@ -12,7 +12,7 @@ export interface NodeConfig {
   readonly advertise?: string;
   /** Addresses of members of the cluster to join. Ignored by a node that is a member already. */
   readonly join: readonly string[];
-  /** The cluster's shared secret. Needed to listen beyond loopback. */
+  /** The cluster's shared secret. Needed to listen beyond loopback, at every start: it is not kept. */
   readonly token?: Uint8Array;
   /** Default: `node-` and eight characters of the peer id. */
   readonly name?: string;
@@ -74,20 +74,35 @@ export function checkConfig(config: NodeConfig): void {
   if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     refuse(`"${name}" is no node name`, 'use 1 to 63 letters, digits, dots, dashes or underscores');
   }
-  if (listen !== undefined && !isLoopback(listen) && token === undefined) {
-    refuse(
-      `listening on ${listen} would open the cluster to everyone who reaches it`,
-      'give --token-file with a shared secret, or listen on 127.0.0.1',
-    );
-  }
+  if (listen !== undefined && !isLoopback(listen) && token === undefined) refuseOpen(listen);
   if (advertise !== undefined && /:0$/.test(advertise)) {
     refuse(`--advertise ${advertise} has port 0`, 'give the port that others can reach');
   }
 }
 
+/**
+ * A node that had the cluster's token must not go on without it unseen: it would refuse every client and joiner of other
+ * machines. Beyond loopback it does not start, as at first; on loopback it can serve its own machine, and warns.
+ * @param listen the address it is to listen on, as given or as kept
+ * @param hadToken it was started with a token before
+ * @throws {RequestError} VALIDATION
+ */
+export function checkToken({ token, log }: NodeConfig, listen: string, hadToken: boolean): void {
+  if (token !== undefined) return;
+  if (!isLoopback(listen)) refuseOpen(listen);
+  if (hadToken) log('warn', 'started without the token of the cluster: only this machine is served; give --token-file');
+}
+
 /** Whether only processes of this machine can reach `host:port`. */
 function isLoopback(address: string): boolean {
   return /^(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+$/.test(address);
+}
+
+function refuseOpen(listen: string): never {
+  refuse(
+    `listening on ${listen} would open the cluster to everyone who reaches it`,
+    "give --token-file with the cluster's secret, or --listen on 127.0.0.1",
+  );
 }
 
 function isWhole(value: number, min: number, max: number): boolean {

@@ -6,7 +6,7 @@ import { RequestError } from '@holdfast/protocol';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import { checkBackend, DataDirectory, NodeDisk, type NodeRecord } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
-import { checkConfig, defaults, type NodeConfig } from './config.ts';
+import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { Member } from './member.ts';
 import { asRequestError } from './start-failure.ts';
@@ -54,6 +54,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   refuseChanges(config, known);
   const privateKey = await directory.privateKey(generatePrivateKey, known !== undefined);
   const listen = config.listen ?? known?.listen ?? defaults.listen;
+  checkToken(config, listen, known?.hasToken === true);
   const host = await createHost({ listen, privateKey, gossip: true });
   opened.push(() => host.close());
   const address = addressOf(config, known, host);
@@ -111,7 +112,14 @@ async function identify(
   const listen = host.address ?? defaults.listen;
   if (known !== undefined) {
     await refuseOtherCluster(config, known, host);
-    const record = { ...known, listen, advertise, name: config.name ?? known.name, bootCounter: known.bootCounter + 1 };
+    const record = {
+      ...known,
+      listen,
+      advertise,
+      name: config.name ?? known.name,
+      bootCounter: known.bootCounter + 1,
+      hasToken: known.hasToken === true || config.token !== undefined,
+    };
     await directory.writeNode(record);
     return record;
   }
@@ -120,7 +128,7 @@ async function identify(
   const name = config.name ?? `node-${host.peerId.slice(-8)}`;
   const nonce = await directory.nonce(() => randomBytes(16).toString('hex'));
   const own = { name, nonce, listen, advertise, backend: config.backend ?? defaults.backend };
-  const start = { ...own, bootCounter: 1, hasLog: false };
+  const start = { ...own, bootCounter: 1, hasLog: false, hasToken: config.token !== undefined };
   if (config.join.length === 0) {
     const clusterId = randomBytes(8).toString('hex');
     const shards = config.shards ?? defaults.shards;

@@ -33,6 +33,8 @@ export interface NodeRecord {
     readonly name: string;
   }[];
   readonly configurationIndex: number;
+  /** It has been started with the cluster's token: without it, it would serve its own machine only. */
+  readonly hasToken?: boolean;
 }
 
 /** A node's directory, in use by this process alone until closed (docs/ON-DISK.md). */
@@ -175,13 +177,14 @@ function checked(file: string, value: unknown): NodeRecord {
     });
   }
   const { clusterId, nodeId, name, nonce, shards, backend, listen, advertise, bootCounter, hasLog } = record;
-  const { members, configurationIndex } = record;
+  const { members, configurationIndex, hasToken = false } = record;
   const isWhole =
     version === FORMAT_VERSION &&
     [clusterId, name, nonce, backend, listen].every((text) => typeof text === 'string' && text !== '') &&
     [nodeId, shards, bootCounter, configurationIndex].every((number) => Number.isSafeInteger(number)) &&
     (advertise === null || typeof advertise === 'string') &&
     typeof hasLog === 'boolean' &&
+    typeof hasToken === 'boolean' &&
     Array.isArray(members);
   if (!isWhole) {
     throw unusable(file, 'fields are missing or wrong', 'restore it, or move the directory aside and join again');

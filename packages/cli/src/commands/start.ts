@@ -27,7 +27,7 @@ export function startCommand(io: Io): Command {
   return newCommand(io, 'start')
     .description(
       `Runs one node. A new data directory begins a new cluster of one, or joins one with --join.
-A known one needs only --data. Stops on Ctrl-C.`,
+A known one needs only --data, and --token-file if it had one. Stops on Ctrl-C.`,
     )
     .requiredOption('--data <dir>', 'everything the node must not forget')
     .option('--listen <host:port>', 'for peers and clients (default 127.0.0.1:7400)', listenAddress('--listen'))
