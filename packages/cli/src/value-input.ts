@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { limits, RequestError } from '@holdfast/protocol';
 import type { Io } from './io.ts';
+import { findLostNumber } from './json-numbers.ts';
 import { findJsonProblem } from './json-problem.ts';
 import { usageError } from './parse.ts';
 
@@ -76,6 +77,13 @@ function parseJson(text: string, source: string): unknown {
     );
   }
   checkStorable(value, source, 0);
+  const lost = findLostNumber(text);
+  if (lost !== undefined) {
+    throw usageError(
+      `${source} holds the number ${excerpt(lost.literal)} at ${excerpt(lost.path)}, which would be stored as ${lost.stored}`,
+      `store it as a string: "${excerpt(lost.literal)}"`,
+    );
+  }
   return value;
 }
 
@@ -94,6 +102,11 @@ function checkStorable(value: unknown, source: string, depth: number): void {
     checkStorable(key, source, depth);
     checkStorable(part, source, depth + 1);
   }
+}
+
+/** Of what may be very long. */
+function excerpt(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }
 
 function tooLarge(sizeBytes: number): RequestError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { formatBytes, formatRelative, printable } from '../src/format.ts';
+import { findLostNumber } from '../src/json-numbers.ts';
 import { findJsonProblem } from '../src/json-problem.ts';
 import { address } from '../src/parse.ts';
 
@@ -55,6 +56,60 @@ describe('JSON problems', () => {
   it('are found in a long text without running out of stack', () => {
     assert.equal(findJsonProblem(`"${'x\\n'.repeat(500_000)}`)?.offset, 1_500_001);
     assert.equal(findJsonProblem('['.repeat(1_000_000))?.offset, 1_000_000);
+  });
+});
+
+describe('numbers in JSON', () => {
+  for (const [text, literal, path] of [
+    ['1e400', '1e400', '$'],
+    ['-1e400', '-1e400', '$'],
+    ['[0,{"a":[1,1e-400]}]', '1e-400', '$[1].a[1]'],
+    ['9007199254740993', '9007199254740993', '$'],
+    ['{"id": -9007199254740993}', '-9007199254740993', '$.id'],
+    ['{"a":{"b":1},"odd name":[[],12345678901234567890]}', '12345678901234567890', '$["odd name"][1]'],
+    ['{"x":"1e400, \\\\\\" 9007199254740993","y":9007199254740993.0}', '9007199254740993.0', '$.y'],
+    ['[[1],[2,3],{"a":"b"},900719925474099.3e1]', '900719925474099.3e1', '$[3]'],
+    [`0.${'0'.repeat(400)}1`, `0.${'0'.repeat(400)}1`, '$'],
+  ] as const) {
+    it(`are found that do not survive: ${text.slice(0, 60)}`, () => {
+      const lost = findLostNumber(text);
+      assert.deepEqual([lost?.literal, lost?.path], [literal, path]);
+      assert.equal(lost?.stored, Number(literal));
+    });
+  }
+
+  for (const text of [
+    '9007199254740992',
+    '9007199254740994',
+    '-12345678901234567000',
+    '1e23',
+    '100000000000000000000000',
+    '1.7976931348623157e308',
+    '5e-324',
+    '0.1',
+    '3.14159265358979323846',
+    '0e999',
+    '-0.0',
+    '1E2',
+    '"9007199254740993"',
+    '{"1e400":"1e400"}',
+  ]) {
+    it(`may be ${text}`, () => assert.equal(findLostNumber(text), undefined));
+  }
+
+  it('of JSON.stringify always survive', () => {
+    fc.assert(fc.property(fc.json(), (json) => findLostNumber(json) === undefined));
+    fc.assert(fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (x) => !findLostNumber(`[${x}]`)));
+  });
+
+  it('are looked at once, however long the text', () => {
+    const beganMs = performance.now();
+    assert.equal(
+      findLostNumber(`[1e0,${'0,'.repeat(500_000)}"${'\\\\'.repeat(500_000)}",1${'0'.repeat(300)}]`),
+      undefined,
+    );
+    assert.equal(findLostNumber(`1${'0'.repeat(1_000_000)}1`)?.stored, Number.POSITIVE_INFINITY);
+    assert.ok(performance.now() - beganMs < 2_000);
   });
 });
 

@@ -82,6 +82,16 @@ describe('store', () => {
     assert.deepEqual((await back.run('get s1 --raw')).bytes, Buffer.from('no json \u0001'));
   });
 
+  it('names a number that does not survive, its place, and the way out', async () => {
+    const { exitCode, stderr } = await new FakeIo().run(['store', 's1', '{"cart":[{"price":1e400}]}']);
+    assert.equal(exitCode, 2);
+    assert.equal(
+      stderr,
+      'error: the value holds the number 1e400 at $.cart[0].price, which would be stored as Infinity\n' +
+        '  hint: store it as a string: "1e400"\n',
+    );
+  });
+
   it('passes an earlier request id on', async () => {
     const io = new FakeIo();
     const requestId = `${'0a'.repeat(16)}:1700000000000:3`;
@@ -123,6 +133,7 @@ describe('store', () => {
     ['a token file that is not there', ['s1', '1', '--token-file', '/no/such/file']],
     ['half of a surrogate pair', ['s1', '"\\ud800"']],
     ['JSON nested too deeply', ['s1', '['.repeat(300) + ']'.repeat(300)]],
+    ['a number that would be stored as another', ['s1', '{"id":9007199254740993}']],
     ['an unknown flag', ['s1', '1', '--expire', '5s']],
     ['a value too many', ['s1', '1', '2']],
     ['no id', []],
