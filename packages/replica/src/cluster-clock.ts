@@ -18,6 +18,8 @@ export class ClusterClock {
   /** Log time minus monotonic time. */
   #offsetMs: number;
   #isAnchored = false;
+  /** The time is the leader's: only the leader itself is pulled toward the wall clocks. */
+  #isFollowing = false;
   #slewedAtMs: number;
   #lastMs: number;
   readonly #peerOffsets = new Map<number, { offsetMs: number; heardAtMs: number }>();
@@ -33,15 +35,17 @@ export class ClusterClock {
   nowMs(): number {
     const monotonicMs = this.#clock.monotonicMs();
     if (!this.#isAnchored) return Math.max(this.#lastMs, Math.floor(monotonicMs + this.#startOffsetMs(monotonicMs)));
-    this.#slew(monotonicMs);
+    if (!this.#isFollowing) this.#slew(monotonicMs);
     this.#lastMs = Math.max(this.#lastMs, Math.floor(monotonicMs + this.#offsetMs));
     return this.#lastMs;
   }
 
   /** This node leads from now on: its clock is the cluster's. A majority has been heard by then. */
   lead(): void {
-    if (this.#isAnchored) return;
     const monotonicMs = this.#clock.monotonicMs();
+    if (this.#isFollowing) this.#slewedAtMs = monotonicMs;
+    this.#isFollowing = false;
+    if (this.#isAnchored) return;
     this.#anchor(this.#startOffsetMs(monotonicMs), monotonicMs);
   }
 
@@ -51,10 +55,16 @@ export class ClusterClock {
     this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#clock.monotonicMs());
   }
 
-  /** The leader's log time, from one of its frames: a follower's clock follows it. */
+  /**
+   * The leader's log time, from one of its frames: a follower's clock follows it. A frame may be late, above all when
+   * this node was paused, so it tells only how far log time is at least: back goes this clock by at most 10 %.
+   */
   observeLeader(logTimeMs: number): void {
     const monotonicMs = this.#clock.monotonicMs();
-    this.#anchor(logTimeMs - monotonicMs, monotonicMs);
+    const heardMs = logTimeMs - monotonicMs;
+    const leastMs = this.#offsetMs - Math.max(0, monotonicMs - this.#slewedAtMs) * SLEW_MAX;
+    this.#anchor(this.#isAnchored ? Math.max(heardMs, leastMs) : heardMs, monotonicMs);
+    this.#isFollowing = true;
     this.#lastMs = Math.max(this.#lastMs, Math.floor(logTimeMs));
   }
 

@@ -95,6 +95,30 @@ describe('the cluster clock', () => {
     assert.equal(clock.nowMs(), 7_000_000, 'never goes back');
   });
 
+  it('is not set back by frames that were held up on their way, as after a pause of this node', () => {
+    const clocks = new TwoClocks();
+    const clock = new ClusterClock(clocks, 0);
+    clock.observeLeader(7_000_000);
+    clocks.pass(5_000);
+    // The last words of a leader that has died meanwhile.
+    clock.observeLeader(7_000_100);
+    clock.observeLeader(7_000_200);
+    clock.lead();
+    assert.equal(clock.nowMs(), 7_004_500, 'at most 10 % of the time that has passed');
+  });
+
+  it('takes back what it ran ahead of the leader, by up to 10 %', () => {
+    const clocks = new TwoClocks();
+    const clock = new ClusterClock(clocks, 0);
+    clock.observeLeader(7_000_000);
+    for (let i = 1; i <= 100; i += 1) {
+      clocks.pass(105);
+      clock.observeLeader(7_000_000 + i * 100);
+    }
+    clocks.pass(100);
+    assert.equal(clock.nowMs(), 7_010_100);
+  });
+
   it('counts the time that all were down by the wall clocks', () => {
     const clocks = new TwoClocks(1_000_000 + 3_600_000);
     const clock = new ClusterClock(clocks, 1_000_000);
