@@ -17,6 +17,8 @@ export const operationFaults = {
   membership: ({ world, cluster, operator }) => {
     const { nemesis } = world.random;
     const { wanted } = operator;
+    // Losing a disk was allowed with the members that there were.
+    if (cluster.machines.some(({ isInDoubt }) => isInDoubt)) return undefined;
     const free = cluster.machines.filter((machine) => !wanted.has(machine) && machine.member === undefined);
     const action = nemesis.pick(['grow', 'shrink', 'replace'] as const);
     if (action !== 'shrink' && free.length > 0 && (action === 'replace' || wanted.size < NODES_MAX)) {
