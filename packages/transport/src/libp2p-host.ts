@@ -70,9 +70,9 @@ class Libp2pHost implements Host {
     const existing = expected === undefined ? undefined : this.#connectionTo(expected, address);
     if (existing !== undefined) {
       try {
-        return await this.#open(existing, target, protocol, signal);
+        return await this.#openOn(existing, target, protocol, signal);
       } catch (error) {
-        // A connection that is breaking is worth one new one; a peer that refuses is not.
+        // A connection that is breaking or dead is worth one new one; a peer that refuses is not.
         if (signal.aborted || (error instanceof TransportError && error.code === 'PROTOCOL_NOT_SUPPORTED')) throw error;
       }
     }
@@ -108,6 +108,32 @@ class Libp2pHost implements Host {
     const wrong = new TransportError({ code: 'WRONG_PEER', address, expected, actual });
     connection.abort(wrong);
     throw wrong;
+  }
+
+  /**
+   * Opens a channel on a connection that was there. Nobody may hear of it when the far end is gone: then the connection
+   * is closed, also when the caller has given up meanwhile, so that the next one does not wait on it again.
+   */
+  #openOn(connection: Connection, target: Address, protocol: string, signal: AbortSignal): Promise<Channel> {
+    const silence = AbortSignal.timeout(this.#limits.streamTimeoutMs);
+    const opening = this.#open(connection, target, protocol, silence);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(this.#dialError(signal.reason, formatAddress(target), signal));
+      signal.addEventListener('abort', onAbort, { once: true });
+      opening.then(
+        (channel) => {
+          signal.removeEventListener('abort', onAbort);
+          if (signal.aborted) channel.abort(new TransportError({ code: 'ABORTED', problem: 'no longer wanted' }));
+          else resolve(channel);
+        },
+        (error) => {
+          signal.removeEventListener('abort', onAbort);
+          if (silence.aborted) connection.abort(error);
+          reject(error);
+        },
+      );
+      if (signal.aborted) onAbort();
+    });
   }
 
   async #open(connection: Connection, target: Address, protocol: string, signal: AbortSignal): Promise<Channel> {

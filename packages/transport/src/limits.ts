@@ -15,6 +15,11 @@ export interface HostLimits {
   readonly handshakeTimeoutMs: number;
   /** `dial` without a signal gives up after this long. */
   readonly dialTimeoutMs: number;
+  /**
+   * A connection on which the far end does not answer the opening of a stream for this long is dead: it is closed, and
+   * dialled anew.
+   */
+  readonly streamTimeoutMs: number;
   /** Open streams of one protocol on one connection. */
   readonly streamsPerProtocolMax: number;
 }
@@ -26,5 +31,6 @@ export const defaultHostLimits: HostLimits = {
   connectionsPerSecondMax: 2_000,
   handshakeTimeoutMs: 3_000,
   dialTimeoutMs: 5_000,
+  streamTimeoutMs: 3_000,
   streamsPerProtocolMax: 256,
 };

@@ -132,6 +132,39 @@ describe('a host', () => {
     }
   }).timeout(15_000);
 
+  it('gives up a connection on which a peer does not answer, and dials it anew', async () => {
+    const file = fileURLToPath(new URL('./doomed-peer.ts', import.meta.url));
+    const child = spawn(process.execPath, [...process.execArgv, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [address] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const host = await dialling({ limits: { streamTimeoutMs: 300 } });
+      const channel = await host.dial(address, protocol, {});
+      const { peerId } = channel.remote;
+      let isOpen = true;
+      const closed = closing(channel).then((error) => {
+        isOpen = false;
+        return error;
+      });
+      child.kill('SIGSTOP');
+      // Who gives up early says nothing about the connection; it is watched on.
+      const hasty = host.dial(address, protocol, { peerId, signal: AbortSignal.timeout(50) });
+      await assert.rejects(hasty, withCode('UNREACHABLE'));
+      assert.ok(isOpen);
+      withCode('ABORTED')(await closed);
+      const again = host.dial(address, protocol, { peerId });
+      child.kill('SIGCONT');
+      await frames(await again, 1);
+      // One that waits long enough gets its channel from the first dial.
+      child.kill('SIGSTOP');
+      const patient = host.dial(address, protocol, { peerId });
+      await sleep(600);
+      child.kill('SIGCONT');
+      await frames(await patient, 1);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }).timeout(15_000);
+
   it('lets a peer in beside 300 silent sockets', async () => {
     const server = await listening();
     server.handle(protocol, () => {});
