@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from '@holdfast/raft';
+import type { HardState, LogIndex, Term } from '@holdfast/raft';
 import type { AppendWork, Log } from '@holdfast/storage';
 import { Violation } from './violation.ts';
 
@@ -140,13 +140,4 @@ export class LogMirror {
     }
     return false;
   }
-}
-
-/** A snapshot or entries of an append, for messages. */
-export function describeWork(entries: readonly Entry[], snapshot: SnapshotMeta | undefined): string {
-  const from = entries[0]?.index;
-  const to = entries.at(-1)?.index;
-  const parts = snapshot === undefined ? [] : [`snapshot ${snapshot.index}/${snapshot.term}`];
-  if (from !== undefined) parts.push(`entries ${from}..${to}`);
-  return parts.join(' ');
 }

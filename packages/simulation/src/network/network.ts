@@ -37,7 +37,7 @@ export interface Weather {
   readonly noticed: number;
 }
 
-export const fairWeather: Weather = {
+const fairWeather: Weather = {
   delayMsMin: 0.1,
   delayMsMax: 1,
   lost: 0,

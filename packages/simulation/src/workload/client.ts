@@ -151,7 +151,7 @@ function endingOf({ op }: PlannedOperation, outcome: Outcome): Ending | undefine
 }
 
 /** Values are short words, filled up with spaces to their size. */
-export function textOf(data: Uint8Array): string {
+function textOf(data: Uint8Array): string {
   return new TextDecoder().decode(data).trimEnd();
 }
 
