@@ -59,3 +59,19 @@ export function problemOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return problemOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What the system calls the usual ways in which a dial fails, and people do. */
+const dialProblems = [
+  ['ECONNREFUSED', 'connection refused'],
+  ['ECONNRESET', 'connection reset'],
+  ['EHOSTUNREACH', 'no route to this host'],
+  ['ENETUNREACH', 'no route to this network'],
+  ['ENOTFOUND', 'no such host'],
+  ['EAI_AGAIN', 'the name of the host cannot be looked up'],
+] as const;
+
+/** Why a dial failed. libp2p tells the system's reason only inside the text of its error, between its own words. */
+export function dialProblemOf(error: unknown): string {
+  const text = problemOf(error);
+  return dialProblems.find(([errno]) => text.includes(errno))?.[1] ?? text;
+}

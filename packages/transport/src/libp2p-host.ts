@@ -3,7 +3,7 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { type Address, formatAddress, hostAndPort, isLoopback, parseAddress, toMultiaddr } from './address.ts';
 import { StreamChannel } from './channel.ts';
-import { problemOf, TransportError } from './errors.ts';
+import { dialProblemOf, problemOf, TransportError } from './errors.ts';
 import { startNode } from './libp2p-node.ts';
 import { defaultHostLimits, type HostLimits } from './limits.ts';
 import type { Channel, Gossip, Host, Remote } from './ports.ts';
@@ -155,7 +155,7 @@ class Libp2pHost implements Host {
     if (signal.aborted && !timedOut) {
       return new TransportError({ code: 'ABORTED', problem: `dialling ${address} was given up` }, { cause: error });
     }
-    const problem = signal.aborted ? 'no answer in time' : problemOf(error);
+    const problem = signal.aborted ? 'no answer in time' : dialProblemOf(error);
     return new TransportError({ code: 'UNREACHABLE', address, problem }, { cause: error });
   }
 

@@ -82,7 +82,8 @@ describe('a host', () => {
     const closed = await createHost({ listen: '127.0.0.1:0' });
     const nobody = addressOf(closed);
     await closed.close();
-    await assert.rejects(client.dial(nobody, protocol, {}), withCode('UNREACHABLE'));
+    await assert.rejects(client.dial(nobody, protocol, {}), { message: `cannot reach ${nobody}: connection refused` });
+    await assert.rejects(client.dial('no-such-name.invalid:1', protocol, {}), withCode('UNREACHABLE'));
     await assert.rejects(client.dial(addressOf(server), '/unknown/1', {}), withCode('PROTOCOL_NOT_SUPPORTED'));
 
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
