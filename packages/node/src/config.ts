@@ -101,7 +101,7 @@ function isLoopback(address: string): boolean {
 function refuseOpen(listen: string): never {
   refuse(
     `listening on ${listen} would open the cluster to everyone who reaches it`,
-    "give --token-file with the cluster's secret, or --listen on 127.0.0.1",
+    "give --token-file with the cluster's secret, or listen on 127.0.0.1",
   );
 }
 

@@ -58,7 +58,7 @@ export class DataDirectory {
     } catch (error) {
       throw unusable(
         path,
-        `it cannot be made (${errnoOf(error)})`,
+        errnoOf(error) === 'EEXIST' ? 'it is no directory' : `it cannot be made (${errnoOf(error)})`,
         'give --data a directory that can be written',
         error,
       );
