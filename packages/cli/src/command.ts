@@ -1,5 +1,5 @@
 /** What all commands share: strict parsing, and the options of everything that talks to a cluster. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Io, SessionClient } from './io.ts';
 import { addressList, durationOption, usageError } from './parse.ts';
 import { readToken } from './token-file.ts';
@@ -33,7 +33,11 @@ export function clusterCommand(io: Io, name: string): Command {
   return newCommand(io, name)
     .option('--node <addr,...>', `nodes to ask, HOST:PORT (or HOLDFAST_NODE; default ${defaultNode})`)
     .option('--json', 'print one JSON document')
-    .option('--timeout <duration>', 'give up after this long', durationOption('--timeout', 1), 5_000)
+    .addOption(
+      new Option('--timeout <duration>', 'give up after this long')
+        .argParser(durationOption('--timeout', 1))
+        .default(5_000, '5s'),
+    )
     .option('--token-file <file>', 'the client token (or HOLDFAST_TOKEN_FILE)');
 }
 

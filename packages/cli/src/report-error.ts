@@ -29,7 +29,7 @@ export function reportError(io: Io, error: unknown, json: boolean, command: stri
 }
 
 function reportOf(error: unknown, command: string | undefined): Report {
-  if (isRequestError(error)) return ofFailure(error.failure);
+  if (isRequestError(error)) return ofFailure(error.failure, command);
   if (error instanceof CommanderError) return ofUsage(error, command);
   return ofOther(error);
 }
@@ -39,11 +39,8 @@ function isRequestError(error: unknown): error is RequestError {
   return error instanceof Error && error.name === 'RequestError' && 'failure' in error;
 }
 
-function ofFailure(failure: Failure): Report {
-  const hint =
-    failure.code === 'OUTCOME_UNKNOWN'
-      ? `repeat the command with --request-id ${failure.requestId}: it is applied once`
-      : hintFor(failure);
+function ofFailure(failure: Failure, command: string | undefined): Report {
+  const hint = hintOf(failure, command);
   return {
     code: failure.code,
     message: describe(failure),
@@ -52,6 +49,17 @@ function ofFailure(failure: Failure): Report {
     exitCode: exitCodeOf(failure.code),
     ...(failure.code === 'OUTCOME_UNKNOWN' ? { requestId: failure.requestId } : {}),
   };
+}
+
+function hintOf(failure: Failure, command: string | undefined): string {
+  if (failure.code === 'OUTCOME_UNKNOWN') {
+    return `repeat the command with --request-id ${failure.requestId}: it is applied once`;
+  }
+  // A node that starts asks members, not clients' nodes.
+  if (failure.code === 'UNREACHABLE' && command === 'start') {
+    return 'is that member running? give the address of one that runs with --join';
+  }
+  return hintFor(failure);
 }
 
 /** Commander's messages are `error: …`, sometimes with a suggestion in brackets on a second line. */

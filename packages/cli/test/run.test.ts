@@ -19,6 +19,7 @@ describe('command line', () => {
     assert.equal(stderr, '');
     for (const { name, summary } of commandTable) assert.match(stdout, new RegExp(`^  ${name}\\b.*${summary}`, 'm'));
     assert.match(stdout, /4 conflict/);
+    assert.match((await new FakeIo().run('get --help')).stdout, /--timeout <duration> .*\(default: 5s\)/);
   });
 
   for (const { name } of commandTable) {
@@ -45,6 +46,8 @@ describe('command line', () => {
     ['list extra', /error: too many arguments/],
     ['--json status', /"message":"unknown option '--json'"/],
     ['get s1 --timeout', /error: option '--timeout <duration>' argument missing/],
+    ['start --dta d', /error: unknown option '--dta'\n {2}hint: Did you mean --data\?/],
+    ['start', /error: there is no data directory\n {2}hint: give one with --data/],
     ['help nothing', /error: unknown command/],
   ] as const) {
     it(`answers "${line}" with exit code 2`, async () => {

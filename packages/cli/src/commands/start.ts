@@ -5,11 +5,11 @@ import { newCommand } from '../command.ts';
 import { exitAfter } from '../exit-codes.ts';
 import type { Io, LogLevel, NodeSettings, RunningNode, StopReason } from '../io.ts';
 import { nodeLogger } from '../node-log.ts';
-import { addressList, durationOption, integerOption, listenAddress, sizeOption } from '../parse.ts';
+import { addressList, durationOption, integerOption, listenAddress, sizeOption, usageError } from '../parse.ts';
 import { readToken } from '../token-file.ts';
 
 export interface StartOptions {
-  readonly data: string;
+  readonly data?: string;
   readonly listen?: string;
   readonly advertise?: string;
   readonly join?: readonly string[];
@@ -24,28 +24,31 @@ export interface StartOptions {
 }
 
 export function startCommand(io: Io): Command {
-  return newCommand(io, 'start')
-    .description(
-      `Runs one node. A new data directory begins a new cluster of one, or joins one with --join.
-A known one needs only --data, and --token-file if it had one. Stops on Ctrl-C.`,
-    )
-    .requiredOption('--data <dir>', 'everything the node must not forget')
-    .option('--listen <host:port>', 'for peers and clients (default 127.0.0.1:7400)', listenAddress('--listen'))
-    .option('--advertise <host:port>', 'how others reach this node, if not there', listenAddress('--advertise'))
-    .option('--join <addr>', 'a member of the cluster to join; may be given again', addresses)
-    .option('--token-file <file>', "the cluster's shared secret; needed to listen beyond this machine")
-    .option('--name <name>', 'what people call it')
-    .option('--backend <backend>', 'memory, disk or a module (default disk)')
-    .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
-    .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
-    .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
-    .addOption(
-      new Option('--log-level <level>', 'what goes to stderr')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('warn'),
-    )
-    .option('--json', 'print events and logs as JSON lines')
-    .action((options: StartOptions) => runNode(io, options));
+  return (
+    newCommand(io, 'start')
+      .description(
+        'Runs one node. A new data directory begins a new cluster of one, or joins one with --join. ' +
+          'A known one needs only --data, and --token-file if it had one. Stops on Ctrl-C.',
+      )
+      // Asked for below: commander would ask for it before it names a flag that is misspelt.
+      .option('--data <dir>', 'everything the node must not forget; always needed')
+      .option('--listen <host:port>', 'for peers and clients (default 127.0.0.1:7400)', listenAddress('--listen'))
+      .option('--advertise <host:port>', 'how others reach this node, if not there', listenAddress('--advertise'))
+      .option('--join <addr>', 'a member of the cluster to join; may be given again', addresses)
+      .option('--token-file <file>', "the cluster's shared secret; needed to listen beyond this machine")
+      .option('--name <name>', 'what people call it')
+      .option('--backend <backend>', 'memory, disk or a module (default disk)')
+      .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
+      .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
+      .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
+      .addOption(
+        new Option('--log-level <level>', 'what goes to stderr')
+          .choices(['debug', 'info', 'warn', 'error'])
+          .default('warn'),
+      )
+      .option('--json', 'print events and logs as JSON lines')
+      .action((options: StartOptions) => runNode(io, options))
+  );
 }
 
 const interval = durationOption('--cleanup-interval', 0);
@@ -87,9 +90,10 @@ function delay(durationMs: number): Promise<void> {
 }
 
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
-  const { listen, advertise, name, backend, shards, tokenFile, logKeepSize, cleanupInterval } = options;
+  const { data, listen, advertise, name, backend, shards, tokenFile, logKeepSize, cleanupInterval } = options;
+  if (!data) throw usageError('there is no data directory', 'give one with --data, such as --data ./n1');
   return {
-    dataDirectory: resolve(options.data),
+    dataDirectory: resolve(data),
     join: options.join ?? [],
     log: nodeLogger(io, options.logLevel, options.json === true),
     signal,

@@ -21,7 +21,7 @@ interface StoreOptions extends WriteOptions {
 export function storeCommand(io: Io): Command {
   return writeCommand(io, 'store')
     .description(
-      `Creates a session or replaces it. Its user, tags and time to live are replaced too; what is not given is removed,
+      `Creates a session or replaces it. Its user, tags and time to live are replaced too; what is not given is removed, \
 unless --keep-ttl. Limits: id ${limits.idBytesMax} bytes, value 1 MiB, ${limits.tagsMax} tags of ${limits.tagBytesMax} bytes.`,
     )
     .argument('<id>', 'session id')
