@@ -8,13 +8,13 @@ import { joined } from './messages.ts';
 import type { Random } from './random.ts';
 
 /** How badly messages travel. */
-export interface Weather {
+interface Weather {
   readonly dropped: number;
   readonly duplicated: number;
   readonly delayMsMax: number;
 }
 
-export const fairWeather: Weather = { dropped: 0, duplicated: 0, delayMsMax: 1 };
+const fairWeather: Weather = { dropped: 0, duplicated: 0, delayMsMax: 1 };
 
 export interface Endpoint {
   readonly trust: PeerTrust;

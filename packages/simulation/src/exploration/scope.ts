@@ -51,7 +51,7 @@ export type Budget = (typeof BUDGETS)[number];
 /** How much of each budget is used up, four bits each. */
 export type Used = number;
 const BITS = 4;
-export const BUDGET_MAX = 2 ** BITS - 1;
+const BUDGET_MAX = 2 ** BITS - 1;
 
 export function countUsed(used: Used, budget: Budget): number {
   return (used >> (BUDGETS.indexOf(budget) * BITS)) & BUDGET_MAX;
