@@ -16,7 +16,7 @@ export interface NodeConfig {
   readonly token?: Uint8Array;
   /** Default: `node-` and eight characters of the peer id. */
   readonly name?: string;
-  /** `memory`, `disk` or the path of a module. Default: as stored, else `disk`. */
+  /** `memory`, `disk`, or an engine module: its path or the name of its package. Default: as stored, else `disk`. */
   readonly backend?: string;
   /** Only when founding a cluster. Default 64. */
   readonly shards?: number;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { RequestError } from '@holdfast/protocol';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
-import { checkBackend, DataDirectory, NodeDisk, type NodeRecord } from '@holdfast/storage';
+import { checkBackend, DataDirectory, engineModuleName, isBuiltIn, NodeDisk, type NodeRecord } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
@@ -124,10 +124,11 @@ async function identify(
     return record;
   }
   // Before anything is promised to anybody: a module that cannot be loaded must not become a member.
-  await checkBackend(config.backend ?? defaults.backend);
+  const backend = backendName(config.backend ?? defaults.backend);
+  await checkBackend(backend);
   const name = config.name ?? `node-${host.peerId.slice(-8)}`;
   const nonce = await directory.nonce(() => randomBytes(16).toString('hex'));
-  const own = { name, nonce, listen, advertise, backend: config.backend ?? defaults.backend };
+  const own = { name, nonce, listen, advertise, backend };
   const start = { ...own, bootCounter: 1, hasLog: false, hasToken: config.token !== undefined };
   if (config.join.length === 0) {
     const clusterId = randomBytes(8).toString('hex');
@@ -206,7 +207,7 @@ async function refuseOtherCluster({ join }: NodeConfig, known: NodeRecord, host:
 /** What was fixed when the node was made cannot be changed by a flag. */
 function refuseChanges({ backend, shards, dataDirectory }: NodeConfig, known: NodeRecord | undefined): void {
   if (known === undefined) return;
-  if (backend !== undefined && backend !== known.backend) {
+  if (backend !== undefined && backendName(backend) !== known.backend) {
     throw new RequestError({
       code: 'VALIDATION',
       problem: `${dataDirectory} keeps its state on backend ${known.backend}, not ${backend}`,
@@ -220,6 +221,11 @@ function refuseChanges({ backend, shards, dataDirectory }: NodeConfig, known: No
       hint: 'leave --shards out',
     });
   }
+}
+
+/** As it is kept: a path must mean the same module at a start from another directory. */
+function backendName(backend: string): string {
+  return isBuiltIn(backend) ? backend : engineModuleName(backend);
 }
 
 /** Where others reach this node. */

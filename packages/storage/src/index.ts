@@ -1,13 +1,15 @@
 export { DataDirectory, type NodeRecord } from './data-directory.ts';
 export * from './disk.ts';
 export * from './engine.ts';
+export { type CreateEngine, type CreateEngineOptions, type EngineModule, engineModuleName } from './engine-module.ts';
 export * from './errors.ts';
+export type { LevelDatabase } from './level-port.ts';
 export { Log } from './log.ts';
 export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
-export { checkBackend, discardEngine, type EngineOptions, openEngine } from './open-engine.ts';
+export { checkBackend, discardEngine, type EngineOptions, isBuiltIn, openEngine } from './open-engine.ts';
 export type { SnapshotWriter } from './snapshot-file.ts';
 export { SnapshotFiles } from './snapshot-files.ts';
 export { CHUNK_BYTES_MAX, FrameChecker, FrameWriter, type SnapshotTotals } from './snapshot-frames.ts';

@@ -88,7 +88,7 @@ export class LevelEngine implements Engine {
 
   async checkpoint(): Promise<boolean> {
     const database = this.#database;
-    if (!this.#hasMarkers || database.compactRange === undefined) return false;
+    if (!this.#hasMarkers || (database.flush ?? database.compactRange) === undefined) return false;
     // What was handed in before counts, what comes while this runs does not.
     const sequence = await this.#inOrder(async () => this.#sequence);
     try {
@@ -111,6 +111,7 @@ export class LevelEngine implements Engine {
           this.#database = await openDatabase(this.#options);
         }
         if (!this.#hasMarkers) return;
+        if ((await readMarkers(this.#database)) !== undefined) throw this.#failed('it keeps records elsewhere');
         await writeCheckpoint(this.#database, 0, 0);
         this.#sequence = 0;
         this.#checkpoint = 0;
@@ -182,12 +183,13 @@ export class LevelEngine implements Engine {
   }
 
   /**
-   * Makes LevelDB move its memtable into table files, which it syncs together with the manifest and the directory.
+   * A module may know how. LevelDB is made to move its memtable into table files, which it syncs together with the manifest and the directory.
    * There is no call for that, but compacting a range does it first, whatever the range; one that lies beyond all keys
    * leaves nothing else to compact. A failure stays in the database and fails the synced write that follows.
    */
   async #flush(database: LevelDatabase): Promise<void> {
-    await database.compactRange?.(BEYOND_ALL_KEYS, BEYOND_ALL_KEYS, VIEWS);
+    if (database.flush !== undefined) await database.flush();
+    else await database.compactRange?.(BEYOND_ALL_KEYS, BEYOND_ALL_KEYS, VIEWS);
   }
 
   async #read(
@@ -250,16 +252,15 @@ export class LevelEngine implements Engine {
   }
 
   #fail(error: unknown): StorageError {
-    this.#failure ??= this.#translate(error);
+    // The disk refused a write: that says nothing about what is stored.
+    this.#failure ??= error instanceof StorageError ? error : this.#failed(messageOf(error), error);
     void this.#database.close().catch(() => {});
     return this.#failure;
   }
 
   #translate(error: unknown): StorageError {
     if (error instanceof StorageError) return error;
-    const code = errnoOf(error);
-    if (code === 'LEVEL_CORRUPTION') return this.#damaged(messageOf(error), error);
-    return this.#failed(messageOf(error), error);
+    return isDamage(error) ? this.#damaged(messageOf(error), error) : this.#failed(messageOf(error), error);
   }
 
   #damaged(problem: string, cause?: unknown): StorageError {
@@ -280,15 +281,25 @@ async function openDatabase({ directory, open }: LevelEngineOptions): Promise<Le
     if (error instanceof StorageError) throw error;
     // abstract-level says that it is not open; the cause says why.
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    const code = errnoOf(cause);
     const problem = messageOf(cause);
-    if (code === 'LEVEL_LOCKED') throw new StorageError({ code: 'ENGINE_LOCKED', directory }, { cause: error });
-    const isDamaged = code === 'LEVEL_CORRUPTION' || /no such file|does not exist/i.test(problem);
+    if (errnoOf(cause) === 'LEVEL_LOCKED') {
+      throw new StorageError({ code: 'ENGINE_LOCKED', directory }, { cause: error });
+    }
+    // What cannot make sense of its own files is as good as gone; what the system refused may be there.
+    const isRefused = /^(LEVEL_IO_ERROR|E[A-Z]+)$/.test(errnoOf(cause)) && !isDamage(cause);
     throw new StorageError(
-      { code: isDamaged ? 'ENGINE_DAMAGED' : 'ENGINE_FAILED', directory, problem },
+      { code: isRefused ? 'ENGINE_FAILED' : 'ENGINE_DAMAGED', directory, problem },
       { cause: error },
     );
   }
+}
+
+/** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
+function isDamage(error: unknown): boolean {
+  return (
+    errnoOf(error) === 'LEVEL_CORRUPTION' ||
+    /no such file|does not exist|invalid argument|input\/output error/i.test(messageOf(error))
+  );
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,7 @@
-/** What an engine needs of an abstract-level database; classic-level, memory-level and others have it. */
+/**
+ * What an engine needs of an abstract-level database (its version 3): classic-level, memory-level and others have it.
+ * With `permanence`, batches must come back after a restart whole and in order; those at the end may be missing.
+ */
 export interface LevelDatabase {
   readonly status: string;
   readonly supports: {
@@ -15,6 +18,8 @@ export interface LevelDatabase {
   iterator(options: LevelIteratorOptions): LevelIterator;
   snapshot(): LevelSnapshot;
   clear(options: LevelEncoding): Promise<void>;
+  /** Resolves when all that was written before would survive a power cut. Not in abstract-level; modules may add it. */
+  flush?(): Promise<void>;
   /** LevelDB's own, in classic-level. */
   compactRange?(start: Uint8Array, end: Uint8Array, options: LevelEncoding): Promise<void>;
   approximateSize?(start: Uint8Array, end: Uint8Array, options: LevelEncoding): Promise<number>;

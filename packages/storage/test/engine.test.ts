@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
 import { markerKey } from '../src/engine-markers.ts';
-import { discardEngine, type Engine, openEngine } from '../src/index.ts';
-import { bytes, engineSuite, put, text } from './engine-suite.ts';
+import { engineChecks } from '../src/engine-suite/engine-checks.ts';
+import { discardEngine, type Engine, type EngineWrite, openEngine } from '../src/index.ts';
 
 const external = fileURLToPath(new URL('./external-engine.ts', import.meta.url));
 
@@ -22,9 +22,23 @@ function fresh(): string {
   return join(root, `engine-${count}`);
 }
 
-engineSuite('memory', () => openEngine({ backend: 'memory', directory: '' }));
-engineSuite('disk', () => openEngine({ backend: 'disk', directory: fresh() }));
-engineSuite('external', () => openEngine({ backend: external, directory: fresh() }));
+for (const backend of ['memory', 'disk', external]) {
+  describe(`engine ${basename(backend)}`, () => {
+    for (const { name, run } of engineChecks({ backend, newLocation: fresh })) it(name, run);
+  });
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function text(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : new TextDecoder().decode(value);
+}
+
+function put(key: string, value: string): EngineWrite {
+  return { type: 'put', key: bytes(key), value: bytes(value) };
+}
 
 /** A closed disk engine of five batches, the first two of them behind a checkpoint. */
 async function filled(): Promise<string> {
@@ -185,8 +199,11 @@ describe('disk engine', () => {
 
 describe('external engine', () => {
   for (const [why, module, problem] of [
-    ['does not exist', './no-such-engine.ts', /cannot be loaded/],
-    ['has no default function', fileURLToPath(new URL('./engine-suite.ts', import.meta.url)), /no function/],
+    ['does not exist', fileURLToPath(new URL('./no-such-engine.ts', import.meta.url)), /cannot be loaded/],
+    ['is not installed', 'no-such-engine-package', /cannot be loaded/],
+    ['exports no function', fileURLToPath(new URL('./log-fixtures.ts', import.meta.url)), /exports no function/],
+    ['exports a class', fileURLToPath(new URL('./external-engine-class.ts', import.meta.url)), /exports a class/],
+    ['makes no database', fileURLToPath(new URL('./external-engine-broken.ts', import.meta.url)), /is not an abstract/],
     ['cannot read synchronously', fileURLToPath(new URL('./external-engine-old.ts', import.meta.url)), /getSync/],
   ] as const) {
     it(`is refused when its module ${why}`, async () => {

@@ -37,7 +37,7 @@ export function startCommand(io: Io): Command {
       .option('--join <addr>', 'a member of the cluster to join; may be given again', addresses)
       .option('--token-file <file>', "the cluster's shared secret; needed to listen beyond this machine")
       .option('--name <name>', 'what people call it')
-      .option('--backend <backend>', 'memory, disk or a module (default disk)')
+      .option('--backend <backend>', 'memory, disk, or a path or package (default disk)')
       .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
       .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
       .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))

@@ -1,0 +1,1 @@
+export { MemoryLevel as default } from 'memory-level';
