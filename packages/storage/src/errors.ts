@@ -43,6 +43,15 @@ export type StorageFailure =
   | { readonly code: 'DIRECTORY_LOCKED'; readonly directory: string; readonly pid: number }
   /** The data directory or a file in it is not what it should be; `hint` says what to do. */
   | { readonly code: 'DIRECTORY_UNUSABLE'; readonly file: string; readonly problem: string; readonly hint: string }
+  /** The key file is missing, open to others or malformed; `hint` says what to do. */
+  | { readonly code: 'KEY_FILE_UNUSABLE'; readonly file: string; readonly problem: string; readonly hint: string }
+  /** What is in `file` was sealed with a key that was not given. */
+  | {
+      readonly code: 'KEY_MISSING';
+      readonly file: string;
+      readonly keyId: string;
+      readonly givenKeyIds: readonly string[];
+    }
   /** The file system refused an operation outside the log. */
   | { readonly code: 'IO'; readonly file: string; readonly operation: string; readonly errno: string };
 
@@ -104,6 +113,10 @@ export function describeStorageFailure(failure: StorageFailure): string {
       return `data directory ${failure.directory} is in use by ${failure.pid > 0 ? `process ${failure.pid}` : 'another process'}`;
     case 'DIRECTORY_UNUSABLE':
       return `${failure.file}: ${failure.problem}`;
+    case 'KEY_FILE_UNUSABLE':
+      return `key file ${failure.file}: ${failure.problem}`;
+    case 'KEY_MISSING':
+      return `${failure.file} is sealed with key ${failure.keyId}, and ${describeKeys(failure.givenKeyIds)}`;
     case 'IO':
       return `${failure.operation} failed with ${failure.errno}: ${failure.file}`;
   }
@@ -146,10 +159,18 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'DIRECTORY_LOCKED':
       return 'stop that process, or use another data directory';
     case 'DIRECTORY_UNUSABLE':
+    case 'KEY_FILE_UNUSABLE':
       return failure.hint;
+    case 'KEY_MISSING':
+      return 'give the key file that holds this key with --encryption-key-file';
     case 'IO':
       return 'check the path, its permissions and the disk';
   }
+}
+
+function describeKeys(ids: readonly string[]): string {
+  if (ids.length === 0) return 'no key was given';
+  return `the key file holds only ${ids.join(', ')}`;
 }
 
 /** The system's short name of an error (`ENOSPC`), or its message where it has none. */
