@@ -52,6 +52,8 @@ export type StorageFailure =
       readonly keyId: string;
       readonly givenKeyIds: readonly string[];
     }
+  /** A key was given, and `file` is not sealed. */
+  | { readonly code: 'NOT_SEALED'; readonly file: string }
   /** The file system refused an operation outside the log. */
   | { readonly code: 'IO'; readonly file: string; readonly operation: string; readonly errno: string };
 
@@ -117,6 +119,8 @@ export function describeStorageFailure(failure: StorageFailure): string {
       return `key file ${failure.file}: ${failure.problem}`;
     case 'KEY_MISSING':
       return `${failure.file} is sealed with key ${failure.keyId}, and ${describeKeys(failure.givenKeyIds)}`;
+    case 'NOT_SEALED':
+      return `${failure.file} is not encrypted, but a key was given`;
     case 'IO':
       return `${failure.operation} failed with ${failure.errno}: ${failure.file}`;
   }
@@ -163,6 +167,8 @@ export function hintForStorageFailure(failure: StorageFailure): string {
       return failure.hint;
     case 'KEY_MISSING':
       return 'give the key file that holds this key with --encryption-key-file';
+    case 'NOT_SEALED':
+      return 'start without --encryption-key-file, or move the data directory aside and join again with the key: the others fill it';
     case 'IO':
       return 'check the path, its permissions and the disk';
   }

@@ -1,4 +1,5 @@
 import type { Entry, HardState, NodeId, SnapshotMeta } from '@holdfast/raft';
+import type { Keyring } from './envelope/keyring.ts';
 import type { StorageError } from './errors.ts';
 
 const MEBIBYTE = 1_048_576;
@@ -13,8 +14,10 @@ export interface LogOptions {
   readonly directory: string;
   readonly clusterId: string;
   readonly nodeId: NodeId;
-  /** Fresh random bytes: they tie records to their file. */
+  /** Fresh random bytes: they tie records to their file, and no two files get the same key. */
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Seals all that is written. A log is sealed from its making on, or never. Default: it is not. */
+  readonly keyring?: Keyring | undefined;
   /** Log kept behind a checkpoint for members that lag. Default 64 MiB. */
   readonly keepSizeBytes?: number | undefined;
   /** Default a quarter of `keepSizeBytes`, between 1 and 16 MiB. At most 1 GiB. */

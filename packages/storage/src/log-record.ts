@@ -11,7 +11,8 @@ export const RECORD_ALIGNMENT_BYTES = 8;
 /** "HFRC" */
 export const RECORD_MAGIC = 0x43524648;
 
-const CHECKED_HEADER_BYTES = 44;
+/** What the checksum covers of the header, and what a seal binds itself to. */
+export const CHECKED_HEADER_BYTES = 44;
 /** A longer record is never written; a header that speaks of one is damaged. */
 const RECORD_SIZE_BYTES_MAX = 2 ** 30;
 
@@ -34,9 +35,9 @@ export interface RecordHeader {
   readonly checksum: number;
 }
 
-/** A record's size in the file. */
-export function recordSizeBytes(metaBytes: number, dataBytes: number): number {
-  const size = RECORD_HEADER_BYTES + metaBytes + dataBytes;
+/** A record's size in the file; `sealBytes` is what a seal adds to it. */
+export function recordSizeBytes(metaBytes: number, dataBytes: number, sealBytes: number): number {
+  const size = RECORD_HEADER_BYTES + metaBytes + dataBytes + sealBytes;
   return Math.ceil(size / RECORD_ALIGNMENT_BYTES) * RECORD_ALIGNMENT_BYTES;
 }
 
@@ -45,8 +46,8 @@ export function newRecord(metaBytes: number): Uint8Array {
   return new Uint8Array(RECORD_HEADER_BYTES + metaBytes);
 }
 
-/** Fills in the header of a record whose meta is in place; returns its checksum. */
-export function sealRecord(record: Uint8Array, header: Omit<RecordHeader, 'metaBytes' | 'checksum'>): number {
+/** Fills in the header of a record, all but its checksum. */
+export function writeRecordHeader(record: Uint8Array, header: Omit<RecordHeader, 'metaBytes' | 'checksum'>): void {
   const view = viewOf(record);
   view.setUint32(0, RECORD_MAGIC, true);
   view.setUint8(4, header.kind);
@@ -56,8 +57,12 @@ export function sealRecord(record: Uint8Array, header: Omit<RecordHeader, 'metaB
   setCounter(view, 24, header.sequence);
   setCounter(view, 32, header.floor);
   view.setUint32(40, header.previous, true);
+}
+
+/** Completes a record whose header and meta are in place; returns its checksum. */
+export function closeRecord(record: Uint8Array): number {
   const sum = recordChecksum(record);
-  view.setUint32(CHECKED_HEADER_BYTES, sum, true);
+  viewOf(record).setUint32(CHECKED_HEADER_BYTES, sum, true);
   return sum;
 }
 

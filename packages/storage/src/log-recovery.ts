@@ -1,5 +1,6 @@
 import type { HardState, NodeId } from '@holdfast/raft';
 import type { Disk, DiskFile } from './disk.ts';
+import type { Keyring } from './envelope/keyring.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { EntryIndex } from './log-index.ts';
 import {
@@ -13,6 +14,7 @@ import {
 } from './log-payload.ts';
 import { RECORD_KIND_MAX, recordKinds } from './log-record.ts';
 import { FileWindow, floorBeyond, type ScannedRecord, scanRecord } from './log-scan.ts';
+import { SegmentSeal } from './log-seal.ts';
 import {
   decodeFloor,
   decodeSegmentHeader,
@@ -48,9 +50,16 @@ export interface RecoveredLog {
  * sequence is found in any record or header, or a later segment exists; else it is the tail that a crash tore
  *.
  *
- * @throws {StorageError} `LOG_MISSING`, `LOG_DAMAGED`, `WRONG_CLUSTER`, `WRONG_NODE`, `NEWER_VERSION`, `LOG_FAILED`
+ * @param keyring given when, and only when, the log is sealed
+ * @throws {StorageError} `LOG_MISSING`, `LOG_DAMAGED`, `WRONG_CLUSTER`, `WRONG_NODE`, `NEWER_VERSION`, `LOG_FAILED`,
+ *   `KEY_MISSING`, `NOT_SEALED`
  */
-export async function recoverLog(disk: Disk, directory: string, identity: LogIdentity): Promise<RecoveredLog> {
+export async function recoverLog(
+  disk: Disk,
+  directory: string,
+  identity: LogIdentity,
+  keyring: Keyring | undefined,
+): Promise<RecoveredLog> {
   const sequences = (await disk.list(directory)).map(firstSequenceOf).filter((sequence) => sequence !== undefined);
   sequences.sort((one, other) => one - other);
   if (sequences.length === 0) throw new StorageError({ code: 'LOG_MISSING', directory });
@@ -58,7 +67,7 @@ export async function recoverLog(disk: Disk, directory: string, identity: LogIde
   try {
     for (const [number, firstSequence] of sequences.entries()) {
       const path = `${directory}/${segmentName(firstSequence)}`;
-      await readSegment(disk, path, replay, identity, sequences[number + 1]);
+      await readSegment({ disk, identity, keyring, replay }, path, sequences[number + 1]);
     }
     return await replay.finish(directory);
   } catch (error) {
@@ -67,32 +76,48 @@ export async function recoverLog(disk: Disk, directory: string, identity: LogIde
   }
 }
 
-/** Reads one segment; `nextSequence` is where the segment after it begins, undefined for the last. */
-async function readSegment(
-  disk: Disk,
-  path: string,
-  replay: Replay,
-  identity: LogIdentity,
-  nextSequence: number | undefined,
-): Promise<void> {
-  const file = await disk.open(path, { create: false });
+interface RecoveryParts {
+  readonly disk: Disk;
+  readonly identity: LogIdentity;
+  readonly keyring: Keyring | undefined;
+  readonly replay: Replay;
+}
+
+/** What a segment says of itself. */
+async function openSegment(file: DiskFile, path: string, keyring: Keyring | undefined, replay: Replay) {
   const sizeBytes = await file.sizeBytes();
+  const window = new FileWindow(file, sizeBytes);
+  const headerBytes = (await window.view(0, SEGMENT_HEADER_BYTES)) ?? new Uint8Array(0);
+  const header = decodeSegmentHeader(path, headerBytes);
   const segment: Segment = {
     ordinal: replay.segments.length + 1,
     path,
     file,
-    id: new Uint8Array(8),
+    id: header.segmentId,
     firstSequence: firstSequenceOf(path.slice(path.lastIndexOf('/') + 1)) ?? 0,
+    seal: SegmentSeal.of(path, header, keyring),
     usedBytes: SEGMENT_HEADER_BYTES,
     capacityBytes: sizeBytes,
     indexMax: 0,
   };
+  return { segment, window, headerBytes, header };
+}
+
+/** Reads one segment; `nextSequence` is where the segment after it begins, undefined for the last. */
+async function readSegment(
+  { disk, identity, keyring, replay }: RecoveryParts,
+  path: string,
+  nextSequence: number | undefined,
+): Promise<void> {
+  const file = await disk.open(path, { create: false });
+  const { segment, window, headerBytes, header } = await openSegment(file, path, keyring, replay).catch(
+    async (error: unknown) => {
+      await file.close().catch(() => {});
+      throw error;
+    },
+  );
   replay.segments.push(segment);
-  const window = new FileWindow(file, sizeBytes);
-  const headerBytes = (await window.view(0, SEGMENT_HEADER_BYTES)) ?? new Uint8Array(0);
-  const header = decodeSegmentHeader(path, headerBytes);
   checkHeader(path, header, identity, segment.firstSequence, replay.sequence);
-  segment.id.set(header.segmentId);
   replay.sequence = header.firstSequence - 1;
   // A segment gets its name only after its header and first record are durable.
   replay.floor = Math.max(replay.floor, header.firstSequence, decodeFloor(headerBytes, header.segmentId));
@@ -101,7 +126,7 @@ async function readSegment(
   replay.provenBytes = SEGMENT_HEADER_BYTES;
   for (let previous = 0; replay.sequence + 1 !== nextSequence; ) {
     const offset = segment.usedBytes;
-    const expected = { segmentId: segment.id, sequence: replay.sequence + 1, previous };
+    const expected = { segmentId: segment.id, sequence: replay.sequence + 1, previous, seal: segment.seal };
     const record = await scanRecord(window, offset, expected);
     if (typeof record === 'string') {
       const floor = Math.max(replay.floor, await floorBeyond(window, offset, segment.id));
@@ -109,6 +134,7 @@ async function readSegment(
       const problem = `${record}, but record ${expected.sequence} was durable once`;
       throw new StorageError({ code: 'LOG_DAMAGED', file: path, offset, problem });
     }
+    segment.seal?.note(offset);
     apply(path, offset, replay, segment, record);
     previous = record.header.checksum;
     segment.usedBytes = record.endOffset;

@@ -1,5 +1,6 @@
 import { checksum, viewOf } from './bytes.ts';
 import type { DiskFile } from './disk.ts';
+import { TAG_BYTES } from './envelope/sealer.ts';
 import { decodeAppend, type EntryHead } from './log-payload.ts';
 import {
   RECORD_ALIGNMENT_BYTES,
@@ -12,6 +13,7 @@ import {
   recordSizeBytes,
   sameBytes,
 } from './log-record.ts';
+import type { SegmentSeal } from './log-seal.ts';
 import { SEGMENT_HEADER_BYTES } from './log-segment.ts';
 
 const WINDOW_BYTES = 1_048_576;
@@ -55,6 +57,7 @@ export interface Expectation {
   readonly segmentId: Uint8Array;
   readonly sequence: number;
   readonly previous: number;
+  readonly seal: SegmentSeal | undefined;
 }
 
 /** The record at `offset`, proved in every byte, or the reason why there is none. */
@@ -67,7 +70,8 @@ export async function scanRecord(
   const header = head === undefined ? undefined : readRecordHeader(head);
   if (header === undefined) return 'there is no record';
   if (!sameBytes(header.segmentId, expected.segmentId)) return 'the record is of another segment';
-  const size = recordSizeBytes(header.metaBytes, header.dataBytes);
+  const sealBytes = expected.seal === undefined ? 0 : TAG_BYTES;
+  const size = recordSizeBytes(header.metaBytes, header.dataBytes, sealBytes);
   const record = await window.view(offset, size);
   if (record === undefined) return 'the record is longer than the file';
   const dataStart = RECORD_HEADER_BYTES + header.metaBytes;
@@ -77,16 +81,27 @@ export async function scanRecord(
     return `the record has sequence ${header.sequence} instead of ${expected.sequence}`;
   }
   if (header.previous !== expected.previous) return 'the record does not follow the one before it';
-  const meta = checked.subarray(RECORD_HEADER_BYTES);
-  if (header.kind === recordKinds.append) {
-    let at = dataStart;
-    for (const { sizeBytes, checksum: sum } of entryHeads(meta)) {
-      if (at + sizeBytes > record.length) return 'the entries are longer than their record';
-      if (checksum(record.subarray(at, at + sizeBytes)) !== sum) return 'the checksum of an entry is wrong';
-      at += sizeBytes;
-    }
+  const found = { header, dataOffset: offset + dataStart, endOffset: offset + size };
+  if (expected.seal !== undefined) {
+    // The seal proves every bit, of the entries too.
+    const opened = expected.seal.open(record.subarray(0, dataStart + header.dataBytes + sealBytes), header, offset);
+    return opened === undefined
+      ? 'the seal of the record is broken'
+      : { ...found, meta: opened.subarray(0, header.metaBytes) };
   }
-  return { header, meta, dataOffset: offset + dataStart, endOffset: offset + size };
+  const meta = checked.subarray(RECORD_HEADER_BYTES);
+  const problem = header.kind === recordKinds.append ? entriesProblem(meta, record.subarray(dataStart)) : undefined;
+  return problem ?? { ...found, meta };
+}
+
+function entriesProblem(meta: Uint8Array, data: Uint8Array): string | undefined {
+  let at = 0;
+  for (const { sizeBytes, checksum: sum } of entryHeads(meta)) {
+    if (at + sizeBytes > data.length) return 'the entries are longer than their record';
+    if (checksum(data.subarray(at, at + sizeBytes)) !== sum) return 'the checksum of an entry is wrong';
+    at += sizeBytes;
+  }
+  return undefined;
 }
 
 /** A meta that proved itself but cannot be read is not torn: the caller of replay reports it, with its place. */

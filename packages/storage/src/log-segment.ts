@@ -1,7 +1,9 @@
 import type { LogIndex, NodeId } from '@holdfast/raft';
 import { checksum, getCounter, setCounter, viewOf } from './bytes.ts';
 import type { DiskFile } from './disk.ts';
+import { KEY_ID_BYTES, keyIdOf, SALT_BYTES } from './envelope/keyring.ts';
 import { StorageError } from './errors.ts';
+import type { SegmentSeal } from './log-seal.ts';
 
 /**
  * The first kibibyte of a log file: one sector that says whose it is, one with the floor. Records follow
@@ -15,6 +17,8 @@ const SEGMENT_MAGIC = 0x474c4648;
 const SECTOR_BYTES = 512;
 const CHECKSUM_OFFSET = 508;
 const CLUSTER_ID_OFFSET = 36;
+const KEY_ID_OFFSET = 296;
+const SALT_OFFSET = 304;
 
 /** One file of the log, open. */
 export interface Segment {
@@ -24,6 +28,8 @@ export interface Segment {
   readonly file: DiskFile;
   readonly id: Uint8Array;
   readonly firstSequence: number;
+  /** Undefined when its records are not sealed. */
+  readonly seal: SegmentSeal | undefined;
   /** End of the last record. */
   usedBytes: number;
   /** Up to here the file was filled with zeros beforehand. */
@@ -38,6 +44,14 @@ export interface SegmentHeader {
   /** 8 random bytes; they tie the records to the file. */
   readonly segmentId: Uint8Array;
   readonly firstSequence: number;
+  /** Undefined when its records are not sealed. */
+  readonly sealedWith: SealedWith | undefined;
+}
+
+/** From what the key of a file is derived. */
+export interface SealedWith {
+  readonly keyId: string;
+  readonly salt: Uint8Array;
 }
 
 /** Entries from `from` on no longer count, in whichever segment they lie. */
@@ -68,6 +82,10 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   setCounter(view, 24, header.nodeId);
   view.setUint32(32, clusterId.length, true);
   bytes.set(clusterId, CLUSTER_ID_OFFSET);
+  if (header.sealedWith !== undefined) {
+    bytes.set(Buffer.from(header.sealedWith.keyId, 'hex'), KEY_ID_OFFSET);
+    bytes.set(header.sealedWith.salt, SALT_OFFSET);
+  }
   view.setUint32(CHECKSUM_OFFSET, checksum(bytes.subarray(0, CHECKSUM_OFFSET)), true);
   bytes.set(encodeFloor(header.segmentId, header.firstSequence - 1), SECTOR_BYTES);
   return bytes;
@@ -93,11 +111,14 @@ export function decodeSegmentHeader(file: string, bytes: Uint8Array): SegmentHea
       versionMax: LOG_FORMAT_VERSION,
     });
   }
+  const keyId = keyIdOf(bytes.subarray(KEY_ID_OFFSET, KEY_ID_OFFSET + KEY_ID_BYTES));
+  const salt = bytes.slice(SALT_OFFSET, SALT_OFFSET + SALT_BYTES);
   const clusterIdBytes = Math.min(view.getUint32(32, true), CLUSTER_ID_BYTES_MAX);
   return {
     segmentId: bytes.slice(8, 16),
     firstSequence: getCounter(view, 16),
     nodeId: getCounter(view, 24),
+    sealedWith: keyId === undefined ? undefined : { keyId, salt },
     clusterId: new TextDecoder().decode(bytes.subarray(CLUSTER_ID_OFFSET, CLUSTER_ID_OFFSET + clusterIdBytes)),
   };
 }

@@ -1,9 +1,12 @@
 import type { Entry, HardState } from '@holdfast/raft';
 import type { Disk } from './disk.ts';
+import type { Keyring } from './envelope/keyring.ts';
+import { TAG_BYTES } from './envelope/sealer.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { type Checkpoint, encodeState, type LogPosition } from './log-payload.ts';
-import { RECORD_HEADER_BYTES, recordKinds, recordSizeBytes, sealRecord } from './log-record.ts';
+import { closeRecord, RECORD_HEADER_BYTES, recordKinds, recordSizeBytes, writeRecordHeader } from './log-record.ts';
 import type { LogIdentity } from './log-recovery.ts';
+import { SegmentSeal } from './log-seal.ts';
 import {
   encodeSegmentHeader,
   SEGMENT_HEADER_BYTES,
@@ -42,6 +45,8 @@ export interface LogWriterOptions {
   readonly directory: string;
   readonly identity: LogIdentity;
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Each new segment is sealed with its newest key. */
+  readonly keyring: Keyring | undefined;
   readonly queueSizeBytesMax: number;
   readonly spares: SpareSegments;
   /** Called for each work as soon as it is written, not yet durable. */
@@ -63,6 +68,8 @@ export interface WrittenState {
 export class LogWriter {
   readonly segments: Segment[];
   readonly #options: LogWriterOptions;
+  /** What a seal adds to each record. */
+  readonly #sealBytes: number;
   #written: WrittenState;
   #sequence: number;
   /** Every record up to here is durable. */
@@ -83,6 +90,7 @@ export class LogWriter {
 
   constructor(options: LogWriterOptions, segments: Segment[], written: WrittenState, sequence: number) {
     this.#options = options;
+    this.#sealBytes = options.keyring === undefined ? 0 : TAG_BYTES;
     this.segments = segments;
     this.#written = written;
     this.#sequence = sequence;
@@ -112,7 +120,7 @@ export class LogWriter {
       return;
     }
     this.#queue.push(work);
-    this.#queuedBytes += sizeOf(work);
+    this.#queuedBytes += this.#sizeOf(work);
     const { queueSizeBytesMax: queuedBytesMax } = this.#options;
     if (this.#queuedBytes > queuedBytesMax) {
       this.#fail(new StorageError({ code: 'LOG_OVERLOADED', queuedBytes: this.#queuedBytes, queuedBytesMax }));
@@ -148,12 +156,13 @@ export class LogWriter {
 
   /** Begins a new segment. Everything before it must be durable. @throws {StorageError} `NO_SPACE`, `IO`, `LOG_FAILED` */
   async rotate(spare: Spare): Promise<void> {
-    const { disk, directory, identity, randomBytes } = this.#options;
+    const { disk, directory, identity, randomBytes, keyring } = this.#options;
     const firstSequence = this.#sequence + 1;
     const id = randomBytes(8);
-    const header = encodeSegmentHeader({ ...identity, segmentId: id, firstSequence });
+    const seal = keyring === undefined ? undefined : SegmentSeal.begin(keyring.newest, identity.clusterId, randomBytes);
+    const header = encodeSegmentHeader({ ...identity, segmentId: id, firstSequence, sealedWith: seal });
     const record = encodeState(this.#written);
-    const sum = sealRecord(record, {
+    writeRecordHeader(record, {
       kind: recordKinds.state,
       dataBytes: 0,
       segmentId: id,
@@ -161,9 +170,11 @@ export class LogWriter {
       floor: this.#sequence,
       previous: 0,
     });
+    const sealed = seal?.seal(record, [], firstSequence, SEGMENT_HEADER_BYTES) ?? [];
+    const sum = closeRecord(record);
     const path = `${directory}/${segmentName(firstSequence)}`;
     try {
-      spare.file.writeSync([header, record], 0);
+      spare.file.writeSync([header, record, ...sealed], 0);
       // The name comes last: a file of this name always has its header and first record.
       await spare.file.sync();
       await disk.rename(spare.path, path);
@@ -178,7 +189,8 @@ export class LogWriter {
       file: spare.file,
       id,
       firstSequence,
-      usedBytes: SEGMENT_HEADER_BYTES + recordSizeBytes(record.length - RECORD_HEADER_BYTES, 0),
+      seal,
+      usedBytes: SEGMENT_HEADER_BYTES + recordSizeBytes(record.length - RECORD_HEADER_BYTES, 0, this.#sealBytes),
       capacityBytes: spare.sizeBytes,
       indexMax: 0,
     });
@@ -207,7 +219,7 @@ export class LogWriter {
     const active = this.#active();
     this.#isBusy = true;
     // A record larger than a whole segment gets one of its own, which grows.
-    if (active.usedBytes + sizeOf(next) > active.capacityBytes && this.#sequence > active.firstSequence) {
+    if (active.usedBytes + this.#sizeOf(next) > active.capacityBytes && this.#sequence > active.firstSequence) {
       this.#rotateThenPump();
       return;
     }
@@ -236,7 +248,7 @@ export class LogWriter {
     let size = 0;
     let count = 0;
     for (const work of this.#queue) {
-      const next = size + sizeOf(work);
+      const next = size + this.#sizeOf(work);
       if (count > 0 && (next > WRITE_SIZE_BYTES_MAX || active.usedBytes + next > active.capacityBytes)) break;
       size = next;
       count += 1;
@@ -251,11 +263,9 @@ export class LogWriter {
     let end = start;
     for (const work of batch) {
       if (work.record === undefined) continue;
-      this.#seal(active, work, work.record);
-      parts.push(work.record);
-      for (const entry of work.entries) if (entry.data.length > 0) parts.push(entry.data);
-      const size = sizeOf(work);
-      const padding = size - work.record.length - work.dataBytes;
+      parts.push(work.record, ...this.#complete(active, work, work.record, end));
+      const size = this.#sizeOf(work);
+      const padding = size - work.record.length - work.dataBytes - this.#sealBytes;
       if (padding > 0) parts.push(PADDING.subarray(0, padding));
       end += size;
     }
@@ -267,15 +277,16 @@ export class LogWriter {
     for (const work of batch) {
       if (work.record === undefined) continue;
       this.#note(active, work, offset + work.record.length);
-      offset += sizeOf(work);
+      offset += this.#sizeOf(work);
     }
     active.usedBytes = end;
     return true;
   }
 
-  #seal(active: Segment, work: LogWork, record: Uint8Array): void {
+  /** Completes the record, which will lie at `offset`; returns what follows it: the entries' bytes, sealed or not. */
+  #complete(active: Segment, work: LogWork, record: Uint8Array, offset: number): Uint8Array[] {
     this.#sequence += 1;
-    this.#previous = sealRecord(record, {
+    writeRecordHeader(record, {
       kind: work.kind,
       dataBytes: work.dataBytes,
       segmentId: active.id,
@@ -283,6 +294,11 @@ export class LogWriter {
       floor: this.#floor,
       previous: this.#previous,
     });
+    const data: Uint8Array[] = [];
+    for (const entry of work.entries) if (entry.data.length > 0) data.push(entry.data);
+    const following = active.seal?.seal(record, data, this.#sequence, offset) ?? data;
+    this.#previous = closeRecord(record);
+    return following;
   }
 
   #note(active: Segment, work: LogWork, dataOffset: number): void {
@@ -345,15 +361,15 @@ export class LogWriter {
     this.#wake();
   }
 
+  #sizeOf({ record, dataBytes }: LogWork): number {
+    return record === undefined ? 0 : recordSizeBytes(record.length - RECORD_HEADER_BYTES, dataBytes, this.#sealBytes);
+  }
+
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
   }
-}
-
-function sizeOf(work: LogWork): number {
-  return work.record === undefined ? 0 : recordSizeBytes(work.record.length - RECORD_HEADER_BYTES, work.dataBytes);
 }
 
 function failed(operation: string, file: string, offset: number, error: unknown): StorageError {

@@ -61,6 +61,7 @@ export class Log implements Omit<LogView, 'snapshot'> {
         directory,
         identity: { clusterId, nodeId },
         randomBytes,
+        keyring: options.keyring,
         queueSizeBytesMax: options.queueSizeBytesMax ?? logDefaults.queueSizeBytesMax,
         spares,
         onWritten: (work, segment, dataOffset) => this.#noteWritten(work, segment, dataOffset),
@@ -101,10 +102,10 @@ export class Log implements Omit<LogView, 'snapshot'> {
   /**
    * Opens the log and recovers it after whatever ended the last run.
    * @throws {StorageError} `LOG_MISSING`, `LOG_DAMAGED`, `WRONG_CLUSTER`, `WRONG_NODE`, `NEWER_VERSION`, `NO_SPACE`, `IO`,
-   *   `LOG_FAILED`
+   *   `LOG_FAILED`, `KEY_MISSING`, `NOT_SEALED`
    */
   static async open(disk: Disk, options: LogOptions): Promise<Log> {
-    const from = await recoverLog(disk, options.directory, options);
+    const from = await recoverLog(disk, options.directory, options, options.keyring);
     const { hardState, checkpoint, index } = from;
     const last = { index: index.lastIndex, term: index.lastTerm };
     return Log.#start(disk, options, { hardState, last, checkpoint }, from);

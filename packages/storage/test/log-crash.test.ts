@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Entry, HardState } from '@holdfast/raft';
 import fc from 'fast-check';
 import { type Log, MemoryDisk } from '../src/index.ts';
-import { base, conf, create, entry, open, randomFrom, readAll } from './log-fixtures.ts';
+import { base, conf, create, describeLog, entry, open, randomFrom, readAll } from './log-fixtures.ts';
 
 /** One thing done to the log. Numbers are turned into what is legal at that moment. */
 type Step =
@@ -225,7 +225,7 @@ async function stuck(): Promise<undefined> {
   return undefined;
 }
 
-describe('log after crashes at any disk operation', () => {
+describeLog('log after crashes at any disk operation', () => {
   it('holds all that was acknowledged, and of the rest a state it was really in', async function () {
     this.timeout(20_000);
     await fc.assert(fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4 }), live), { numRuns: 250 });

@@ -1,4 +1,5 @@
 import type { ConfState, Entry, SnapshotMeta } from '@holdfast/raft';
+import { Keyring, MasterKey } from '../src/envelope/keyring.ts';
 import type { Disk, LogOptions } from '../src/index.ts';
 import { type AppendWork, Log, type StorageError } from '../src/index.ts';
 
@@ -24,6 +25,22 @@ export function randomFrom(seed: number): () => number {
 }
 
 let segmentCounter = 0;
+let keyring: Keyring | undefined;
+
+/** The same tests on a log in the clear and on a sealed one. */
+export function describeLog(title: string, define: (isSealed: boolean) => void): void {
+  for (const isSealed of [false, true]) {
+    describe(isSealed ? `sealed ${title}` : title, () => {
+      before(() => {
+        keyring = isSealed ? new Keyring([new MasterKey(new Uint8Array(32).fill(7))]) : undefined;
+      });
+      after(() => {
+        keyring = undefined;
+      });
+      define(isSealed);
+    });
+  }
+}
 
 export function options(overrides: Partial<LogOptions> = {}): LogOptions {
   return {
@@ -36,6 +53,7 @@ export function options(overrides: Partial<LogOptions> = {}): LogOptions {
     },
     segmentSizeBytes: 8_192,
     keepSizeBytes: 0,
+    keyring,
     ...overrides,
   };
 }

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { MemoryDisk, StorageError } from '../src/index.ts';
-import { append, base, conf, create, directory, entries, entry, open, options, readAll } from './log-fixtures.ts';
+import {
+  append,
+  base,
+  conf,
+  create,
+  describeLog,
+  directory,
+  entries,
+  entry,
+  open,
+  options,
+  readAll,
+} from './log-fixtures.ts';
 
 function countSyncs(onSync: () => void): MemoryDisk {
   return new MemoryDisk({
@@ -11,7 +23,7 @@ function countSyncs(onSync: () => void): MemoryDisk {
   });
 }
 
-describe('log', () => {
+describeLog('log', () => {
   it('shows entries as soon as they are handed in, and calls done later', async () => {
     const log = await create(new MemoryDisk());
     let isDone = false;

@@ -1,5 +1,5 @@
 import { brotliCompressSync, brotliDecompressSync, constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { viewOf } from '../bytes.ts';
+import { plainView, viewOf } from '../bytes.ts';
 
 /** How a stored payload may be made smaller. Of what is read, every codec is understood at any time. */
 export type Codec = 'none' | 'deflate' | 'brotli';
@@ -66,7 +66,7 @@ function expand(codec: 'deflate' | 'brotli', compressed: Uint8Array, sizeBytes: 
   // Zero is no limit to zlib. Nothing empty is ever compressed.
   const limit = { maxOutputLength: Math.max(sizeBytes, 1) };
   try {
-    return codec === 'deflate' ? inflateRawSync(compressed, limit) : brotliDecompressSync(compressed, limit);
+    return plainView(codec === 'deflate' ? inflateRawSync(compressed, limit) : brotliDecompressSync(compressed, limit));
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
-import { setCounter, viewOf } from '../bytes.ts';
+import { plainView, setCounter, viewOf } from '../bytes.ts';
 
 /** AES-256-GCM proves every bit of what it opens by a tag of this size. */
 export const TAG_BYTES = 16;
@@ -38,7 +38,7 @@ export class Sealer {
     const decipher = createDecipheriv(CIPHER, this.#key, nonceOf(number), { authTagLength: TAG_BYTES });
     decipher.setAAD(place);
     decipher.setAuthTag(sealed.subarray(end));
-    const opened = end === 0 ? NOTHING : decipher.update(sealed.subarray(0, end));
+    const opened = end === 0 ? NOTHING : plainView(decipher.update(sealed.subarray(0, end)));
     try {
       decipher.final();
     } catch {
