@@ -11,7 +11,7 @@ export interface Compression {
 }
 
 /** Why brotli at quality 1: docs/ARCHITECTURE.md, "Compression". */
-export const defaultCompression: Compression = { codec: 'brotli', thresholdBytes: 1_024 };
+const defaultCompression: Compression = { codec: 'brotli', thresholdBytes: 1_024 };
 export const codecs: readonly Codec[] = ['none', 'deflate', 'brotli'];
 
 /** u8: format 1 in the high half, the codec in the low one. */
@@ -25,7 +25,7 @@ const DEFLATE_LEVEL = 1;
 const BROTLI_QUALITY = 1;
 
 /** A payload as it is stored: compressed when that makes it smaller. The payload is not copied when it is not. */
-export function pack(payload: Uint8Array, { codec, thresholdBytes }: Compression): Uint8Array[] {
+export function pack(payload: Uint8Array, { codec, thresholdBytes }: Compression = defaultCompression): Uint8Array[] {
   if (codec !== 'none' && payload.length >= thresholdBytes && payload.length <= PAYLOAD_BYTES_MAX) {
     const compressed = codec === 'deflate' ? deflate(payload) : brotli(payload);
     if (compressed.length + COMPRESSED_HEAD_BYTES < payload.length + HEAD_BYTES) {
