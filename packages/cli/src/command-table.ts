@@ -40,8 +40,38 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/touch.ts')).touchCommand(io),
   },
   {
+    name: 'patch',
+    summary: 'change fields of a session',
+    load: async (io) => (await import('./commands/patch.ts')).patchCommand(io),
+  },
+  {
+    name: 'save',
+    summary: 'save what changed since a session was read',
+    load: async (io) => (await import('./commands/patch.ts')).saveCommand(io),
+  },
+  {
+    name: 'increment',
+    summary: 'add to a number in a session',
+    load: async (io) => (await import('./commands/increment.ts')).incrementCommand(io),
+  },
+  {
+    name: 'regenerate',
+    summary: 'give a session a new id',
+    load: async (io) => (await import('./commands/regenerate.ts')).regenerateCommand(io),
+  },
+  {
+    name: 'take',
+    summary: 'read and delete a session',
+    load: async (io) => (await import('./commands/take.ts')).takeCommand(io),
+  },
+  {
+    name: 'txn',
+    summary: 'do several things to sessions, all or nothing',
+    load: async (io) => (await import('./commands/txn.ts')).txnCommand(io),
+  },
+  {
     name: 'delete',
-    summary: 'remove sessions',
+    summary: 'remove sessions, by id, user or prefix',
     load: async (io) => (await import('./commands/delete.ts')).deleteCommand(io),
   },
   {

@@ -29,6 +29,8 @@ const byFailure: Record<FailureCode, number> = {
   TOO_LARGE: exitCodes.usage,
   NOT_FOUND: exitCodes.notFound,
   CONFLICT: exitCodes.conflict,
+  USER_LIMIT: exitCodes.conflict,
+  COMPACTED: exitCodes.unexpected,
   UNREACHABLE: exitCodes.unreachable,
   NO_QUORUM: exitCodes.notReady,
   NOT_READY: exitCodes.notReady,

@@ -1,6 +1,6 @@
 /** The outside world as commands see it. `process-io.ts` is the real one; tests bring their own. */
 import type { NodeConfig, RunningNode } from '@holdfast/node';
-import type { Answers, Operation, Request } from '@holdfast/protocol';
+import type { Answers, ListFilter, Operation, Request } from '@holdfast/protocol';
 
 /** Where text or bytes go. Writing never fails: a reader that went away is noticed elsewhere. */
 export interface OutputStream {
@@ -22,6 +22,10 @@ export interface ConnectOptions {
   readonly token: Uint8Array | undefined;
 }
 
+export interface DeleteManyOptions {
+  readonly onProgress?: (deleted: number) => void;
+}
+
 /** The part of the client that commands use. Nothing is dialled before the first request. */
 export interface SessionClient {
   /**
@@ -32,6 +36,10 @@ export interface SessionClient {
     request: Extract<Request, { type: O }>,
     options?: { readonly requestId?: string; readonly timeoutMs?: number },
   ): Promise<Answers[O]>;
+  /** Deletes every session of a user; `onProgress` hears after each step how many so far. */
+  deleteByUser(user: string, options?: DeleteManyOptions): Promise<number>;
+  /** Deletes every session that matches. */
+  deleteMatching(filter: ListFilter, options?: DeleteManyOptions): Promise<number>;
   /** A session's data as it is stored, from any JSON value or bytes. */
   encodeValue(value: unknown): Uint8Array;
   decodeValue(data: Uint8Array): unknown;

@@ -10,6 +10,7 @@ export function metadataDocument(metadata: SessionMetadata): Record<string, unkn
     lastAccessedAt: formatTime(metadata.lastAccessedAt),
     expiresAt: formatTime(metadata.expiresAt),
     ttlMs: metadata.ttlMs,
+    lifetimeMs: metadata.lifetimeMs,
     sizeBytes: metadata.sizeBytes,
     accessCount: metadata.accessCount,
     revision: metadata.revision,
@@ -30,19 +31,23 @@ export function printMetadata(output: Output, id: string, metadata: SessionMetad
     output.document(itemDocument({ id, metadata }));
     return;
   }
-  const ttl = metadata.ttlMs === null ? none : { human: formatDuration(metadata.ttlMs), plain: `${metadata.ttlMs}` };
   output.fields([
     ['id', text(id)],
     ['createdAt', output.time(metadata.createdAt)],
     ['lastAccessedAt', output.time(metadata.lastAccessedAt)],
     ['expiresAt', output.time(metadata.expiresAt)],
-    ['ttlMs', ttl],
+    ['ttlMs', duration(metadata.ttlMs)],
+    ['lifetimeMs', duration(metadata.lifetimeMs)],
     ['sizeBytes', size(metadata.sizeBytes)],
     ['accessCount', text(metadata.accessCount)],
     ['revision', text(metadata.revision)],
     ['user', metadata.user === null ? none : text(metadata.user)],
     ['tags', metadata.tags.length === 0 ? none : text(metadata.tags.join(', '))],
   ]);
+}
+
+function duration(durationMs: number | null): Cell {
+  return durationMs === null ? none : { human: formatDuration(durationMs), plain: `${durationMs}` };
 }
 
 /** Prints one line about a session that was just changed: `stored ID  revision 3, 12 B, expires …`. */

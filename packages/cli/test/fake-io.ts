@@ -1,6 +1,14 @@
 /** An outside world made of values: commands run in it without a process, a clock or a network. */
-import type { Answers, Request, SessionMetadata } from '@holdfast/protocol';
-import type { ConnectOptions, Io, NodeProcess, NodeSettings, RunningNode, StopReason } from '../src/io.ts';
+import type { Answers, ListFilter, Request, SessionMetadata } from '@holdfast/protocol';
+import type {
+  ConnectOptions,
+  DeleteManyOptions,
+  Io,
+  NodeProcess,
+  NodeSettings,
+  RunningNode,
+  StopReason,
+} from '../src/io.ts';
 import { run } from '../src/run.ts';
 
 export const metadata: SessionMetadata = {
@@ -10,6 +18,7 @@ export const metadata: SessionMetadata = {
   ttlMs: 1_800_000,
   sizeBytes: 12,
   accessCount: 4,
+  lifetimeMs: null,
   revision: 7,
   user: 'ann',
   tags: ['web', 'beta'],
@@ -27,6 +36,9 @@ export class FakeIo implements Io {
   readonly #stdout: Buffer[] = [];
   readonly #stderr: string[] = [];
   readonly requests: { request: Request; options: { requestId?: string; timeoutMs?: number } | undefined }[] = [];
+  readonly deletions: ListFilter[] = [];
+  /** What deletions of many tell of their progress. */
+  deletionSteps: readonly number[] = [0];
   readonly connections: ConnectOptions[] = [];
   readonly started: NodeSettings[] = [];
   readonly spawned: FakeNodeProcess[] = [];
@@ -70,6 +82,8 @@ export class FakeIo implements Io {
         this.requests.push({ request, options: requestOptions });
         return this.answer(request) as Answers[O];
       },
+      deleteByUser: async (user: string, options?: DeleteManyOptions) => this.#deleteMany({ user }, options),
+      deleteMatching: async (filter: ListFilter, options?: DeleteManyOptions) => this.#deleteMany(filter, options),
       // Bytes and JSON values stay apart, as msgpack keeps them.
       encodeValue: (value: unknown) =>
         value instanceof Uint8Array ? Buffer.concat([Buffer.from('!'), value]) : Buffer.from(JSON.stringify(value)),
@@ -79,6 +93,11 @@ export class FakeIo implements Io {
         this.closed += 1;
       },
     };
+  }
+  #deleteMany(filter: ListFilter, options: DeleteManyOptions | undefined): number {
+    this.deletions.push(filter);
+    for (const deleted of this.deletionSteps) options?.onProgress?.(deleted);
+    return this.deletionSteps.at(-1) ?? 0;
   }
   startNode(settings: NodeSettings): Promise<RunningNode> {
     this.started.push(settings);

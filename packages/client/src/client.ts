@@ -9,33 +9,37 @@ import {
   encodeCommandBody,
   encodeQuery,
   encodeValue,
+  type FieldChanges,
+  type IncrementSettings,
   idsOf,
+  incrementCommand,
   isWrite,
   type ListFilter,
   type Operation,
+  patchCommand,
   type Request,
   RequestError,
+  type SaveAnswer,
+  type SaveSettings,
   type Session,
   type SessionMetadata,
+  type StoreSettings,
+  saveCommand,
+  storeCommand,
+  type Transaction,
+  type TxnAnswer,
+  txnCommand,
 } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
+import { type DeleteManyOptions, deleteByUser, deleteMatching } from './delete-many.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { parseRequestId } from './identity.ts';
 import { OpenRequest, type ReadAnswer } from './open-request.ts';
 import { type ClientOptions, checkTimeout, type RequestOptions, type Settings, settingsOf } from './options.ts';
 
-export interface StoreOptions extends RequestOptions {
-  /** Sliding time to live, restarted by `store` and `touch`. Default: no expiry. */
-  readonly ttlMs?: number;
-  readonly user?: string;
-  readonly tags?: readonly string[];
-  /** Only if there is no such session; else CONFLICT. */
-  readonly ifAbsent?: boolean;
-  /** Only if the session is at this revision; else CONFLICT. */
-  readonly ifRevision?: number;
-  /** Keep ttl, expiry, user and tags of the session that is there. */
-  readonly keepTtl?: boolean;
-}
+export interface StoreOptions extends RequestOptions, StoreSettings {}
+export interface SaveOptions extends RequestOptions, SaveSettings {}
+export interface IncrementOptions extends RequestOptions, IncrementSettings {}
 export interface ReadOptions extends RequestOptions {
   /** What the asked node has, without asking the others: fast, perhaps old. */
   readonly stale?: boolean;
@@ -83,8 +87,7 @@ export class Client implements AsyncDisposable {
 
   /** Like `store`, with data that is one msgpack value already (`encodeValue`). The bytes must not change afterwards. */
   storeRaw(id: string, data: Uint8Array, options: StoreOptions = {}): Promise<SessionMetadata> {
-    const { ttlMs = null, user = null, tags = [], ifAbsent = false, ifRevision = null, keepTtl = false } = options;
-    return this.execute({ type: 'store', id, data, ttlMs, user, tags, ifAbsent, ifRevision, keepTtl }, options);
+    return this.execute(storeCommand(id, data, options), options);
   }
 
   /** Reads a session with every write that was acknowledged before; undefined when there is none. Counts the access. */
@@ -111,9 +114,64 @@ export class Client implements AsyncDisposable {
     return this.#submit(command, options, decodeAnswer, true) as Promise<SessionMetadata | undefined>;
   }
 
+  /** Sets and removes top-level fields of a session, whose data must be an object. Undefined when there is none. */
+  patch(
+    id: string,
+    changes: FieldChanges,
+    options: RequestOptions & { ifRevision?: number } = {},
+  ): Promise<SessionMetadata | undefined> {
+    const run = () => this.#submit(patchCommand(id, changes, options.ifRevision), options, decodeAnswer, true);
+    return attempt(run) as Promise<SessionMetadata | undefined>;
+  }
+
+  /**
+   * Saves what changed since the session was read at `baseRevision`. Others' changes of other fields stay. Resolves to
+   * metadata null, and nothing is written, when the session was deleted meanwhile or is a later one of the same id.
+   * @throws {RequestError} CONFLICT for a field that others changed too, with `conflict: 'reject'`
+   */
+  save(id: string, baseRevision: number, changes: FieldChanges, options: SaveOptions = {}): Promise<SaveAnswer> {
+    return attempt(() => this.execute(saveCommand(id, baseRevision, changes, options), options));
+  }
+
+  /** Adds to a number in a top-level field; an absent field counts as 0. Undefined when there is no session. */
+  increment(id: string, field: string, options: IncrementOptions = {}): Promise<Answers['increment'] | undefined> {
+    const command = incrementCommand(id, field, options);
+    return this.#submit(command, options, decodeAnswer, true) as Promise<Answers['increment'] | undefined>;
+  }
+
+  /** Gives a session a new id; the old one is gone. Undefined when there is none, CONFLICT when the new id is in use. */
+  regenerate(id: string, newId: string, options: RequestOptions = {}): Promise<SessionMetadata | undefined> {
+    const command = { type: 'regenerate', id, newId } as const;
+    return this.#submit(command, options, decodeAnswer, true) as Promise<SessionMetadata | undefined>;
+  }
+
+  /** Reads and deletes a session: of several who ask, one gets it. Undefined when there is none. */
+  take<T = unknown>(id: string, options: RequestOptions = {}): Promise<LoadedSession<T> | undefined> {
+    const command = { type: 'take', id } as const;
+    return this.#submit(command, options, readLoaded, true) as Promise<LoadedSession<T> | undefined>;
+  }
+
   /** Deletes sessions, at most 1,000 at once; those that are not there are no error. Resolves to how many were. */
   async delete(ids: string | readonly string[], options: RequestOptions = {}): Promise<number> {
     return (await this.execute({ type: 'delete', ids: typeof ids === 'string' ? [ids] : ids }, options)).deleted;
+  }
+
+  /**
+   * Deletes every session of a user: all at once, unless there are more than 1,000. Resolves to how many were there.
+   * `timeoutMs` is for each step.
+   */
+  deleteByUser(user: string, options: DeleteManyOptions = {}): Promise<number> {
+    return deleteByUser(this, user, options);
+  }
+
+  /** Deletes every session that matches, at most 1,000 at a time, each as it was seen. `timeoutMs` is for each step. */
+  deleteMatching(filter: ListFilter, options: DeleteManyOptions = {}): Promise<number> {
+    return deleteMatching(this, filter, options);
+  }
+
+  /** Does all of one branch, depending on the guards, or fails and does nothing. At most 128 operations. */
+  txn(transaction: Transaction, options: RequestOptions = {}): Promise<TxnAnswer> {
+    return attempt(() => this.execute(txnCommand(transaction), options));
   }
 
   /** One page of the sessions that match, in no particular order; go on with its cursor until that is null. */

@@ -1,4 +1,11 @@
-import { type Failure, RequestError, type WireReply } from '@holdfast/protocol';
+import {
+  type Failure,
+  isClientCommandCode,
+  type Operation,
+  operationCodes,
+  RequestError,
+  type WireReply,
+} from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
 import { atTurnEnd } from '@holdfast/transport/turn';
 import type { Connection } from './connection.ts';
@@ -312,7 +319,7 @@ export class Dispatcher implements LinkEvents {
     if (connection === undefined || !this.#link.hasAlternatives || nowMs - connection.heardAtMs < silenceMs) return;
     for (const { operation, sentAtMs } of connection.requests) {
       if (nowMs - sentAtMs < silenceMs) return;
-      if (!['get', 'meta', 'store', 'touch', 'delete'].includes(operation)) continue;
+      if (!isSimple(operation)) continue;
       connection.abandon(`${connection.address} owes an answer and is silent`);
       return;
     }
@@ -336,6 +343,11 @@ export class Dispatcher implements LinkEvents {
     clearTimeout(this.#checkTimer);
     await this.#link.close();
   }
+}
+
+/** What a node answers as soon as its turn comes: no scan, no other nodes but for the log. */
+function isSimple(operation: Operation): boolean {
+  return operation === 'get' || operation === 'meta' || isClientCommandCode(operationCodes[operation]);
 }
 
 /** Whether a request that ends now may still be carried out, or has been. */

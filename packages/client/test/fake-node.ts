@@ -157,6 +157,7 @@ export const metadata: SessionMetadata = {
   ttlMs: null,
   sizeBytes: 3,
   accessCount: 0,
+  lifetimeMs: null,
   revision: 4,
   user: null,
   tags: [],

@@ -22,6 +22,7 @@ import {
   limits,
   nonceBytes,
   type Operation,
+  operationCodes,
   type ProvenHandshake,
   protocolVersion,
   RequestError,
@@ -257,10 +258,10 @@ export class ClientConnection implements ReplyTarget {
     return true;
   }
 
-  /** Writes are answered always: their replies are small, and must not be asked for again needlessly. */
+  /** Writes are answered always: that nothing was written, as OVERLOADED says, would not be true of them. */
   #isOverfull(operation: Operation): boolean {
     if (this.#channel.queuedBytes + this.#repliesBytes <= queuedQueryBytesMax) return false;
-    return operation !== 'store' && operation !== 'touch' && operation !== 'delete';
+    return isQueryCode(operationCodes[operation]);
   }
 
   #push(reply: WireReply): void {

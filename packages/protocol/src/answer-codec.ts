@@ -1,20 +1,28 @@
 /** Bodies of answers: sessions and their metadata by hand, all others as arrays in the order of `commands.ts`. */
-import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata } from './commands.ts';
+import { isTxnOperation } from './client-command-codec.ts';
+import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata, TxnResult } from './commands.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
+import { operationCodes, operationOf } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
 import { decodeMetadataBody, decodeSessionBody, encodeMetadataBody, encodeSessionBody } from './session-body.ts';
 
 /** A page of list answers may hold many small values; still bounded. */
 const packLimits = { depthMax: 5, itemsMax: limits.listLimitMax * 32 };
 
-/** Operations whose answer is a session or its metadata. */
-type SessionOperation = 'get' | 'store' | 'touch' | 'meta';
-type OtherOperation = Exclude<Operation, SessionOperation>;
+/** Operations whose answer is a session, or its metadata. */
+type DataOperation = 'get' | 'take';
+type MetadataOperation = 'store' | 'touch' | 'meta' | 'patch' | 'regenerate';
+type OtherOperation = Exclude<Operation, DataOperation | MetadataOperation>;
 
 const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readonly Packed[] } = {
   delete: (answer) => [answer.deleted],
-  list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...metadataFields(item.metadata)])],
+  save: (answer) => [answer.conflicts, answer.metadata === null ? null : encodeMetadata(answer.metadata)],
+  increment: (answer) => [answer.value, ...encodeMetadata(answer.metadata)],
+  'delete-by-user': (answer) => [answer.deleted, answer.left],
+  'delete-unchanged': (answer) => [answer.deleted, answer.changed],
+  txn: (answer) => [answer.succeeded, answer.results.flatMap(resultFields)],
+  list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...encodeMetadata(item.metadata)])],
   count: (answer) => [answer.count],
   stats: (answer) => [
     answer.totalSessions,
@@ -46,11 +54,22 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
 
 const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O] } = {
   delete: (fields) => ({ deleted: fields.integer('deleted') }),
+  save: (fields) => {
+    const conflicts = fields.integer('conflicts');
+    const list = fields.listOrNull('metadata');
+    const metadata = list === null ? null : decodeMetadata(list);
+    list?.end();
+    return { metadata, conflicts };
+  },
+  increment: (fields) => ({ value: fields.number('value'), metadata: decodeMetadata(fields) }),
+  'delete-by-user': (fields) => ({ deleted: fields.integer('deleted'), left: fields.integer('left') }),
+  'delete-unchanged': (fields) => ({ deleted: fields.integer('deleted'), changed: fields.integer('changed') }),
+  txn: (fields) => ({ succeeded: fields.boolean('succeeded'), results: readResults(fields.list('results')) }),
   list: (fields) => {
     const cursor = fields.textOrNull('cursor');
     const items = readEach(
       fields.list('items'),
-      (item): ListItem => ({ id: item.text('id'), metadata: readMetadata(item) }),
+      (item): ListItem => ({ id: item.text('id'), metadata: decodeMetadata(item) }),
     );
     return { items, cursor };
   },
@@ -110,8 +129,8 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
 };
 
 export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[O]): Uint8Array {
-  if (operation === 'get') return encodeSessionBody(answer as Answers['get']);
-  if (isAboutSession(operation)) return encodeMetadataBody(answer as Answers['meta']);
+  if (isData(operation)) return encodeSessionBody(answer as Answers[DataOperation]);
+  if (isMetadata(operation)) return encodeMetadataBody(answer as Answers[MetadataOperation]);
   return encodeArray(encodeOther(operation as OtherOperation, answer as Answers[OtherOperation]));
 }
 
@@ -121,23 +140,37 @@ export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[
  */
 export function decodeAnswer<O extends Operation>(operation: O, body: Uint8Array): Answers[O] {
   const what = `the answer to ${operation}`;
-  if (operation === 'get') return decodeSessionBody(body, what) as Answers[O];
-  if (isAboutSession(operation)) return decodeMetadataBody(body, what) as Answers[O];
+  if (isData(operation)) return decodeSessionBody(body, what) as Answers[O];
+  if (isMetadata(operation)) return decodeMetadataBody(body, what) as Answers[O];
   const fields = new Fields(decodeArray(body, what, packLimits), what);
   const answer = decoders[operation as OtherOperation](fields);
   fields.end();
   return answer as Answers[O];
 }
 
-function isAboutSession(operation: Operation): operation is SessionOperation {
-  return operation === 'store' || operation === 'get' || operation === 'touch' || operation === 'meta';
+function isData(operation: Operation): operation is DataOperation {
+  return operation === 'get' || operation === 'take';
+}
+
+function isMetadata(operation: Operation): operation is MetadataOperation {
+  switch (operation) {
+    case 'store':
+    case 'touch':
+    case 'meta':
+    case 'patch':
+    case 'regenerate':
+      return true;
+    default:
+      return false;
+  }
 }
 
 function encodeOther<O extends OtherOperation>(operation: O, answer: Answers[O]): readonly Packed[] {
   return encoders[operation](answer);
 }
 
-function metadataFields(metadata: SessionMetadata): Packed[] {
+/** Metadata as an array, as it stands in lists. */
+export function encodeMetadata(metadata: SessionMetadata): Packed[] {
   return [
     metadata.createdAt,
     metadata.lastAccessedAt,
@@ -148,11 +181,13 @@ function metadataFields(metadata: SessionMetadata): Packed[] {
     metadata.revision,
     metadata.user,
     metadata.tags,
+    metadata.lifetimeMs,
   ];
 }
 
-function readMetadata(fields: Fields): SessionMetadata {
-  return {
+/** @throws {RequestError} VALIDATION */
+export function decodeMetadata(fields: Fields): SessionMetadata {
+  const metadata = {
     createdAt: fields.integer('createdAt'),
     lastAccessedAt: fields.integer('lastAccessedAt'),
     expiresAt: fields.integerOrNull('expiresAt'),
@@ -163,6 +198,22 @@ function readMetadata(fields: Fields): SessionMetadata {
     user: fields.textOrNull('user'),
     tags: fields.texts('tags'),
   };
+  return { ...metadata, lifetimeMs: fields.integerOrNull('lifetimeMs') };
+}
+
+function resultFields({ operation, answer }: TxnResult): Packed[] {
+  return [operationCodes[operation], encodeAnswer(operation, answer)];
+}
+
+function readResults(fields: Fields): TxnResult[] {
+  const results: TxnResult[] = [];
+  while (fields.left > 0) {
+    const operation = operationOf(fields.integer('operation'));
+    const body = fields.bytes('answer');
+    if (operation === undefined || !isTxnOperation(operation)) throw fields.wrong('operation', 'part of a transaction');
+    results.push({ operation, answer: decodeAnswer(operation, body) } as TxnResult);
+  }
+  return results;
 }
 
 function readEach<T>(fields: Fields, read: (item: Fields) => T): T[] {

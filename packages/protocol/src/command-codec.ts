@@ -1,12 +1,13 @@
 /** Bodies of commands: what stands in a request frame and, the same bytes, in the log. */
 import { decodeAccessBody, encodeAccessBody } from './access-body.ts';
-import type { AccessCommand, ClientCommand, Command, StoreCommand } from './commands.ts';
+import { decodeClientCommand, encodeClientCommand } from './client-command-codec.ts';
+import type { ClientCommand } from './client-commands.ts';
+import type { AccessCommand, Command, SystemCommand } from './commands.ts';
 import { RequestError } from './errors.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
-import { operationOf } from './operations.ts';
+import { isClientCommandCode, operationCodes, operationOf } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
-import { decodeStoreBody, encodeStoreBody } from './store-body.ts';
 
 /**
  * Encodes a command. Checks only its size as a whole; see `checkCommand` for the rest.
@@ -19,22 +20,16 @@ export function encodeCommandBody(command: Command): Uint8Array {
 }
 
 function encodeBody(command: Command): Uint8Array {
-  switch (command.type) {
-    case 'store':
-      return encodeStoreBody(command);
-    case 'access':
-      return encodeAccessBody(command);
-    default:
-      return encodeArray(commandFields(command));
-  }
+  if (isClientCommand(command)) return encodeClientCommand(command);
+  return command.type === 'access' ? encodeAccessBody(command) : encodeArray(commandFields(command));
 }
 
-function commandFields(command: Exclude<Command, StoreCommand | AccessCommand>): readonly Packed[] {
+function isClientCommand(command: Command): command is ClientCommand {
+  return isClientCommandCode(operationCodes[command.type]);
+}
+
+function commandFields(command: Exclude<SystemCommand, AccessCommand>): readonly Packed[] {
   switch (command.type) {
-    case 'touch':
-      return [command.id, command.ttlMs];
-    case 'delete':
-      return command.ids;
     case 'expire':
       return [command.endsCleanup === true, ...command.ids];
     case 'allocate-member':
@@ -57,19 +52,8 @@ function commandFields(command: Exclude<Command, StoreCommand | AccessCommand>):
 export function decodeCommandBody(operationCode: number, body: Uint8Array): Command {
   const type = operationOf(operationCode);
   checkSize(body);
+  if (isClientCommandCode(operationCode)) return decodeClientCommand(type as ClientCommand['type'], body);
   switch (type) {
-    case 'store':
-      return decodeStoreBody(body);
-    case 'touch': {
-      const fields = new Fields(decodeArray(body, 'the touch command'), 'the touch command');
-      const command: Command = { type, id: fields.text('id'), ttlMs: fields.integerOrNull('ttlMs') };
-      fields.end();
-      return command;
-    }
-    case 'delete': {
-      const fields = new Fields([decodeArray(body, 'the delete command')], 'the delete command');
-      return { type, ids: fields.texts('ids') };
-    }
     case 'expire': {
       const fields = new Fields(decodeArray(body, 'the expire command'), 'the expire command');
       const endsCleanup = fields.boolean('endsCleanup');
@@ -119,11 +103,6 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
         problem: `operation ${operationCode} is not a command this version knows`,
       });
   }
-}
-
-/** The ids of sessions that a client's command writes, for callers that keep writes on one session in order. */
-export function idsOf(command: ClientCommand): readonly string[] {
-  return command.type === 'delete' ? command.ids : [command.id];
 }
 
 function checkSize(body: Uint8Array): void {

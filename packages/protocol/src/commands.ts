@@ -1,4 +1,5 @@
-/** What a client can ask for, and what it gets. Times are milliseconds since 1970 in the cluster's log time. */
+/** What a node can be asked for, and what it answers. Times are milliseconds since 1970 in the cluster's log time. */
+import type { ClientCommand, TxnOperation } from './client-commands.ts';
 
 export interface SessionMetadata {
   readonly createdAt: number;
@@ -7,6 +8,8 @@ export interface SessionMetadata {
   readonly expiresAt: number | null;
   /** The sliding time to live that `touch` and `store` restart; null: none. */
   readonly ttlMs: number | null;
+  /** The absolute limit, counted from `createdAt`; null: none. */
+  readonly lifetimeMs: number | null;
   /** Bytes of the data as stored. */
   readonly sizeBytes: number;
   /** Reads counted since it was created; a replacement keeps them. */
@@ -19,38 +22,11 @@ export interface SessionMetadata {
 
 export interface Session {
   readonly id: string;
-  /** One msgpack value; the cluster never looks inside. */
+  /** One msgpack value; the cluster looks inside only for commands about fields. */
   readonly data: Uint8Array;
   readonly metadata: SessionMetadata;
 }
 
-/** Creates or replaces a session. `createdAt` and `accessCount` survive a replacement. */
-export interface StoreCommand {
-  readonly type: 'store';
-  readonly id: string;
-  readonly data: Uint8Array;
-  /** Null: no expiry. Ignored with `keepTtl` on an existing session. */
-  readonly ttlMs: number | null;
-  readonly user: string | null;
-  readonly tags: readonly string[];
-  /** Only if there is no live session of that id. */
-  readonly ifAbsent: boolean;
-  /** Only if the live session has this revision. */
-  readonly ifRevision: number | null;
-  /** Keep ttl, expiry, user and tags of the live session, if there is one. */
-  readonly keepTtl: boolean;
-}
-/** Moves last access and the sliding expiry; with `ttlMs` sets a new time to live first. Never creates. */
-export interface TouchCommand {
-  readonly type: 'touch';
-  readonly id: string;
-  readonly ttlMs: number | null;
-}
-/** Removes sessions; ids that are not there are no error. */
-export interface DeleteCommand {
-  readonly type: 'delete';
-  readonly ids: readonly string[];
-}
 /** Sweep, by the leader: removes those of `ids` that are past their expiry at the entry's time. */
 export interface ExpireCommand {
   readonly type: 'expire';
@@ -96,7 +72,6 @@ export interface MarkCommand {
   readonly type: 'mark';
 }
 
-export type ClientCommand = StoreCommand | TouchCommand | DeleteCommand;
 export type SystemCommand =
   | ExpireCommand
   | AccessCommand
@@ -176,11 +151,63 @@ export interface CheckReport {
   readonly nodes: readonly { readonly name: string; readonly shardHashes: readonly string[] | null }[];
 }
 
+/** What happened to a session, at one place of the log. */
+export interface SessionEvent {
+  readonly type: 'create' | 'update' | 'delete' | 'expire' | 'touch';
+  readonly id: string;
+  /** Of the command that did it; several events may share it, as in a transaction. */
+  readonly revision: number;
+  /** Place among the events of its revision. */
+  readonly order: number;
+  /** Log time. */
+  readonly timeMs: number;
+  /** After it; of deletions and expiries, before it. */
+  readonly metadata: SessionMetadata;
+  /** The last data, of deletions and expiries only. */
+  readonly data: Uint8Array | null;
+}
+/** All conditions must hold. */
+export interface EventFilter {
+  readonly id?: string;
+  readonly prefix?: string;
+  readonly user?: string;
+  /** Touches too. Default: only what changed sessions. */
+  readonly touches?: boolean;
+}
+
+/** What a save came to. */
+export interface SaveAnswer {
+  /** Null: dropped, since the session is gone or a later one of the same id. */
+  readonly metadata: SessionMetadata | null;
+  /** Fields that others had changed to something else since the base. */
+  readonly conflicts: number;
+}
+export interface TxnAnswer {
+  /** Whether all guards held: then the results are those of `thenDo`, else of `elseDo`. */
+  readonly succeeded: boolean;
+  readonly results: readonly TxnResult[];
+}
+/** The answer to one operation of a transaction. */
+export type TxnResult = {
+  readonly [O in TxnOperation['type']]: { readonly operation: O; readonly answer: Answers[O] };
+}[TxnOperation['type']];
+
 /** The answer to each operation. */
 export interface Answers {
   store: SessionMetadata;
   touch: SessionMetadata;
   delete: { readonly deleted: number };
+  patch: SessionMetadata;
+  save: SaveAnswer;
+  /** Of the session under its new id. */
+  regenerate: SessionMetadata;
+  take: Session;
+  increment: { readonly value: number; readonly metadata: SessionMetadata };
+  /** `left`: sessions of the user beyond those that one command can find; delete them by a list. */
+  'delete-by-user': { readonly deleted: number; readonly left: number };
+  /** `changed`: live sessions that were not as seen, and stayed. */
+  'delete-unchanged': { readonly deleted: number; readonly changed: number };
+  txn: TxnAnswer;
   get: Session;
   meta: SessionMetadata;
   list: { readonly items: readonly ListItem[]; readonly cursor: string | null };

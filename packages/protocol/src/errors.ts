@@ -11,6 +11,10 @@ export type Failure =
   | { readonly code: 'NOT_FOUND'; readonly id: string }
   /** Refused: if-absent found a session, or if-revision another revision (null: no session). */
   | { readonly code: 'CONFLICT'; readonly id: string; readonly currentRevision: number | null }
+  /** Refused: the user has as many sessions already. */
+  | { readonly code: 'USER_LIMIT'; readonly user: string; readonly sessionsMax: number }
+  /** Events before `revision` are gone; read the sessions anew, then go on from there. */
+  | { readonly code: 'COMPACTED'; readonly revision: number }
   /** No node answered at any of these addresses. Nothing was sent. */
   | { readonly code: 'UNREACHABLE'; readonly addresses: readonly string[]; readonly problem: string }
   /** No leader with a majority at the moment. Nothing was written. */
@@ -86,6 +90,10 @@ export function describe(failure: Failure): string {
       return failure.currentRevision === null
         ? `there is no session ${failure.id} to compare with`
         : `session ${failure.id} is at revision ${failure.currentRevision}`;
+    case 'USER_LIMIT':
+      return `user ${failure.user} has ${failure.sessionsMax} sessions, and may have no more`;
+    case 'COMPACTED':
+      return `events before revision ${failure.revision} are no longer kept`;
     case 'UNREACHABLE':
       return `no node answered at ${failure.addresses.join(', ')}: ${failure.problem}`;
     case 'TIMEOUT':
@@ -112,6 +120,10 @@ export function hintFor(failure: Failure): string {
       return 'it may have expired or been deleted';
     case 'CONFLICT':
       return 'read it again, then decide';
+    case 'USER_LIMIT':
+      return 'delete one of them, or let the oldest go: drop-oldest';
+    case 'COMPACTED':
+      return 'read the sessions anew, then watch from the revision of that reading';
     case 'UNREACHABLE':
       return 'is the node running? name others with --node ADDR,ADDR or HOLDFAST_NODE';
     case 'NO_QUORUM':

@@ -11,6 +11,8 @@ const failureFields: { readonly [C in FailureCode]: Readonly<Record<string, Fiel
   TOO_LARGE: { what: 'text', sizeBytes: 'integer', sizeBytesMax: 'integer' },
   NOT_FOUND: { id: 'text' },
   CONFLICT: { id: 'text', currentRevision: 'integerOrNull' },
+  USER_LIMIT: { user: 'text', sessionsMax: 'integer' },
+  COMPACTED: { revision: 'integer' },
   UNREACHABLE: { addresses: 'texts', problem: 'text' },
   NO_QUORUM: { problem: 'text' },
   NOT_READY: { problem: 'text' },

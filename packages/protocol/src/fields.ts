@@ -45,6 +45,13 @@ export class Fields {
     return value;
   }
 
+  /** Any finite number. */
+  number(name: string): number {
+    const value = this.#values[this.#at++];
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.wrong(name, 'a number');
+    return value;
+  }
+
   boolean(name: string): boolean {
     const value = this.#values[this.#at++];
     if (typeof value !== 'boolean') throw this.wrong(name, 'true or false');
@@ -86,6 +93,12 @@ export class Fields {
     const value = this.#values[this.#at++];
     if (!Array.isArray(value)) throw this.wrong(name, 'a list');
     return new Fields(value as unknown[], `${name} of ${this.#what}`);
+  }
+
+  listOrNull(name: string): Fields | null {
+    if (this.#values[this.#at] !== null) return this.list(name);
+    this.#at += 1;
+    return null;
   }
 
   /** One of a few texts. */

@@ -2,6 +2,8 @@
 export * from './answer-codec.ts';
 export * from './batch.ts';
 export * from './check.ts';
+export * from './client-commands.ts';
+export * from './command-builders.ts';
 export * from './command-codec.ts';
 export * from './commands.ts';
 export * from './errors.ts';
@@ -10,6 +12,8 @@ export * from './fields.ts';
 export * from './frames.ts';
 export * from './handshake.ts';
 export * from './limits.ts';
+export * from './map-fields.ts';
+export * from './number-value.ts';
 export * from './operations.ts';
 export * from './pack.ts';
 export * from './proof.ts';

@@ -4,6 +4,8 @@ export const limits = {
   idBytesMax: 512,
   /** Session data as stored, bytes. Data that is nothing but bytes counts without the 5 that mark it as such. */
   valueBytesMax: 1_048_576,
+  /** Maps and arrays inside each other, where data is decoded. */
+  valueDepthMax: 128,
   userBytesMax: 512,
   tagsMax: 16,
   tagBytesMax: 64,
@@ -25,6 +27,14 @@ export const limits = {
   itemsPerFrameMax: 65_535,
   /** How long a request may ask to be worked on. */
   timeoutMsMax: 3_600_000,
+  /** Name of a field of session data that a command sets, removes or compares, bytes. */
+  fieldBytesMax: 512,
+  /** Fields that one command sets and removes. */
+  fieldsPerCommandMax: 1_000,
+  /** Operations of one transaction, in either branch, every id of a delete counted; and its guards. */
+  txnOperationsMax: 128,
+  /** Sessions of one user: the highest limit that can be set, and what one command deletes. */
+  sessionsPerUserMax: 1_000,
   /** Ids in one delete, expire or access command. */
   idsPerCommandMax: 1_000,
   /** Time to live: a hundred years. */

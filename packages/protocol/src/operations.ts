@@ -1,5 +1,6 @@
 /** The numbers that stand for operations on the wire and in the log. A number is never given a second meaning. */
-import type { ClientCommand, Command, Query, Request, SystemCommand } from './commands.ts';
+import type { ClientCommand } from './client-commands.ts';
+import type { Command, Query, Request, SystemCommand } from './commands.ts';
 
 export type CommandType = Command['type'];
 export type QueryType = Query['type'];
@@ -12,6 +13,14 @@ export const operationCodes = {
   store: 1,
   touch: 2,
   delete: 3,
+  patch: 4,
+  save: 5,
+  regenerate: 6,
+  take: 7,
+  increment: 8,
+  'delete-by-user': 9,
+  'delete-unchanged': 10,
+  txn: 11,
   get: 64,
   meta: 65,
   list: 66,

@@ -55,13 +55,24 @@ export function malformed(what: string, problem: string): RequestError {
 
 const tooShort = 'it ends too early';
 
-/** Walks one msgpack value without building it; returns what is wrong with it, if anything. For this package only. */
-export function scan(bytes: Uint8Array, { depthMax, itemsMax, anyValue = false }: PackLimits): string | undefined {
+/** Walks bytes that must be one msgpack value, without building it; returns what is wrong with them, if anything. */
+export function scan(bytes: Uint8Array, limits: PackLimits): string | undefined {
+  const end = scanValue(bytes, 0, limits);
+  if (typeof end === 'string') return end;
+  return end === bytes.length ? undefined : 'there are bytes after its end';
+}
+
+/** Walks the msgpack value at `from`; returns where it ends, or what is wrong with it. For this package only. */
+export function scanValue(
+  bytes: Uint8Array,
+  from: number,
+  { depthMax, itemsMax, anyValue = false }: PackLimits,
+): number | string {
   const end = bytes.length;
   // How many values are still to come in each open array; open[0] is the document itself.
   const open = [1];
   let items = 0;
-  let at = 0;
+  let at = from;
   while (open.length > 0) {
     const level = open.length - 1;
     const left = open[level] ?? 0;
@@ -160,7 +171,7 @@ export function scan(bytes: Uint8Array, { depthMax, itemsMax, anyValue = false }
       open.push(arrayItems);
     }
   }
-  return at === end ? undefined : 'there are bytes after its end';
+  return at;
 }
 
 function unusedKind(token: number): string {
@@ -168,7 +179,7 @@ function unusedKind(token: number): string {
 }
 
 /** A big-endian length; bytes beyond the end count as zero, the caller's end check catches that. */
-function readLength(bytes: Uint8Array, at: number, size: 1 | 2 | 4): number {
+export function readLength(bytes: Uint8Array, at: number, size: 1 | 2 | 4): number {
   let length = 0;
   for (let i = 0; i < size; i++) length = length * 256 + (bytes[at + i] ?? 0);
   return length;

@@ -1,9 +1,9 @@
 /**
- * The answers to `get`, `meta`, `store` and `touch`, laid out by hand: they are most of what a node says.
+ * Sessions and their metadata in answers, laid out by hand: they are most of what a node says.
  *
  * Head: u8 format, u8 flags, u16 id bytes, u16 user bytes, u8 tags, then as f64 createdAt, lastAccessedAt, expiresAt,
- * ttl in ms, size in bytes, access count, revision. Then id, user, each tag after a u8 length, and the data up to the
- * end. Metadata alone has neither id nor data.
+ * ttl in ms, size in bytes, access count, revision, lifetime in ms. Then id, user, each tag after a u8 length, and the
+ * data up to the end. Metadata alone has neither id nor data.
  */
 import type { Session, SessionMetadata } from './commands.ts';
 import { layoutBytes, readInteger, readTags, readText, tagsBytes, writeTags } from './layout.ts';
@@ -11,9 +11,9 @@ import { malformed } from './pack.ts';
 
 const format = 1;
 const numbersAt = 7;
-const headBytes = 63;
-const flags = { expires: 1, ttl: 2, user: 4 } as const;
-const flagsMax = 7;
+const headBytes = 71;
+const flags = { expires: 1, ttl: 2, user: 4, lifetime: 8 } as const;
+const flagsMax = 15;
 const noData = new Uint8Array(0);
 
 export function encodeMetadataBody(metadata: SessionMetadata): Uint8Array {
@@ -48,6 +48,7 @@ export function decodeSessionBody(bytes: Uint8Array, what: string): Session {
     lastAccessedAt: number(1, 'lastAccessedAt'),
     expiresAt: (set & flags.expires) === 0 ? null : number(2, 'expiresAt'),
     ttlMs: (set & flags.ttl) === 0 ? null : number(3, 'ttlMs'),
+    lifetimeMs: (set & flags.lifetime) === 0 ? null : number(7, 'lifetimeMs'),
     sizeBytes: number(4, 'sizeBytes'),
     accessCount: number(5, 'accessCount'),
     revision: number(6, 'revision'),
@@ -58,13 +59,16 @@ export function decodeSessionBody(bytes: Uint8Array, what: string): Session {
 }
 
 function encode(id: string, metadata: SessionMetadata, data: Uint8Array): Uint8Array {
-  const { user, tags, expiresAt, ttlMs } = metadata;
+  const { user, tags, expiresAt, ttlMs, lifetimeMs } = metadata;
   const idBytes = layoutBytes('the session id', id, 0xffff);
   const userBytes = user === null ? 0 : layoutBytes('the user', user, 0xffff);
   const body = Buffer.allocUnsafe(headBytes + idBytes + userBytes + tagsBytes(tags) + data.length);
   body[0] = format;
   body[1] =
-    (expiresAt === null ? 0 : flags.expires) | (ttlMs === null ? 0 : flags.ttl) | (user === null ? 0 : flags.user);
+    (expiresAt === null ? 0 : flags.expires) |
+    (ttlMs === null ? 0 : flags.ttl) |
+    (user === null ? 0 : flags.user) |
+    (lifetimeMs === null ? 0 : flags.lifetime);
   body.writeUInt16BE(idBytes, 2);
   body.writeUInt16BE(userBytes, 4);
   body[6] = tags.length;
@@ -75,6 +79,7 @@ function encode(id: string, metadata: SessionMetadata, data: Uint8Array): Uint8A
   body.writeDoubleBE(metadata.sizeBytes, numbersAt + 32);
   body.writeDoubleBE(metadata.accessCount, numbersAt + 40);
   body.writeDoubleBE(metadata.revision, numbersAt + 48);
+  body.writeDoubleBE(lifetimeMs ?? 0, numbersAt + 56);
   if (idBytes > 0) body.write(id, headBytes, 'utf8');
   if (user !== null) body.write(user, headBytes + idBytes, 'utf8');
   body.set(data, writeTags(body, headBytes + idBytes + userBytes, tags));

@@ -12,6 +12,17 @@ export function isWellFormed(text: string): boolean {
   return !surrogate.test(text);
 }
 
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Text of UTF-8 bytes; undefined when they are not UTF-8. */
+export function textOfBytes(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A piece of unknown text, short enough and plain enough to stand in a message. */
 export function excerpt(text: string, charactersMax = 40): string {
   const cut = text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;

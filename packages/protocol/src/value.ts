@@ -5,7 +5,7 @@ import { limits } from './limits.ts';
 import { scan } from './pack.ts';
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, moreTypes: false, copyBuffers: true });
-const valueLimits = { depthMax: 128, itemsMax: limits.valueBytesMax, anyValue: true };
+const valueLimits = { depthMax: limits.valueDepthMax, itemsMax: limits.valueBytesMax, anyValue: true };
 
 /**
  * Encodes null, booleans, numbers, bigints of 64 bits, text, bytes, dates, arrays and plain objects.

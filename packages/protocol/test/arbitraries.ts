@@ -1,6 +1,16 @@
 /** Random requests within the limits, for property tests. */
 import fc from 'fast-check';
-import type { BatchCommand, Command, ListFilter, Query, RequestIdentity, SessionMetadata } from '../src/index.ts';
+import {
+  type BatchCommand,
+  type Command,
+  encodeValue,
+  type Guard,
+  type ListFilter,
+  type Query,
+  type RequestIdentity,
+  type SessionMetadata,
+  type TxnOperation,
+} from '../src/index.ts';
 
 const id = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
 export const count = fc.maxSafeNat();
@@ -9,20 +19,83 @@ const data = fc.uint8Array({ maxLength: 300 });
 const tags = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { maxLength: 16 });
 const ttlMs = fc.option(fc.integer({ min: 1, max: 3_153_600_000_000 }));
 
-export const command: fc.Arbitrary<Command> = fc.oneof(
+/** Any JSON value that can be stored. */
+export const plainJson = fc.jsonValue({ maxDepth: 3 }).filter((json) => !JSON.stringify(json).includes('__proto__'));
+/** The value of one field. */
+const value = plainJson.map(encodeValue);
+const field = fc.string({ maxLength: 40 }).filter((name) => name !== '__proto__');
+const userLimit = fc.option(
+  fc.record({
+    sessions: fc.integer({ min: 1, max: 1_000 }),
+    whenFull: fc.constantFrom('reject' as const, 'drop-oldest' as const),
+  }),
+);
+const fieldChanges = fc
+  .tuple(fc.uniqueArray(field, { maxLength: 6 }), fc.nat(6), fc.array(value, { minLength: 6, maxLength: 6 }))
+  .map(([names, split, values]) => ({
+    set: names.slice(0, split).map((name, i) => ({ field: name, value: values[i] ?? encodeValue(null) })),
+    unset: names.slice(split),
+  }));
+const labels = { tags, userLimit };
+
+const txnOperation: fc.Arbitrary<TxnOperation> = fc.oneof(
   fc.record({
     type: fc.constant('store' as const),
     id,
     data,
     ttlMs,
+    lifetimeMs: ttlMs,
     user: fc.option(id),
-    tags,
+    ...labels,
     ifAbsent: fc.boolean(),
     ifRevision: revision,
     keepTtl: fc.boolean(),
   }),
   fc.record({ type: fc.constant('touch' as const), id, ttlMs }),
   fc.record({ type: fc.constant('delete' as const), ids: fc.array(id, { minLength: 1 }) }),
+  fc
+    .tuple(id, fieldChanges, revision)
+    .map(([name, changes, ifRevision]) => ({ type: 'patch' as const, id: name, ...changes, ifRevision })),
+  fc.record({
+    type: fc.constant('increment' as const),
+    id,
+    field,
+    by: fc.oneof(fc.integer(), fc.constantFrom(0.5, -1e300)),
+    create: fc.boolean(),
+    ttlMs,
+  }),
+  fc.record({ type: fc.constant('regenerate' as const), id, newId: id }),
+);
+const guard: fc.Arbitrary<Guard> = fc.oneof(
+  fc.record({ type: fc.constantFrom('exists' as const, 'absent' as const), id }),
+  fc.record({ type: fc.constant('revision' as const), id, revision: count }),
+  fc.record({ type: fc.constant('field' as const), id, field, value }),
+);
+
+export const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 4, arbitrary: txnOperation },
+  fc
+    .record({
+      id,
+      baseRevision: count,
+      changes: fieldChanges,
+      policy: fc.constantFrom('merge' as const, 'reject' as const),
+      ttlMs,
+      labels: fc.option(fc.record({ user: fc.option(id), ...labels })),
+    })
+    .map(({ changes, ...save }) => ({ type: 'save' as const, ...save, ...changes })),
+  fc.record({ type: fc.constant('take' as const), id }),
+  fc.record({ type: fc.constant('delete-by-user' as const), user: id }),
+  fc.record({
+    type: fc.constant('delete-unchanged' as const),
+    sessions: fc.array(fc.record({ id, revision: count }), { minLength: 1 }),
+  }),
+  fc.record({
+    type: fc.constant('txn' as const),
+    guards: fc.array(guard),
+    thenDo: fc.array(txnOperation, { maxLength: 5 }),
+    elseDo: fc.array(txnOperation, { maxLength: 5 }),
+  }),
   fc.record(
     {
       type: fc.constant('expire' as const),
@@ -82,6 +155,7 @@ export const metadata: fc.Arbitrary<SessionMetadata> = fc.record({
   ttlMs,
   sizeBytes: count,
   accessCount: count,
+  lifetimeMs: fc.option(count),
   revision: count,
   user: fc.option(id),
   tags,

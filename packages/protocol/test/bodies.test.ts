@@ -16,6 +16,7 @@ import {
   operationCodes,
   operationOf,
   RequestError,
+  type SessionMetadata,
 } from '../src/index.ts';
 import { command, metadata, query } from './arbitraries.ts';
 
@@ -26,6 +27,19 @@ function plain(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
 }
+
+const someMetadata: SessionMetadata = {
+  createdAt: 1,
+  lastAccessedAt: 2,
+  expiresAt: 3,
+  ttlMs: 4,
+  lifetimeMs: null,
+  sizeBytes: 5,
+  accessCount: 6,
+  revision: 7,
+  user: null,
+  tags: ['t'],
+};
 
 describe('bodies', () => {
   it('give every command back as it was', () => {
@@ -52,6 +66,9 @@ describe('bodies', () => {
         const session = { id, data, metadata: answer };
         assert.deepEqual(plain(decodeAnswer('get', encodeAnswer('get', session))), plain(session));
         const page = { items: [{ id, metadata: answer }], cursor: id };
+        assert.deepEqual(plain(decodeAnswer('take', encodeAnswer('take', session))), plain(session));
+        const saved = { metadata: answer, conflicts: 2 };
+        assert.deepEqual(decodeAnswer('save', encodeAnswer('save', saved)), plain(saved));
         assert.deepEqual(decodeAnswer('list', encodeAnswer('list', page)), plain(page));
       }),
     );
@@ -60,6 +77,18 @@ describe('bodies', () => {
   const answers: { readonly [O in Operation]?: Answers[O] } = {
     delete: { deleted: 3 },
     count: { count: 12_345_678_901 },
+    save: { metadata: null, conflicts: 0 },
+    increment: { value: -0.5, metadata: someMetadata },
+    'delete-by-user': { deleted: 2, left: 1 },
+    'delete-unchanged': { deleted: 2, changed: 1 },
+    txn: {
+      succeeded: false,
+      results: [
+        { operation: 'store', answer: someMetadata },
+        { operation: 'delete', answer: { deleted: 1 } },
+        { operation: 'increment', answer: { value: 3, metadata: someMetadata } },
+      ],
+    },
     stats: {
       totalSessions: 2,
       totalSizeBytes: 9,
@@ -120,6 +149,8 @@ describe('bodies', () => {
     { code: 'NOT_FOUND', id: 'x' },
     { code: 'CONFLICT', id: 'x', currentRevision: null },
     { code: 'CONFLICT', id: 'x', currentRevision: 7 },
+    { code: 'USER_LIMIT', user: 'u', sessionsMax: 3 },
+    { code: 'COMPACTED', revision: 9 },
     { code: 'UNREACHABLE', addresses: ['a:1', 'b:2'], problem: 'refused' },
     { code: 'TIMEOUT', timeoutMs: 5 },
     { code: 'OUTCOME_UNKNOWN', requestId: 'r' },
@@ -146,8 +177,10 @@ describe('bodies', () => {
   it('keep the number of every operation', () => {
     // These numbers are in logs and on wires: they may be added to, never changed.
     assert.deepEqual(
-      [1, 2, 3, 64, 65, 66, 67, 68, 69, 70, 71, 72, 128, 129, 130, 131, 132, 133].map(operationOf),
-      'store touch delete get meta list count stats cleanup status members check expire access allocate-member update-member mark set-version'.split(
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 64, 65, 66, 67, 68, 69, 70, 71, 72, 128, 129, 130, 131, 132, 133].map(
+        operationOf,
+      ),
+      'store touch delete patch save regenerate take increment delete-by-user delete-unchanged txn get meta list count stats cleanup status members check expire access allocate-member update-member mark set-version'.split(
         ' ',
       ),
     );

@@ -4,15 +4,24 @@ import {
   type Command,
   checkCommand,
   checkQuery,
+  decodeCommandBody,
+  encodeArray,
+  encodeCommandBody,
   encodeValue,
   formatDuration,
   formatSize,
+  incrementCommand,
   limits,
+  operationCodes,
   parseDurationMs,
   parseSizeBytes,
+  patchCommand,
   type Query,
   RequestError,
   type StoreCommand,
+  saveCommand,
+  type TxnOperation,
+  txnCommand,
 } from '../src/index.ts';
 import { command, query } from './arbitraries.ts';
 
@@ -23,6 +32,8 @@ const sound: StoreCommand = {
   ttlMs: null,
   user: null,
   tags: [],
+  lifetimeMs: null,
+  userLimit: null,
   ifAbsent: false,
   ifRevision: null,
   keepTtl: false,
@@ -102,6 +113,61 @@ describe('limits of commands', () => {
   for (const [what, refusedCommand] of others) {
     it(`refuse ${what}`, () => assert.equal(refusal(() => checkCommand(refusedCommand)).code, 'VALIDATION'));
   }
+
+  const value = encodeValue(1);
+  const save = saveCommand('a', 1, { set: { n: 1 } }, {});
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => ({ field: `f${i}`, value }));
+  const deletes = (count: number): TxnOperation => ({ type: 'delete', ids: Array.from({ length: count }, () => 'a') });
+  const limit = (sessions: number) => ({ ...sound, user: 'u', userLimit: { sessions, whenFull: 'reject' } }) as const;
+  const refusedWrites: readonly (readonly [string, Command, RegExp])[] = [
+    ['a lifetime of zero', { ...sound, lifetimeMs: 0 }, /lifetime is 0 ms/],
+    ['a limit of sessions without a user', { ...limit(1), user: null }, /no user/],
+    ['a limit of no sessions', limit(0), /0 sessions/],
+    ['a limit of more sessions than are counted', limit(1_001), /1001 sessions/],
+    ['a patch of nothing', patchCommand('a', {}), /empty/],
+    ['a field set and unset', patchCommand('a', { set: { n: 1 }, unset: ['n'] }), /named twice/],
+    ['a field set twice', { ...save, set: [...fields(1), ...fields(1)] }, /named twice/],
+    ['the field of a prototype', patchCommand('a', { unset: ['__proto__'] }), /__proto__/],
+    ['1,001 fields', { ...save, set: fields(1_001) }, /1001 fields/],
+    ['a field with no value', { ...save, set: [{ field: 'n', value: new Uint8Array(0) }] }, /not a msgpack value/],
+    ['a field with two values', { ...save, set: [{ field: 'n', value: Uint8Array.of(1, 1) }] }, /bytes after its end/],
+    ['a save that replaces all and unsets', { ...save, policy: 'last-write', unset: ['m'] }, /unsets nothing/],
+    ['a negative base', { ...save, baseRevision: -1 }, /base revision is -1/],
+    ['an increment that is no number', incrementCommand('a', 'n', { by: Number.NaN }), /NaN/],
+    ['a new id that is the old one', { type: 'regenerate', id: 'a', newId: 'a' }, /the old one/],
+    ['a transaction of 129 deletions', { ...txnCommand({}), elseDo: [deletes(129)] }, /129 operations/],
+    [
+      'a transaction with an operation over a limit',
+      { ...txnCommand({}), thenDo: [{ ...sound, id: '' }] },
+      /id is empty/,
+    ],
+    ['a guard of a negative revision', txnCommand({ guards: [{ type: 'revision', id: 'a', revision: -1 }] }), /-1/],
+    ['a user that is empty', { type: 'delete-by-user', user: '' }, /user is empty/],
+  ];
+  for (const [what, refusedCommand, message] of refusedWrites) {
+    it(`refuse ${what}`, () => {
+      const error = refusal(() => checkCommand(refusedCommand));
+      assert.equal(error.code, 'VALIDATION');
+      assert.match(error.message, message);
+    });
+  }
+
+  it('refuse a field whose name is too long', () => {
+    const long = patchCommand('a', { set: { ['x'.repeat(513)]: 1 } });
+    assert.equal(refusal(() => checkCommand(long)).code, 'TOO_LARGE');
+  });
+
+  it('allow 1,000 fields, the empty field, 128 operations and 1,000 sessions of a user', () => {
+    checkCommand({ ...save, set: fields(1_000) });
+    checkCommand(patchCommand('a', { set: { '': 1 } }));
+    checkCommand({ ...txnCommand({}), thenDo: [deletes(64), deletes(64)], elseDo: [deletes(128)] });
+    checkCommand(limit(1_000));
+  });
+
+  it('refuse in a transaction what may not be part of one', () => {
+    const body = encodeArray([[], [operationCodes.take, encodeCommandBody({ type: 'take', id: 'a' })], []]);
+    assert.equal(refusal(() => decodeCommandBody(operationCodes.txn, body)).code, 'VALIDATION');
+  });
 
   it('allow the sweep that ends a cleanup to be empty', () => {
     checkCommand({ type: 'expire', ids: [], endsCleanup: true });

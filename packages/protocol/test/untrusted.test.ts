@@ -24,6 +24,8 @@ import {
   encodeWelcome,
   operationCodes,
   RequestError,
+  saveCommand,
+  txnCommand,
 } from '../src/index.ts';
 
 const store = encodeCommandBody({
@@ -33,10 +35,21 @@ const store = encodeCommandBody({
   ttlMs: 1_000,
   user: 'u',
   tags: ['a', 'b'],
+  lifetimeMs: null,
+  userLimit: null,
   ifAbsent: false,
   ifRevision: null,
   keepTtl: false,
 });
+const txn = encodeCommandBody(
+  txnCommand({
+    guards: [{ type: 'field', id: 'a', field: 'n', value: 1 }],
+    thenDo: [
+      { type: 'increment', id: 'a', field: 'n' },
+      { type: 'patch', id: 'b', set: { m: [1] } },
+    ],
+  }),
+);
 const list = encodeQuery({ type: 'list', filter: { prefix: 'a', shard: 3 }, limit: 5, cursor: null });
 const metadata = encodeAnswer('store', {
   createdAt: 1,
@@ -45,6 +58,7 @@ const metadata = encodeAnswer('store', {
   ttlMs: null,
   sizeBytes: 3,
   accessCount: 4,
+  lifetimeMs: null,
   revision: 5,
   user: 'u',
   tags: ['t'],
@@ -72,6 +86,17 @@ const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint
     encodeCommandBody({ type: 'access', accesses: [{ id: 'a', createdRevision: 1, count: 2, lastAccessedAt: 3 }] }),
   ],
   ['delete', (bytes) => decodeCommandBody(operationCodes.delete, bytes), encodeArray(['a', 'b'])],
+  [
+    'save',
+    (bytes) => decodeCommandBody(operationCodes.save, bytes),
+    encodeCommandBody(saveCommand('a', 3, { set: { n: 1 }, unset: ['m'] }, { labels: { user: 'u', tags: ['t'] } })),
+  ],
+  ['txn', (bytes) => decodeCommandBody(operationCodes.txn, bytes), txn],
+  [
+    'txn answer',
+    (bytes) => decodeAnswer('txn', bytes),
+    encodeAnswer('txn', { succeeded: true, results: [{ operation: 'delete', answer: { deleted: 1 } }] }),
+  ],
   ['query', (bytes) => decodeQuery(operationCodes.list, bytes), list],
   ['answer', (bytes) => decodeAnswer('store', bytes), metadata],
   ['stats', (bytes) => decodeAnswer('stats', bytes), encodeArray([1, 2, ['0', 1], ['kind', 'disk']])],

@@ -179,6 +179,7 @@ function metadataOf(record: SessionRecord, uncounted: UncountedReads): SessionMe
     lastAccessedAt: Math.max(record.lastAccessedAt, uncounted.lastAccessedAt),
     expiresAt: record.expiresAt,
     ttlMs: record.ttlMs,
+    lifetimeMs: record.lifetimeMs,
     sizeBytes: record.data.length,
     accessCount: record.accessCount + uncounted.count,
     revision: record.revision,

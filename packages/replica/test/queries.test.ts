@@ -19,6 +19,7 @@ function recordOf(expiresAt: number | null): SessionRecord {
     expiresAt,
     ttlMs: null,
     accessCount: 4,
+    lifetimeMs: null,
     createdRevision: 6,
     revision: 7,
     user: null,
@@ -26,6 +27,9 @@ function recordOf(expiresAt: number | null): SessionRecord {
     idHash: 0,
     dataHash: 0,
     labelsHash: 0,
+    fieldsHash: 0,
+    fieldsRevision: 0,
+    fields: [],
   };
 }
 

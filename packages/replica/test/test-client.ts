@@ -33,6 +33,8 @@ export function store(
     ttlMs: null,
     user: null,
     tags: [],
+    lifetimeMs: null,
+    userLimit: null,
     ifAbsent: false,
     ifRevision: null,
     keepTtl: false,

@@ -1,5 +1,13 @@
 /** Which writes of which client were applied, and what they came to (Raft thesis §6.3). */
-import { decodeArray, encodeArray, type Failure, Fields, limits, type RequestIdentity } from '@holdfast/protocol';
+import {
+  decodeArray,
+  encodeArray,
+  type Failure,
+  Fields,
+  limits,
+  type RequestIdentity,
+  type Session,
+} from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { copyOf } from './bytes.ts';
 import { clientKey } from './keys.ts';
@@ -22,8 +30,9 @@ const bornAheadMs = 60_000;
  * was forgotten is always refused, and never taken for a new one.
  */
 const forgottenAfterMs = limits.clientIdleMs + bornAheadMs;
-/** Kept replies in all; every node counts them alike. */
+/** Kept replies in all, and the bytes of those that carry data; every node counts them alike. */
 const repliesMax = 1_000_000;
+const replyDataBytesMax = 64 * 1_048_576;
 
 const contradiction: Failure = {
   code: 'VALIDATION',
@@ -36,6 +45,7 @@ export class ClientTable {
   /** In the order of last use, oldest first. */
   readonly #clients = new Map<string, Client>();
   #replyCount = 0;
+  #replyDataBytes = 0;
   /** The last in the map. */
   #newest: Client | undefined;
   readonly #changed = new Set<string>();
@@ -55,7 +65,7 @@ export class ClientTable {
       if (client.lastUsedMs >= timeMs - forgottenAfterMs) return;
       this.#clients.delete(name);
       if (client === this.#newest) this.#newest = undefined;
-      this.#replyCount -= client.replies.size;
+      this.#forget(client, client.replies.keys());
       this.#changed.delete(name);
       this.#forgotten.set(name, client.clientId);
     }
@@ -84,12 +94,13 @@ export class ClientTable {
     }
     if (this.#replyCount >= repliesMax)
       return refuse('OVERLOADED', `the cluster keeps ${repliesMax} unanswered writes already`);
+    if (this.#replyDataBytes >= replyDataBytesMax)
+      return refuse('OVERLOADED', `the cluster keeps ${this.#replyDataBytes} bytes of unanswered takes already`);
 
     const client = known ?? newClient(identity);
     this.#acknowledge(client, lowest);
     const reply = execute();
-    client.replies.set(identity.sequence, reply);
-    this.#replyCount += 1;
+    this.#keep(client, identity.sequence, reply);
     client.lastUsedMs = timeMs;
     if (client !== this.#newest) {
       // To the end of the map: the order of last use.
@@ -121,19 +132,30 @@ export class ClientTable {
   }
 
   #acknowledge(client: Client, lowest: number): void {
-    const before = client.replies.size;
-    if (before === 0) {
-      client.lowestUnanswered = lowest;
-      return;
-    }
-    if (lowest - client.lowestUnanswered <= limits.clientWindow) {
-      for (let sequence = client.lowestUnanswered; sequence < lowest; sequence++) client.replies.delete(sequence);
-    } else {
-      // All kept replies lie within the window above the old lowest.
-      client.replies.clear();
-    }
+    const { replies, lowestUnanswered } = client;
     client.lowestUnanswered = lowest;
-    this.#replyCount -= before - client.replies.size;
+    if (replies.size === 0) return;
+    // All kept replies lie within the window above the old lowest.
+    if (lowest - lowestUnanswered > limits.clientWindow) this.#forget(client, replies.keys());
+    else for (let sequence = lowestUnanswered; sequence < lowest; sequence++) this.#forgetOne(client, sequence);
+  }
+
+  #keep(client: Client, sequence: number, reply: Reply): void {
+    client.replies.set(sequence, reply);
+    this.#replyCount += 1;
+    this.#replyDataBytes += dataBytesOf(reply);
+  }
+
+  #forget(client: Client, sequences: Iterable<number>): void {
+    for (const sequence of [...sequences]) this.#forgetOne(client, sequence);
+  }
+
+  #forgetOne({ replies }: Client, sequence: number): void {
+    const reply = replies.get(sequence);
+    if (reply === undefined) return;
+    replies.delete(sequence);
+    this.#replyCount -= 1;
+    this.#replyDataBytes -= dataBytesOf(reply);
   }
 
   /** What the engine must learn since the last call. */
@@ -165,6 +187,7 @@ export class ClientTable {
     const client = decodeClient(clientId, value);
     this.#clients.set(nameOf(clientId), client);
     this.#replyCount += client.replies.size;
+    for (const reply of client.replies.values()) this.#replyDataBytes += dataBytesOf(reply);
   }
 
   /** Puts loaded clients into the order of last use. */
@@ -174,6 +197,11 @@ export class ClientTable {
     for (const [name, client] of sorted) this.#clients.set(name, client);
     this.#newest = undefined;
   }
+}
+
+/** Of a session that was taken: all other replies are small. */
+function dataBytesOf(reply: Reply): number {
+  return reply.ok && reply.operation === 'take' ? (reply.answer as Session).data.length : 0;
 }
 
 function newClient(identity: RequestIdentity): Client {

@@ -1,14 +1,14 @@
 import type { Engine } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
+import type { EntryTimes } from './context.ts';
 import { dueRange, expiryBucketMs, expiryKeyId } from './keys.ts';
 import { readSlices } from './range-reader.ts';
-import type { Context } from './session-commands.ts';
 import type { SessionRecord } from './types.ts';
 
 export interface DueFinderPorts {
   readonly engine: Engine;
   /** Tells the earliest expiry that commands set. */
-  readonly context: Context;
+  readonly times: EntryTimes;
   /** Brings everything applied into the engine. */
   readonly settle: () => Promise<void>;
   readonly get: (id: string) => SessionRecord | undefined;
@@ -31,7 +31,7 @@ export class DueFinder {
 
   /** No session expires before this; -Infinity until the first scan. */
   get nextExpiryHint(): number {
-    return Math.min(this.#floorMs, this.#ports.context.earliestExpiryMs);
+    return Math.min(this.#floorMs, this.#ports.times.earliestExpiryMs);
   }
 
   /** Up to `limit` ids of sessions that expire at or before `nowMs`. */
@@ -43,7 +43,7 @@ export class DueFinder {
       this.#isScanning = true;
       this.#floorMs = this.nextExpiryHint;
       // Expiries set from here on may come too late for the scan: they are kept beside what it finds.
-      this.#ports.context.earliestExpiryMs = Number.POSITIVE_INFINITY;
+      this.#ports.times.earliestExpiryMs = Number.POSITIVE_INFINITY;
     }
     try {
       await this.#ports.settle();

@@ -2,14 +2,18 @@ import { RequestError } from '@holdfast/protocol';
 import type { LogIndex } from '@holdfast/raft';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import type { ClientTable } from './client-table.ts';
+import type { EventLog } from './event-log.ts';
 import { stateKey } from './keys.ts';
 import { encodeState, type MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
+import type { UserRosters } from './user-rosters.ts';
 
 export interface FlusherPorts {
   readonly engine: Engine;
   readonly state: MachineState;
   readonly records: RecordStore;
+  readonly rosters: UserRosters;
+  readonly events: EventLog;
   readonly clients: ClientTable;
   readonly yieldTurn: () => Promise<void>;
   /** In the middle of an entry, or after one that could not be applied: what is in memory belongs to no applied index. */
@@ -65,21 +69,27 @@ export class Flusher {
   }
 
   async #flushNow(): Promise<void> {
-    const { engine, state, records, clients, yieldTurn, isApplying } = this.#ports;
+    const { engine, state, records, rosters, events, clients, yieldTurn, isApplying } = this.#ports;
     if (isApplying()) throw new Error('a flush in the middle of an entry');
     const { appliedIndex } = state;
     if (appliedIndex === this.#flushedIndex && engine.get(stateKey()) !== undefined) return;
-    // Up to the first await nothing is applied, so all three belong to one applied index.
-    const stateBytes = encodeState(state);
+    // Up to the first await nothing is applied, so all of it belongs to one applied index.
+    const stateWrite = { type: 'put', key: stateKey(), value: encodeState(state) } as const;
     const clientWrites = clients.takeWrites();
     records.beginWrite();
+    rosters.beginWrite();
+    const eventWrites = events.beginWrite();
     try {
-      await engine.write(writesOf(records, clientWrites, stateBytes));
+      await engine.write(oneAfterAnother(records.writes(), rosters.writes(), eventWrites, clientWrites, [stateWrite]));
     } catch (error) {
       records.cancelWrite();
+      rosters.cancelWrite();
+      events.cancelWrite();
       clients.untakeWrites(clientWrites);
       throw error;
     }
+    rosters.endWrite();
+    events.endWrite();
     await records.endWrite(yieldTurn);
     this.#flushedIndex = appliedIndex;
   }
@@ -90,12 +100,7 @@ export function closed(): RequestError {
   return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
 }
 
-function* writesOf(
-  records: RecordStore,
-  clientWrites: readonly EngineWrite[],
-  stateBytes: Uint8Array,
-): Generator<EngineWrite> {
-  yield* records.writes();
-  yield* clientWrites;
-  yield { type: 'put', key: stateKey(), value: stateBytes };
+/** Drawn as they are written: all at once would take their memory again. */
+function* oneAfterAnother(...parts: readonly Iterable<EngineWrite>[]): Generator<EngineWrite> {
+  for (const part of parts) yield* part;
 }

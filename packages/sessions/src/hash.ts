@@ -1,5 +1,6 @@
 /** Hashes that are part of the replicated state: none of them may ever change. */
 import { utf8 } from './bytes.ts';
+import type { FieldRevision } from './types.ts';
 
 /** MurmurHash3, x86, 32 bits (Austin Appleby, public domain), over `bytes` up to `length`. */
 export function murmur3(bytes: Uint8Array, length: number, seed: number): number {
@@ -32,6 +33,18 @@ export function hashLabels(user: string | null, tags: readonly string[]): number
   let hash = user === null ? 1 : mixText(2, user);
   for (const tag of tags) hash = mixText(hash, tag);
   return hash;
+}
+
+/** Hash of the revisions of fields; 0 for none. */
+export function hashFields(fields: readonly FieldRevision[]): number {
+  let hash = 0;
+  for (const { field, revision } of fields) hash = mix(mixText(hash, field), foldNumber(revision));
+  return hash;
+}
+
+/** All bits of a safe integer in one word. */
+export function foldNumber(value: number): number {
+  return (value | 0) ^ Math.imul((value / 4_294_967_296) | 0, 0x9e3779b1);
 }
 
 function mixText(seed: number, text: string): number {

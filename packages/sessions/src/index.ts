@@ -1,4 +1,5 @@
 /** The replicated state machine of Holdfast: what a session is and what each command does. */
+export type { EventLogOptions, EventPage } from './event-log.ts';
 export { shardOf } from './hash.ts';
 export { SessionMachine } from './session-machine.ts';
 export type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';

@@ -4,7 +4,21 @@
  */
 import { utf8 } from './bytes.ts';
 
-const kinds = { session: 1, expiry: 2, user: 3, tag: 4, data: 5, state: 16, client: 17 } as const;
+const kinds = {
+  session: 1,
+  expiry: 2,
+  user: 3,
+  tag: 4,
+  data: 5,
+  state: 16,
+  client: 17,
+  roster: 18,
+  change: 19,
+  touch: 20,
+  eventHeads: 21,
+} as const;
+/** Of the keys of events: touches are kept apart. */
+export const eventKinds = { change: kinds.change, touch: kinds.touch } as const;
 const dataArea = 0x8000;
 const commonArea = 0xffff;
 
@@ -99,6 +113,44 @@ export function clientRange(): KeyRange {
 
 export function clientKeyId(key: Uint8Array): Uint8Array {
   return key.subarray(3);
+}
+
+export function rosterKey(user: string): Uint8Array {
+  return withText(commonArea, kinds.roster, user);
+}
+
+export function rosterRange(): KeyRange {
+  return { from: kindStart(kinds.roster), to: kindStart(kinds.roster + 1) };
+}
+
+/** The user at the end of a roster's key. */
+export function rosterKeyUser(key: Uint8Array): Uint8Array {
+  return key.subarray(3);
+}
+
+/** Key order is the order of events. */
+export function eventKey(kind: number, revision: number, order: number): Uint8Array {
+  const key = new Uint8Array(13);
+  writeHead(key, commonArea, kind);
+  const view = new DataView(key.buffer);
+  view.setUint16(3, Math.floor(revision / 4_294_967_296));
+  view.setUint32(5, revision >>> 0);
+  view.setUint32(9, order);
+  return key;
+}
+
+export function eventKeyPlace(key: Uint8Array): { readonly revision: number; readonly order: number } {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  return { revision: view.getUint16(3) * 4_294_967_296 + view.getUint32(5), order: view.getUint32(9) };
+}
+
+export function eventRange(kind: number): KeyRange {
+  return { from: kindStart(kind), to: kindStart(kind + 1) };
+}
+
+/** From where on the kept events are complete. */
+export function eventHeadsKey(): Uint8Array {
+  return kindStart(kinds.eventHeads);
 }
 
 /** The name's length stands before it, so that no name is the start of another's range. */

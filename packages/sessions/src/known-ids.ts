@@ -1,6 +1,6 @@
 import type { Engine } from '@holdfast/storage';
 import { murmur3 } from './hash.ts';
-import { sessionKeyId, sessionRange } from './keys.ts';
+import type { KeyRange } from './keys.ts';
 import { readSlices } from './range-reader.ts';
 
 const bitsPerId = 16;
@@ -55,16 +55,19 @@ function stepOf(hash: number): number {
 
 export interface KnownIdsPorts {
   readonly engine: Engine;
+  /** Where the ids stand in the engine, and which part of a key is one. */
+  readonly range: KeyRange;
+  readonly idOf: (key: Uint8Array) => Uint8Array;
   /** Writes everything applied to the engine. */
   readonly flush: () => Promise<void>;
-  /** Sessions that there are now. */
-  readonly sessions: () => number;
+  /** How many ids there are at most. */
+  readonly count: () => number;
   readonly yieldTurn: () => Promise<void>;
 }
 
 /**
- * Which ids the engine may hold, kept in memory: a look-up of an id that is not there is the dearest of all, and every
- * login makes one. Two bytes an id. Filled from the engine in the background; until then every id may be known.
+ * Which ids (of sessions, or of users) the engine may hold, kept in memory: a look-up of an id that is not there is the
+ * dearest of all, and every login makes one. Two bytes an id. Filled from the engine in the background; until then every id may be known.
  */
 export class KnownIds {
   readonly #ports: KnownIdsPorts;
@@ -79,7 +82,7 @@ export class KnownIds {
 
   /** Begins to know: at once when the engine holds nothing, else when all of it was read. */
   start(): void {
-    if (this.#ports.sessions() === 0) this.#ids = new HashSet(capacityMin);
+    if (this.#ports.count() === 0) this.#ids = new HashSet(capacityMin);
     else void this.#fill(() => Promise.resolve());
   }
 
@@ -103,8 +106,8 @@ export class KnownIds {
 
   /** Room for as many again as there are: ids that are gone are left out, and many can come before the next time. */
   async #fill(settle: () => Promise<void>): Promise<void> {
-    const { engine, yieldTurn, sessions } = this.#ports;
-    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * sessions(), capacityMin))));
+    const { engine, range, idOf, yieldTurn, count } = this.#ports;
+    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * count(), capacityMin))));
     this.#next = next;
     try {
       // `add` comes in the middle of an entry, and what is flushed must be whole entries.
@@ -112,10 +115,10 @@ export class KnownIds {
       await settle();
       const view = engine.snapshot();
       try {
-        for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
+        for await (const pairs of readSlices(view, range, yieldTurn)) {
           if (this.#isClosed) return;
           for (const { key } of pairs) {
-            const id = sessionKeyId(key);
+            const id = idOf(key);
             next.add(murmur3(id, id.length, 0));
           }
         }

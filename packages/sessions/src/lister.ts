@@ -17,7 +17,7 @@ import {
 } from './keys.ts';
 import { readOne, readSlices } from './range-reader.ts';
 import { decodeSession, type SessionHead } from './record-codec.ts';
-import { metadataOf } from './session-commands.ts';
+import { metadataOf } from './session-record.ts';
 
 /** Where a scan runs: over the sessions themselves, or over the index of a user or a tag. */
 interface Scan {

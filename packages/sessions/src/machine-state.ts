@@ -22,6 +22,8 @@ export interface MachineState {
   /** Sessions removed by sweeps, ever, and up to the last cleanup. */
   expiredTotal: number;
   expiredAtCleanup: number;
+  /** Fields that saves found changed by others since their base, ever. */
+  conflictsTotal: number;
   members: MemberTable;
   counters: ShardCounters;
 }
@@ -38,6 +40,7 @@ export function foundingState(
     revision: 0,
     expiredTotal: 0,
     expiredAtCleanup: 0,
+    conflictsTotal: 0,
     members: new MemberTable(founding.conf),
     counters: new ShardCounters(shards),
   };
@@ -53,6 +56,7 @@ export function encodeState(state: MachineState): Uint8Array {
     state.revision,
     state.expiredTotal,
     state.expiredAtCleanup,
+    state.conflictsTotal,
     state.members.export(),
     state.counters.export(),
   ]);
@@ -76,6 +80,7 @@ export function decodeState(bytes: Uint8Array, versions: MachineVersions = built
     revision: fields.integer('revision'),
     expiredTotal: fields.integer('expiredTotal'),
     expiredAtCleanup: fields.integer('expiredAtCleanup'),
+    conflictsTotal: fields.integer('conflictsTotal'),
     members: readMembers(fields.list('members')),
     counters: ShardCounters.import(readIntegers(fields.list('counters'))),
   };

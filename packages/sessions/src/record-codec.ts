@@ -1,16 +1,17 @@
 /**
  * Sessions as bytes, in the engine and in snapshots. A value is: u8 format, u8 flags, u8 tag count, u8 zero, f64
- * created, accessed, expires, ttl, access count, created revision, revision (absent ones 0, told by flags), u32 data
- * size, u32 data hash, u16 user length, user, for each tag u8 length and tag, then the data unless it is kept apart.
+ * created, accessed, expires, ttl, access count, created revision, revision, fields revision, lifetime (absent ones 0,
+ * told by flags), u32 data size, u32 data hash, u16 user length, u16 fields, user, for each tag u8 length and tag, for
+ * each field u16 length, name and f64 revision, then the data unless it is kept apart.
  */
 import { RequestError } from '@holdfast/protocol';
 import { textOf, utf8, viewOf } from './bytes.ts';
-import { hashId, hashLabels } from './hash.ts';
-import type { SessionRecord } from './types.ts';
+import { hashFields, hashId, hashLabels } from './hash.ts';
+import type { FieldRevision, SessionRecord } from './types.ts';
 
 const recordFormat = 1;
-const flags = { expires: 1, ttl: 2, user: 4, apart: 8 } as const;
-const fixedBytes = 70;
+const flags = { expires: 1, ttl: 2, user: 4, apart: 8, lifetime: 16 } as const;
+const fixedBytes = 88;
 
 /** Data up to here stands in the session's own value; larger data has a key of its own, not rewritten by touches. */
 const inlineDataBytesMax = 1_024;
@@ -34,6 +35,7 @@ export function encodeSession(record: SessionRecord): Uint8Array {
   const user = record.user === null ? undefined : utf8(record.user).length;
   total += user ?? 0;
   for (const tag of record.tags) total += 1 + utf8(tag).length;
+  for (const { field } of record.fields) total += 10 + utf8(field).length;
 
   const bytes = new Uint8Array(total);
   const view = new DataView(bytes.buffer);
@@ -43,7 +45,8 @@ export function encodeSession(record: SessionRecord): Uint8Array {
     (record.expiresAt === null ? 0 : flags.expires) |
       (record.ttlMs === null ? 0 : flags.ttl) |
       (user === undefined ? 0 : flags.user) |
-      (apart ? flags.apart : 0),
+      (apart ? flags.apart : 0) |
+      (record.lifetimeMs === null ? 0 : flags.lifetime),
   );
   view.setUint8(2, record.tags.length);
   view.setFloat64(4, record.createdAt);
@@ -53,15 +56,25 @@ export function encodeSession(record: SessionRecord): Uint8Array {
   view.setFloat64(36, record.accessCount);
   view.setFloat64(44, record.createdRevision);
   view.setFloat64(52, record.revision);
-  view.setUint32(60, record.data.length);
-  view.setUint32(64, record.dataHash);
-  view.setUint16(68, user ?? 0);
+  view.setFloat64(60, record.fieldsRevision);
+  view.setFloat64(68, record.lifetimeMs ?? 0);
+  view.setUint32(76, record.data.length);
+  view.setUint32(80, record.dataHash);
+  view.setUint16(84, user ?? 0);
+  view.setUint16(86, record.fields.length);
   let at = fixedBytes;
   if (record.user !== null) at = writeText(bytes, at, record.user);
   for (const tag of record.tags) {
     const lengthAt = at;
     at = writeText(bytes, at + 1, tag);
     bytes[lengthAt] = at - lengthAt - 1;
+  }
+  for (const { field, revision } of record.fields) {
+    const lengthAt = at;
+    at = writeText(bytes, at + 2, field);
+    view.setUint16(lengthAt, at - lengthAt - 2);
+    view.setFloat64(at, revision);
+    at += 8;
   }
   if (!apart) bytes.set(record.data, at);
   return bytes;
@@ -85,17 +98,22 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
   try {
     const view = viewOf(bytes);
     const set = view.getUint8(1);
-    const sizeBytes = view.getUint32(60);
+    const sizeBytes = view.getUint32(76);
     let at = fixedBytes;
     const read = (length: number) => {
       if (at + length > bytes.length) throw damaged(id);
       at += length;
       return bytes.subarray(at - length, at);
     };
-    const userBytes = read(view.getUint16(68));
+    const userBytes = read(view.getUint16(84));
     const user = (set & flags.user) === 0 ? null : textOf(userBytes);
     const tags: string[] = [];
     for (let left = view.getUint8(2); left > 0; left--) tags.push(textOf(read(read(1)[0] ?? 0)));
+    const fields: FieldRevision[] = [];
+    for (let left = view.getUint16(86); left > 0; left--) {
+      const field = textOf(read(viewOf(read(2)).getUint16(0)));
+      fields.push({ field, revision: viewOf(read(8)).getFloat64(0) });
+    }
     const data = (set & flags.apart) === 0 ? read(sizeBytes) : undefined;
     if (at !== bytes.length) throw damaged(id);
     const idHash = hashId(id);
@@ -107,14 +125,18 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
       lastAccessedAt: view.getFloat64(12),
       expiresAt: (set & flags.expires) === 0 ? null : view.getFloat64(20),
       ttlMs: (set & flags.ttl) === 0 ? null : view.getFloat64(28),
+      lifetimeMs: (set & flags.lifetime) === 0 ? null : view.getFloat64(68),
       accessCount: view.getFloat64(36),
       createdRevision: view.getFloat64(44),
       revision: view.getFloat64(52),
       user,
       tags,
+      fieldsRevision: view.getFloat64(60),
+      fields,
       idHash,
-      dataHash: view.getUint32(64),
+      dataHash: view.getUint32(80),
       labelsHash: hashLabels(user, tags),
+      fieldsHash: hashFields(fields),
     };
     return { head, data };
   } catch (error) {
@@ -134,14 +156,18 @@ export function joinSession(head: SessionHead, data: Uint8Array): SessionRecord 
     lastAccessedAt: head.lastAccessedAt,
     expiresAt: head.expiresAt,
     ttlMs: head.ttlMs,
+    lifetimeMs: head.lifetimeMs,
     accessCount: head.accessCount,
     createdRevision: head.createdRevision,
     revision: head.revision,
     user: head.user,
     tags: head.tags,
+    fieldsRevision: head.fieldsRevision,
+    fields: head.fields,
     idHash: head.idHash,
     dataHash: head.dataHash,
     labelsHash: head.labelsHash,
+    fieldsHash: head.fieldsHash,
   };
 }
 

@@ -1,5 +1,8 @@
 /** Kept replies as bytes: [ok, operation code, body] inside the dedupe table's values. */
 import {
+  type Answers,
+  type ClientCommand,
+  type CommandType,
   decodeAnswer,
   decodeArray,
   decodeFailure,
@@ -7,11 +10,14 @@ import {
   encodeArray,
   encodeFailure,
   Fields,
+  isClientCommandCode,
+  isSystemCommandCode,
   operationCodes,
   operationOf,
   RequestError,
   type SystemAnswers,
 } from '@holdfast/protocol';
+import { copyOf } from './bytes.ts';
 import type { Reply } from './types.ts';
 
 /** The code that stands for a failure: no operation has it. */
@@ -22,37 +28,37 @@ export function encodeReply(reply: Reply): { readonly code: number; readonly bod
   const code = operationCodes[reply.operation];
   // The machine made the answer for this operation: see the `run` functions.
   const answer = reply.answer as never;
-  switch (reply.operation) {
-    case 'store':
-    case 'touch':
-    case 'delete':
-      return { code, body: encodeAnswer(reply.operation, answer) };
-    default:
-      return { code, body: encodeArray(systemFields[reply.operation](answer)) };
-  }
+  return { code, body: encodeBody(reply.operation, answer) };
+}
+
+function encodeBody(operation: CommandType, answer: never): Uint8Array {
+  if (isSystem(operation)) return encodeArray(systemFields[operation](answer));
+  return encodeAnswer(operation, answer);
+}
+
+function isSystem(operation: CommandType): operation is keyof SystemAnswers {
+  return isSystemCommandCode(operationCodes[operation]);
 }
 
 /** @throws {RequestError} UPGRADE_REQUIRED, VALIDATION */
 export function decodeReply(code: number, body: Uint8Array): Reply {
   if (code === failureCode) return { ok: false, failure: decodeFailure(body) };
   const operation = operationOf(code);
-  switch (operation) {
-    case 'store':
-    case 'touch':
-    case 'delete':
-      return { ok: true, operation, answer: decodeAnswer(operation, body) };
-    case 'expire':
-    case 'access':
-    case 'allocate-member':
-    case 'update-member':
-    case 'mark':
-    case 'set-version': {
-      const fields = new Fields(decodeArray(body, 'a kept reply'), 'a kept reply');
-      return { ok: true, operation, answer: systemAnswers[operation](fields) };
-    }
-    default:
-      throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `a kept reply is to operation ${code}` });
+  if (isClientCommandCode(code)) {
+    const command = operation as ClientCommand['type'];
+    return { ok: true, operation: command, answer: withOwnData(decodeAnswer(command, body)) };
   }
+  if (isSystemCommandCode(code)) {
+    const command = operation as keyof SystemAnswers;
+    const fields = new Fields(decodeArray(body, 'a kept reply'), 'a kept reply');
+    return { ok: true, operation: command, answer: systemAnswers[command](fields) };
+  }
+  throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `a kept reply is to operation ${code}` });
+}
+
+/** A view would keep all replies of the client in memory with this one. */
+function withOwnData(answer: Answers[ClientCommand['type']]): object {
+  return 'data' in answer ? { ...answer, data: copyOf(answer.data) } : answer;
 }
 
 const systemFields: { readonly [C in keyof SystemAnswers]: (answer: SystemAnswers[C]) => (number | boolean)[] } = {

@@ -4,32 +4,34 @@ import {
   type BatchCommand,
   type Command,
   decodeBatch,
+  type EventFilter,
   type Failure,
   type ListFilter,
-  limits,
 } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import type { Engine } from '@holdfast/storage';
 import { Slabs } from './bytes.ts';
-import { ClientTable } from './client-table.ts';
+import type { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
+import type { Context } from './context.ts';
 import { DueFinder } from './due-finder.ts';
+import { EventLog, type EventPage } from './event-log.ts';
 import { closed, Flusher } from './flusher.ts';
 import { hashId } from './hash.ts';
-import { clientKeyId, clientRange, stateKey } from './keys.ts';
+import { rosterKeyUser, rosterRange, sessionKeyId, sessionRange } from './keys.ts';
 import { KnownIds } from './known-ids.ts';
 import { Lister } from './lister.ts';
-import { decodeState, encodeState, foundingState, type MachineState } from './machine-state.ts';
-import { readRange } from './range-reader.ts';
+import { type Loaded, loadMachine } from './machine-loader.ts';
+import { encodeState, type MachineState } from './machine-state.ts';
 import { RecordStore } from './record-store.ts';
-import type { Context } from './session-commands.ts';
+import { AppliedChanges } from './session-changes.ts';
 import { installSnapshot } from './snapshot-install.ts';
 import { snapshotItems } from './snapshot-source.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
+import { UserRosters } from './user-rosters.ts';
 import { builtInVersions, type MachineVersions, refuseAbove } from './versions.ts';
 
 const defaultCacheBytes = 256 * 1_048_576;
-const defaultShards = 64;
 
 /** The machine that has an engine; an engine given to another is taken from the first. */
 const owners = new WeakMap<Engine, SessionMachine>();
@@ -44,7 +46,8 @@ export class SessionMachine {
   readonly #yieldTurn: () => Promise<void>;
   readonly #state: MachineState;
   readonly #records: RecordStore;
-  readonly #knownIds: KnownIds;
+  readonly #events: EventLog;
+  readonly #known: readonly KnownIds[];
   readonly #clients: ClientTable;
   readonly #context: Context;
   readonly #runner: CommandRunner;
@@ -55,48 +58,41 @@ export class SessionMachine {
   #isClosed = false;
   #isApplying = false;
 
-  private constructor(engine: Engine, options: SessionMachineOptions, state: MachineState, clients: ClientTable) {
-    const { versions = builtInVersions } = options;
+  private constructor(engine: Engine, options: SessionMachineOptions, { state, clients, events }: Loaded) {
+    const { versions = builtInVersions, cacheBytes = defaultCacheBytes } = options;
     this.#engine = engine;
     this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
     this.#state = state;
     this.#clients = clients;
-    this.#knownIds = new KnownIds({
-      engine,
-      flush: () => this.flush(),
-      yieldTurn: this.#yieldTurn,
-      sessions: () => state.counters.totalSessions(),
-    });
-    this.#knownIds.start();
-    const cacheBytes = options.cacheBytes ?? defaultCacheBytes;
-    this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, this.#knownIds);
+    const yieldTurn = this.#yieldTurn;
+    const known = { engine, flush: () => this.flush(), yieldTurn, count: () => state.counters.totalSessions() };
+    const knownIds = new KnownIds({ ...known, range: sessionRange(), idOf: sessionKeyId });
+    const knownUsers = new KnownIds({ ...known, range: rosterRange(), idOf: rosterKeyUser });
+    this.#known = [knownIds, knownUsers];
+    for (const filter of this.#known) filter.start();
+    this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, knownIds);
+    const records = this.#records;
+    const rosters = new UserRosters(engine, knownUsers);
+    this.#events = new EventLog(state.revision, events, options.events);
+    const isApplying = () => this.#isApplying;
     this.#flusher = new Flusher({
       engine,
       state,
       clients,
-      records: this.#records,
-      yieldTurn: this.#yieldTurn,
-      isApplying: () => this.#isApplying,
+      records,
+      rosters,
+      events: this.#events,
+      yieldTurn,
+      isApplying,
     });
     this.#versions = versions;
-    this.#context = {
-      versions,
-      state,
-      records: this.#records,
-      timeMs: state.logTimeMs,
-      earliestExpiryMs: Number.POSITIVE_INFINITY,
-      hashBytes: options.hashBytes,
-      slabs: new Slabs(),
-    };
-    this.#runner = new CommandRunner(this.#context);
-    this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', this.#yieldTurn);
-    this.#due = new DueFinder({
-      engine,
-      context: this.#context,
-      settle: () => this.#settle(),
-      get: (id) => this.get(id),
-      yieldTurn: this.#yieldTurn,
-    });
+    const times = { timeMs: state.logTimeMs, earliestExpiryMs: Number.POSITIVE_INFINITY };
+    const changes = new AppliedChanges({ state, records, rosters, events: this.#events, times });
+    const { hashBytes } = options;
+    this.#context = { versions, state, records, changes, times, hashBytes, slabs: new Slabs() };
+    this.#runner = new CommandRunner(this.#context, changes);
+    this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', yieldTurn);
+    this.#due = new DueFinder({ engine, times, settle: () => this.#settle(), get: (id) => this.get(id), yieldTurn });
   }
 
   /**
@@ -106,27 +102,10 @@ export class SessionMachine {
    */
   static async open(engine: Engine, options: SessionMachineOptions): Promise<SessionMachine> {
     await owners.get(engine)?.close();
-    const value = engine.get(stateKey());
-    const clients = new ClientTable();
-    let state: MachineState;
-    if (value === undefined) {
-      const { shards = defaultShards, founding = defaultFounding } = options;
-      if (!Number.isInteger(shards) || shards < 1 || shards > limits.shardsMax) throw new Error(`${shards} shards`);
-      // Keys without a state are what an install left that did not come to its end.
-      await engine.clear();
-      state = foundingState(shards, founding);
-    } else {
-      state = decodeState(value, options.versions);
-      const snapshot = engine.snapshot();
-      try {
-        for await (const { key, value: client } of readRange(snapshot, clientRange()))
-          clients.load(clientKeyId(key), client);
-      } finally {
-        await snapshot.release();
-      }
-      clients.sortLoaded();
-    }
-    return SessionMachine.#own(new SessionMachine(engine, options, state, clients), engine);
+    const loaded = await loadMachine(engine, options);
+    const machine = new SessionMachine(engine, options, loaded);
+    owners.set(engine, machine);
+    return machine;
   }
 
   /**
@@ -143,11 +122,6 @@ export class SessionMachine {
     await owners.get(engine)?.close();
     await installSnapshot(engine, chunks, options.hashBytes, options.versions ?? builtInVersions);
     return SessionMachine.open(engine, options);
-  }
-
-  static #own(machine: SessionMachine, engine: Engine): SessionMachine {
-    owners.set(engine, machine);
-    return machine;
   }
 
   get appliedIndex(): LogIndex {
@@ -215,6 +189,11 @@ export class SessionMachine {
     return this.#records.dirtyBytes;
   }
 
+  /** Fields that saves found changed by others since their base, ever. */
+  get conflictsTotal(): number {
+    return this.#state.conflictsTotal;
+  }
+
   /** Sessions removed by sweeps since the last `expire` with `endsCleanup`. */
   get removedSinceLastCleanup(): number {
     return this.#state.expiredTotal - this.#state.expiredAtCleanup;
@@ -239,10 +218,10 @@ export class SessionMachine {
     const { header, commands } = decodeBatch(payload, this.#versions.max);
     // All are decoded before one is run: an unknown command must not leave half an entry applied.
     const decoded = commands.map((command) => this.#decode(command));
-    const context = this.#context;
-    context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
-    this.#state.logTimeMs = context.timeMs;
-    this.#clients.forgetIdle(context.timeMs);
+    const timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
+    this.#context.times.timeMs = timeMs;
+    this.#state.logTimeMs = timeMs;
+    this.#clients.forgetIdle(timeMs);
     this.#isApplying = true;
     const replies: Reply[] = [];
     for (const [i, { identity }] of commands.entries()) {
@@ -251,7 +230,7 @@ export class SessionMachine {
       replies.push(
         identity === undefined
           ? this.#runner.run(command, index)
-          : this.#clients.once(identity, context.timeMs, () => this.#runner.run(command, index)),
+          : this.#clients.once(identity, timeMs, () => this.#runner.run(command, index)),
       );
     }
     this.#isApplying = false;
@@ -272,6 +251,16 @@ export class SessionMachine {
    */
   get(id: string): SessionRecord | undefined {
     return this.#records.get(id, hashId(id));
+  }
+
+  /**
+   * What happened to sessions from a revision on, in order. Ask again from `nextRevision`; nothing is told twice or left
+   * out. The log of events is bounded, and begins anew with a snapshot.
+   * @param limit of events, about: the events of one revision stay together
+   * @throws {RequestError} COMPACTED when events from there on are gone; it names the first revision to ask for
+   */
+  events(fromRevision: number, filter: EventFilter, limit: number): EventPage {
+    return this.#events.read(fromRevision, filter, limit, this.#state.revision);
   }
 
   /**
@@ -377,7 +366,7 @@ export class SessionMachine {
   /** Ends this machine: a write that runs is waited for, nothing more is written or scanned. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#knownIds.close();
+    for (const filter of this.#known) filter.close();
     await this.#flusher.close();
   }
 
@@ -391,9 +380,3 @@ export class SessionMachine {
     this.#state.appliedTerm = term;
   }
 }
-
-const defaultFounding = {
-  index: 1,
-  term: 1,
-  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
-};

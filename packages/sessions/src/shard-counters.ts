@@ -1,5 +1,5 @@
 /** Per shard: how many sessions, how many bytes, and a running hash that does not depend on their order. */
-import { finish, mix } from './hash.ts';
+import { finish, foldNumber as fold, mix } from './hash.ts';
 import type { SessionHead } from './record-codec.ts';
 import type { SessionRecord } from './types.ts';
 
@@ -54,6 +54,8 @@ export class ShardCounters {
     even = mix(even, fold(record.expiresAt ?? -1));
     odd = mix(odd, fold(record.createdRevision));
     even = mix(even, fold(record.revision));
+    odd = mix(odd, fold(record.fieldsRevision) ^ record.fieldsHash);
+    if (record.lifetimeMs !== null) even = mix(even, fold(record.lifetimeMs));
     this.#lane1[shard] = (this.#lane1[shard] ?? 0) + sign * finish(even + Math.imul(odd, 0x85ebca77));
     this.#lane2[shard] = (this.#lane2[shard] ?? 0) + sign * finish(odd ^ Math.imul(even, 0xc2b2ae3d));
     this.#countAccess(record, record.lastAccessedAt, record.accessCount, sign);
@@ -105,11 +107,6 @@ export class ShardCounters {
     const ours = this.export();
     return ours.length === theirs.length && ours.every((number, i) => number === theirs[i]);
   }
-}
-
-/** All bits of a safe integer in one word. */
-function fold(value: number): number {
-  return (value | 0) ^ Math.imul((value / 4_294_967_296) | 0, 0x9e3779b1);
 }
 
 function hex(word: number): string {

@@ -1,12 +1,14 @@
 import { decodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
-import { clientKey, stateKey } from './keys.ts';
+import { clientKey, rosterKey, stateKey } from './keys.ts';
 import { decodeState, encodeState, type MachineState } from './machine-state.ts';
 import { decodeSession, joinSession } from './record-codec.ts';
 import { pushWrites } from './record-store.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { damagedSnapshot, fromChunks, itemKinds, snapshotFormat, snapshotMagic } from './snapshot-items.ts';
+import type { SessionRecord } from './types.ts';
+import { decodeRoster } from './user-rosters.ts';
 import { type MachineVersions, upgradeRequired } from './versions.ts';
 
 /** One engine batch while loading. */
@@ -44,6 +46,9 @@ async function load(
   let writesBytes = 0;
   let state: MachineState | undefined;
   let loaded = new ShardCounters(1);
+  // Sessions with a user, and what the rosters say of them.
+  let labelled = 0;
+  let rostered = 0;
   let hash = 0;
   let isOpened = false;
   let isSealed = false;
@@ -62,9 +67,14 @@ async function load(
     } else if (kind === itemKinds.client) {
       const value = payload.slice(clientIdBytes);
       writes.push({ type: 'put', key: clientKey(payload.subarray(0, clientIdBytes)), value });
+    } else if (kind === itemKinds.roster) {
+      rostered += loadRoster(payload, writes);
     } else if (kind === itemKinds.session) {
-      loadSession(payload, loaded, writes, hashBytes);
+      if (loadSession(payload, loaded, writes, hashBytes).user !== null) labelled += 1;
     } else if (kind === itemKinds.seal) {
+      if (labelled !== rostered) {
+        throw damagedSnapshot(`${labelled} of its sessions have users, and the rosters of users hold ${rostered}`);
+      }
       checkSeal(payload, hash, state.counters, loaded);
       isSealed = true;
     } else {
@@ -101,7 +111,7 @@ function loadSession(
   loaded: ShardCounters,
   writes: EngineWrite[],
   hashBytes: (bytes: Uint8Array, seed: number) => number,
-): void {
+): SessionRecord {
   if (payload.length < 6) throw damagedSnapshot('a session is too short');
   const view = viewOf(payload);
   const idEnd = 6 + view.getUint16(0);
@@ -119,6 +129,18 @@ function loadSession(
     throw damagedSnapshot(`the data of session ${id} is not what it was`);
   loaded.add(record);
   pushWrites(writes, id, undefined, record);
+  return record;
+}
+
+/** @returns how many sessions it tells of */
+function loadRoster(payload: Uint8Array, writes: EngineWrite[]): number {
+  if (payload.length < 2) throw damagedSnapshot('a roster is too short');
+  const userEnd = 2 + viewOf(payload).getUint16(0);
+  if (userEnd > payload.length) throw damagedSnapshot('a roster is too short');
+  const value = payload.slice(userEnd);
+  const { ids, untracked } = decodeRoster(value);
+  writes.push({ type: 'put', key: rosterKey(textOf(payload.subarray(2, userEnd))), value });
+  return ids.length + untracked;
 }
 
 /** What was loaded, what the state says, and what the sender sealed must be the same. */

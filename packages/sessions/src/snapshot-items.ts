@@ -1,11 +1,11 @@
 /**
  * A snapshot is a stream of items, u8 kind | u32 length | payload, cut into chunks wherever a chunk is full. First the
- * preamble and the state, then clients, then sessions, last a seal with the counters of all that came before.
+ * preamble and the state, then clients, rosters and sessions, last a seal with the counters of all that came before.
  */
 import { RequestError } from '@holdfast/protocol';
 import { viewOf } from './bytes.ts';
 
-export const itemKinds = { preamble: 1, state: 2, client: 3, session: 4, seal: 5 } as const;
+export const itemKinds = { preamble: 1, state: 2, client: 3, session: 4, seal: 5, roster: 6 } as const;
 export const snapshotMagic = 'holdfast state';
 export const snapshotFormat = 1;
 const chunkBytesMax = 262_144;

@@ -2,7 +2,16 @@ import { encodeArray } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
 import type { EnginePair, EngineSnapshot } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
-import { clientKeyId, clientRange, dataKey, sessionKeyId, sessionRange, stateKey } from './keys.ts';
+import {
+  clientKeyId,
+  clientRange,
+  dataKey,
+  rosterKeyUser,
+  rosterRange,
+  sessionKeyId,
+  sessionRange,
+  stateKey,
+} from './keys.ts';
 import { decodeState, encodeState } from './machine-state.ts';
 import { readOne, readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
@@ -33,6 +42,9 @@ export async function snapshotItems(
     for await (const pairs of readSlices(view, clientRange(), yieldTurn)) {
       yield pairs.map(({ key, value: client }) => ({ kind: itemKinds.client, parts: [clientKeyId(key), client] }));
     }
+    for await (const pairs of readSlices(view, rosterRange(), yieldTurn)) {
+      yield pairs.map(({ key, value: roster }) => ({ kind: itemKinds.roster, parts: rosterParts(key, roster) }));
+    }
     for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
       let items: Item[] = [];
       let apartBytes = 0;
@@ -58,6 +70,12 @@ export async function snapshotItems(
     yield [{ kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] }];
   }
   return { meta, chunks: toChunks(items()) };
+}
+
+/** u16 length of the user, user, and the roster as the engine has it. */
+function rosterParts(key: Uint8Array, roster: Uint8Array): Uint8Array[] {
+  const user = rosterKeyUser(key);
+  return [Uint8Array.of(user.length >>> 8, user.length & 0xff), user, roster];
 }
 
 /** u16 length of the id, u32 length of the value, id, value, and the data when it is kept apart. */

@@ -1,6 +1,7 @@
 /** The words of the state machine. */
 import type { BatchHeader, CommandType, Failure } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
+import type { EventLogOptions } from './event-log.ts';
 import type { MachineVersions } from './versions.ts';
 
 /** A session as the cluster keeps it. Never changed: a change makes a new one. Times are ms since 1970, log time. */
@@ -13,6 +14,8 @@ export interface SessionRecord {
   /** Gone from this log time on; null: never. A record may be read after that until a sweep removes it. */
   readonly expiresAt: number | null;
   readonly ttlMs: number | null;
+  /** The absolute limit, counted from `createdAt`. */
+  readonly lifetimeMs: number | null;
   readonly accessCount: number;
   /** Revision of the command that created it: tells this session from a later one of the same id. */
   readonly createdRevision: number;
@@ -20,10 +23,21 @@ export interface SessionRecord {
   readonly revision: number;
   readonly user: string | null;
   readonly tags: readonly string[];
+  /** A top-level field of the data that is not among `fields` was last changed at this revision, or before. */
+  readonly fieldsRevision: number;
+  /** Fields changed since, removed ones too; oldest change first. */
+  readonly fields: readonly FieldRevision[];
   /** Hashes of what rarely changes, so that a touch does not look at the data again. */
   readonly idHash: number;
   readonly dataHash: number;
   readonly labelsHash: number;
+  readonly fieldsHash: number;
+}
+
+/** When a top-level field of the data was last changed. */
+export interface FieldRevision {
+  readonly field: string;
+  readonly revision: number;
 }
 
 /** What one command came to. Kept as objects; encoded only when they leave the process. */
@@ -75,6 +89,8 @@ export interface SessionMachineOptions {
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   /** Makes list cursors of this cluster recognisable: its cluster id. */
   readonly cursorSecret?: string;
+  /** How far back the event log reaches. */
+  readonly events?: EventLogOptions;
   /** Lets other work run between two slices of a long job. Default: a turn of the microtask queue. */
   readonly yieldTurn?: () => Promise<void>;
   /** Default: what this code can run. */

@@ -13,6 +13,7 @@ describe('store', () => {
       ttlMs: 50,
       sizeBytes: 3,
       accessCount: 0,
+      lifetimeMs: null,
       revision: 1,
       user: 'u',
       tags: ['x'],

@@ -95,6 +95,8 @@ export function store(id: string, more: Partial<StoreCommand> = {}): StoreComman
     ttlMs: null,
     user: null,
     tags: [],
+    lifetimeMs: null,
+    userLimit: null,
     ifAbsent: false,
     ifRevision: null,
     keepTtl: false,

@@ -3,8 +3,9 @@ import { checkQuery } from '@holdfast/protocol';
 import { type Command, Option } from 'commander';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
 import type { Io } from '../io.ts';
-import { metadataDocument, printMetadata } from '../metadata.ts';
+import { printMetadata } from '../metadata.ts';
 import { Output } from '../output.ts';
+import { printSession } from '../session-output.ts';
 
 interface GetOptions extends ClusterOptions {
   readonly stale?: true;
@@ -23,14 +24,7 @@ export function getCommand(io: Io): Command {
       await withClient(io, options, async (client) => {
         const session = await client.execute<'get'>(query);
         const output = new Output(io, options.json === true);
-        const data = client.decodeValue(session.data);
-        if (output.json) {
-          output.document({ id: session.id, data: toJson(data), metadata: metadataDocument(session.metadata) });
-        } else if (options.raw === true) {
-          output.bytes(data instanceof Uint8Array ? data : new TextEncoder().encode(JSON.stringify(toJson(data))));
-        } else {
-          output.document(toJson(data));
-        }
+        printSession(output, session, client.decodeValue(session.data), options.raw === true);
       });
     });
 }
@@ -47,19 +41,4 @@ export function metaCommand(io: Io): Command {
         printMetadata(new Output(io, options.json === true), id, metadata);
       });
     });
-}
-
-/**
- * Applications may store what JSON has no word for. Bytes become `{"base64": …}`, integers beyond 2^53 text, times
- * ISO-8601, maps objects; JSON's own values stay as they are.
- */
-function toJson(value: unknown): unknown {
-  if (typeof value === 'bigint') return value.toString();
-  if (value === undefined) return null;
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') };
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if (Array.isArray(value)) return value.map(toJson);
-  const entries = value instanceof Map ? [...value] : Object.entries(value);
-  return Object.fromEntries(entries.map(([key, part]) => [String(key), toJson(part)]));
 }

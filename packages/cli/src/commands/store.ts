@@ -1,15 +1,18 @@
 /** `store ID [JSON|-|@FILE]`: creates or replaces one session. */
-import { checkCommand, limits, type StoreCommand } from '@holdfast/protocol';
+import { checkCommand, limits, type StoreCommand, type UserLimit } from '@holdfast/protocol';
 import { Argument, type Command, Option } from 'commander';
 import { type WriteOptions, withClient, writeCommand, writeOptions } from '../command.ts';
 import type { Io } from '../io.ts';
 import { printChange } from '../metadata.ts';
 import { Output } from '../output.ts';
-import { collect, durationOption, integerOption } from '../parse.ts';
+import { collect, durationOption, integerOption, usageError } from '../parse.ts';
 import { readValue } from '../value-input.ts';
 
 interface StoreOptions extends WriteOptions {
   readonly ttl?: number;
+  readonly lifetime?: number;
+  readonly userLimit?: number;
+  readonly dropOldest?: true;
   readonly user?: string;
   readonly tag?: readonly string[];
   readonly ifAbsent?: true;
@@ -27,7 +30,18 @@ unless --keep-ttl. Limits: id ${limits.idBytesMax} bytes, value 1 MiB, ${limits.
     .argument('<id>', 'session id')
     .addArgument(new Argument('[value]', 'JSON, @FILE, or - for standard input (also without it, when piped)'))
     .option('--ttl <duration>', 'expire this long after the last store or touch', durationOption('--ttl', 1))
+    .option(
+      '--lifetime <duration>',
+      'expire this long after its creation at the latest',
+      durationOption('--lifetime', 1),
+    )
     .option('--user <user>', 'the user it belongs to')
+    .option(
+      '--user-limit <n>',
+      'sessions the user may have at most, this one included',
+      integerOption('--user-limit', 1, limits.sessionsPerUserMax),
+    )
+    .option('--drop-oldest', 'at the limit delete the oldest of the user, instead of refusing this one')
     .option('--tag <tag>', 'a tag; may be given again', collect)
     .option('--if-absent', 'only if there is no such session')
     .addOption(
@@ -38,6 +52,7 @@ unless --keep-ttl. Limits: id ${limits.idBytesMax} bytes, value 1 MiB, ${limits.
     .addOption(
       new Option('--keep-ttl', 'keep expiry, user and tags of the session that is there').conflicts([
         'ttl',
+        'lifetime',
         'user',
         'tag',
       ]),
@@ -49,8 +64,10 @@ unless --keep-ttl. Limits: id ${limits.idBytesMax} bytes, value 1 MiB, ${limits.
         id,
         data: new Uint8Array(),
         ttlMs: options.ttl ?? null,
+        lifetimeMs: options.lifetime ?? null,
         user: options.user ?? null,
         tags: options.tag ?? [],
+        userLimit: userLimitOf(options),
         ifAbsent: options.ifAbsent === true,
         ifRevision: options.ifRevision ?? null,
         keepTtl: options.keepTtl === true,
@@ -65,4 +82,10 @@ unless --keep-ttl. Limits: id ${limits.idBytesMax} bytes, value 1 MiB, ${limits.
         printChange(new Output(io, options.json === true), 'stored', id, metadata);
       });
     });
+}
+
+function userLimitOf({ userLimit, dropOldest }: StoreOptions): UserLimit | null {
+  if (userLimit !== undefined) return { sessions: userLimit, whenFull: dropOldest ? 'drop-oldest' : 'reject' };
+  if (dropOldest) throw usageError('--drop-oldest is given without --user-limit', 'say how many may stay');
+  return null;
 }

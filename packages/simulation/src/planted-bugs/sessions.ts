@@ -71,8 +71,8 @@ export const sessionBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/sessions/src/session-machine.ts',
-        find: 'context.timeMs = Math.max(this.#state.logTimeMs, header.timeMs);',
-        replace: 'context.timeMs = header.timeMs;',
+        find: 'const timeMs = Math.max(this.#state.logTimeMs, header.timeMs);',
+        replace: 'const timeMs = header.timeMs;',
       },
       {
         file: 'packages/replica/src/cluster-clock.ts',
@@ -89,9 +89,9 @@ export const sessionBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/sessions/src/session-commands.ts',
-        find: 'if (record === undefined || isLive(record, timeMs)) continue;\n    remove(context, record);',
+        find: 'if (record === undefined || isLive(record, times.timeMs)) continue;\n    changes.remove(record);',
         replace:
-          'if (record === undefined || (isLive(record, timeMs) && record.expiresAt === null)) continue;\n    remove(context, record);',
+          'if (record === undefined || (isLive(record, times.timeMs) && record.expiresAt === null)) continue;\n    changes.remove(record);',
       },
     ],
     foundBy: ['linearizability'],

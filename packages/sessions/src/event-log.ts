@@ -1,0 +1,118 @@
+import { type EventFilter, RequestError, type SessionEvent, type SessionMetadata } from '@holdfast/protocol';
+import type { EngineWrite } from '@holdfast/storage';
+import { decodeEvent, encodeHeads, type LoadedEvents } from './event-codec.ts';
+import { EventRing } from './event-ring.ts';
+import { eventHeadsKey, eventKinds } from './keys.ts';
+
+export interface EventLogOptions {
+  /** Changes kept at most. Default 32,768. */
+  readonly eventsMax?: number;
+  /** Bytes of the last data that deletions and expiries among them keep at most. Default 16 MiB. */
+  readonly dataBytesMax?: number;
+  /** Touches kept at most: they have a place of their own, and push out no change. Default 8,192. */
+  readonly touchesMax?: number;
+}
+
+export interface EventPage {
+  /** In the order in which they happened. */
+  readonly events: readonly SessionEvent[];
+  /** Go on from here: every event before it was looked at. */
+  readonly nextRevision: number;
+}
+
+/**
+ * What happened to sessions, as far back as there is room. Apply writes it; a node that begins with a snapshot begins a
+ * new one, so it is no part of what nodes compare. Revision and order of an event are the same on every node.
+ */
+export class EventLog {
+  readonly #changes: EventRing;
+  readonly #touches: EventRing;
+  #revision = 0;
+  /** Of the next event of this revision. */
+  #order = 0;
+
+  /**
+   * @param revision of the state
+   * @param loaded what the engine holds; undefined: nothing, the log begins behind `revision`
+   */
+  constructor(revision: number, loaded: LoadedEvents | undefined, options: EventLogOptions = {}) {
+    const { eventsMax = 32_768, dataBytesMax = 16 * 1_048_576, touchesMax = 8_192 } = options;
+    const [compacted, touchesCompacted] = loaded?.compacted ?? [revision, revision];
+    this.#changes = new EventRing(eventKinds.change, compacted, { countMax: eventsMax, dataBytesMax });
+    this.#touches = new EventRing(eventKinds.touch, touchesCompacted, { countMax: touchesMax, dataBytesMax: 0 });
+    for (const pair of loaded?.changes ?? []) this.#changes.load(decodeEvent(pair));
+    for (const pair of loaded?.touches ?? []) this.#touches.load(decodeEvent(pair));
+  }
+
+  changed(
+    type: 'create' | 'update' | 'delete' | 'expire',
+    id: string,
+    revision: number,
+    timeMs: number,
+    metadata: SessionMetadata,
+    data: Uint8Array | null,
+  ): void {
+    this.#changes.add({ type, id, revision, order: this.#next(revision), timeMs, metadata, data });
+  }
+
+  touched(id: string, revision: number, timeMs: number, metadata: SessionMetadata): void {
+    this.#touches.add({ type: 'touch', id, revision, order: this.#next(revision), timeMs, metadata, data: null });
+  }
+
+  /**
+   * Events from a revision on that pass the filter. At least one revision, and no revision in part.
+   * @param limit of events, about
+   * @param revision of the state now
+   * @throws {RequestError} COMPACTED when events from there on are gone
+   */
+  read(fromRevision: number, filter: EventFilter, limit: number, revision: number): EventPage {
+    const rings = filter.touches === true ? [this.#changes, this.#touches] : [this.#changes];
+    const compacted = Math.max(...rings.map((ring) => ring.compactedRevision));
+    if (fromRevision <= compacted) throw new RequestError({ code: 'COMPACTED', revision: compacted + 1 });
+    const parts = rings.map((ring) => ring.read(fromRevision, (event) => matches(event, filter), limit));
+    // What one ring has not looked at must not be overtaken by the other.
+    const nextRevision = Math.min(revision + 1, ...parts.map((part) => part.nextRevision));
+    const events = parts
+      .flatMap((part) => part.events)
+      .filter((event) => event.revision < nextRevision)
+      .sort((left, right) => left.revision - right.revision || left.order - right.order);
+    return { events, nextRevision: Math.max(nextRevision, fromRevision) };
+  }
+
+  /** What the engine must learn since the last call; later changes do not show in it. */
+  beginWrite(): Iterable<EngineWrite> {
+    const heads = encodeHeads([this.#changes.compactedRevision, this.#touches.compactedRevision]);
+    const [changes, touches] = [this.#changes.beginWrite(), this.#touches.beginWrite()];
+    return (function* () {
+      yield* changes;
+      yield* touches;
+      yield { type: 'put', key: eventHeadsKey(), value: heads } as const;
+    })();
+  }
+
+  endWrite(): void {
+    this.#changes.endWrite();
+    this.#touches.endWrite();
+  }
+
+  cancelWrite(): void {
+    this.#changes.cancelWrite();
+    this.#touches.cancelWrite();
+  }
+
+  #next(revision: number): number {
+    if (revision !== this.#revision) {
+      this.#revision = revision;
+      this.#order = 0;
+    }
+    return this.#order++;
+  }
+}
+
+function matches(event: SessionEvent, { id, prefix, user }: EventFilter): boolean {
+  return (
+    (id === undefined || event.id === id) &&
+    (prefix === undefined || event.id.startsWith(prefix)) &&
+    (user === undefined || event.metadata.user === user)
+  );
+}
