@@ -9,7 +9,7 @@ import type {
   UserLimit,
 } from './client-commands.ts';
 import { Fields } from './fields.ts';
-import { operationCodes, operationOf } from './operations.ts';
+import { operationCodes, operationOf, unknownOperation } from './operations.ts';
 import { decodeArray, encodeArray, malformed, type Packed } from './pack.ts';
 import { decodeStoreBody, encodeStoreBody } from './store-body.ts';
 
@@ -163,6 +163,7 @@ function readOperations(list: Fields): TxnOperation[] {
     const code = list.integer('operation');
     const body = list.bytes('body');
     const type = operationOf(code);
+    if (type === undefined) throw unknownOperation(code);
     if (!isTxnOperation(type)) throw malformed('the txn command', `operation ${code} cannot be part of a transaction`);
     operations.push(decodeClientCommand(type, body) as TxnOperation);
   }

@@ -6,7 +6,7 @@ import type { AccessCommand, Command, SystemCommand } from './commands.ts';
 import { RequestError } from './errors.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
-import { isClientCommandCode, operationCodes, operationOf } from './operations.ts';
+import { isClientCommandCode, operationCodes, operationOf, unknownOperation } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
 
 /**
@@ -98,10 +98,7 @@ export function decodeCommandBody(operationCode: number, body: Uint8Array): Comm
       return command;
     }
     default:
-      throw new RequestError({
-        code: 'UPGRADE_REQUIRED',
-        problem: `operation ${operationCode} is not a command this version knows`,
-      });
+      throw unknownOperation(operationCode);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The numbers that stand for operations on the wire and in the log. A number is never given a second meaning. */
 import type { ClientCommand } from './client-commands.ts';
 import type { Command, Query, Request, SystemCommand } from './commands.ts';
+import { RequestError } from './errors.ts';
 
 export type CommandType = Command['type'];
 export type QueryType = Query['type'];
@@ -44,6 +45,12 @@ for (const [name, code] of Object.entries(operationCodes)) names[code] = name as
 /** The operation of a code; undefined when this version knows none. */
 export function operationOf(operationCode: number): CommandType | QueryType | undefined {
   return names[operationCode];
+}
+
+/** For a command in the log that must not be skipped, whatever it is. */
+export function unknownOperation(operationCode: number): RequestError {
+  const problem = `operation ${operationCode} is not a command this version knows`;
+  return new RequestError({ code: 'UPGRADE_REQUIRED', problem });
 }
 
 /** A write that clients may send. */

@@ -183,6 +183,13 @@ describe('bytes from outside', () => {
     });
   }
 
+  it('a transaction with an operation of a later version is not taken for a malformed one', () => {
+    const body = encodeArray([[], [63, new Uint8Array(0)], []]);
+    assert.throws(() => decodeCommandBody(operationCodes.txn, body), { code: 'UPGRADE_REQUIRED' });
+    const take = encodeArray([[], [operationCodes.take, encodeArray(['a'])], []]);
+    assert.throws(() => decodeCommandBody(operationCodes.txn, take), { code: 'VALIDATION' });
+  });
+
   it('names in statistics never reach a prototype', () => {
     const body = encodeArray([1, 2, [], ['__proto__', 1]]);
     assert.throws(() => decodeAnswer('stats', body), RequestError);
