@@ -7,6 +7,7 @@ import {
   limits,
   type RequestIdentity,
   type Session,
+  type TxnAnswer,
 } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { copyOf } from './bytes.ts';
@@ -21,6 +22,8 @@ interface Client {
   /** Replies below are forgotten: the client has them. */
   lowestUnanswered: number;
   readonly replies: Map<number, Reply>;
+  /** Of `replies`, as `largeBytesOf` counts them. */
+  largeBytes: number;
 }
 
 /** A client's birth may lie this far after the entry's time: the node that told it the time may run ahead a little. */
@@ -30,9 +33,13 @@ const bornAheadMs = 60_000;
  * was forgotten is always refused, and never taken for a new one.
  */
 const forgottenAfterMs = limits.clientIdleMs + bornAheadMs;
-/** Kept replies in all, and the bytes of those that carry data; every node counts them alike. */
+/** Kept replies in all, and the bytes of large ones, in all and of one client; every node counts them alike. */
 const repliesMax = 1_000_000;
-const replyDataBytesMax = 64 * 1_048_576;
+const largeBytesMax = 64 * 1_048_576;
+/** With one more large reply, and small ones in all other places of the window, a client still is one snapshot item. */
+const clientLargeBytesMax = 1_048_576;
+/** What the answer to one operation of a transaction takes at most. */
+const txnResultBytes = 2_048;
 
 const contradiction: Failure = {
   code: 'VALIDATION',
@@ -45,7 +52,7 @@ export class ClientTable {
   /** In the order of last use, oldest first. */
   readonly #clients = new Map<string, Client>();
   #replyCount = 0;
-  #replyDataBytes = 0;
+  #largeBytes = 0;
   /** The last in the map. */
   #newest: Client | undefined;
   readonly #changed = new Set<string>();
@@ -87,18 +94,13 @@ export class ClientTable {
       // Answered and forgotten on the client's own word: a late copy that nobody waits for.
       if (identity.sequence < known.lowestUnanswered) return { ok: false, failure: { code: 'CLIENT_EXPIRED' } };
     }
-    const lowest = Math.max(known?.lowestUnanswered ?? 0, identity.lowestUnanswered);
     if (identity.sequence < identity.lowestUnanswered) return { ok: false, failure: contradiction };
-    if (identity.sequence >= lowest + limits.clientWindow) {
-      return refuse('OVERLOADED', `a client may have ${limits.clientWindow} unanswered writes; this one has more`);
-    }
-    if (this.#replyCount >= repliesMax)
-      return refuse('OVERLOADED', `the cluster keeps ${repliesMax} unanswered writes already`);
-    if (this.#replyDataBytes >= replyDataBytesMax)
-      return refuse('OVERLOADED', `the cluster keeps ${this.#replyDataBytes} bytes of unanswered takes already`);
-
     const client = known ?? newClient(identity);
-    this.#acknowledge(client, lowest);
+    // First, since it makes the room that the request may need.
+    this.#acknowledge(client, Math.max(client.lowestUnanswered, identity.lowestUnanswered));
+    this.#changed.add(name);
+    const overload = this.#overloadOf(client, identity.sequence);
+    if (overload !== undefined) return { ok: false, failure: { code: 'OVERLOADED', problem: overload } };
     const reply = execute();
     this.#keep(client, identity.sequence, reply);
     client.lastUsedMs = timeMs;
@@ -109,8 +111,22 @@ export class ClientTable {
       this.#forgotten.delete(name);
       this.#newest = client;
     }
-    this.#changed.add(name);
     return reply;
+  }
+
+  /** Why no reply can be kept for one more request of a client; undefined when it can. */
+  #overloadOf({ lowestUnanswered, largeBytes }: Client, sequence: number): string | undefined {
+    if (sequence >= lowestUnanswered + limits.clientWindow) {
+      return `a client may have ${limits.clientWindow} unanswered writes; this one has more`;
+    }
+    if (this.#replyCount >= repliesMax) return `the cluster keeps ${repliesMax} unanswered writes already`;
+    if (largeBytes >= clientLargeBytesMax) {
+      return `the client has ${largeBytes} bytes of takes and transactions unanswered; the limit is ${clientLargeBytesMax}`;
+    }
+    if (this.#largeBytes >= largeBytesMax) {
+      return `the cluster keeps ${this.#largeBytes} bytes of unanswered takes and transactions already`;
+    }
+    return undefined;
   }
 
   #refuseNew(identity: RequestIdentity, timeMs: number): Failure | undefined {
@@ -141,21 +157,25 @@ export class ClientTable {
   }
 
   #keep(client: Client, sequence: number, reply: Reply): void {
+    const largeBytes = largeBytesOf(reply);
     client.replies.set(sequence, reply);
+    client.largeBytes += largeBytes;
     this.#replyCount += 1;
-    this.#replyDataBytes += dataBytesOf(reply);
+    this.#largeBytes += largeBytes;
   }
 
   #forget(client: Client, sequences: Iterable<number>): void {
     for (const sequence of [...sequences]) this.#forgetOne(client, sequence);
   }
 
-  #forgetOne({ replies }: Client, sequence: number): void {
-    const reply = replies.get(sequence);
+  #forgetOne(client: Client, sequence: number): void {
+    const reply = client.replies.get(sequence);
     if (reply === undefined) return;
-    replies.delete(sequence);
+    const largeBytes = largeBytesOf(reply);
+    client.replies.delete(sequence);
+    client.largeBytes -= largeBytes;
     this.#replyCount -= 1;
-    this.#replyDataBytes -= dataBytesOf(reply);
+    this.#largeBytes -= largeBytes;
   }
 
   /** What the engine must learn since the last call. */
@@ -187,7 +207,7 @@ export class ClientTable {
     const client = decodeClient(clientId, value);
     this.#clients.set(nameOf(clientId), client);
     this.#replyCount += client.replies.size;
-    for (const reply of client.replies.values()) this.#replyDataBytes += dataBytesOf(reply);
+    this.#largeBytes += client.largeBytes;
   }
 
   /** Puts loaded clients into the order of last use. */
@@ -199,9 +219,11 @@ export class ClientTable {
   }
 }
 
-/** Of a session that was taken: all other replies are small. */
-function dataBytesOf(reply: Reply): number {
-  return reply.ok && reply.operation === 'take' ? (reply.answer as Session).data.length : 0;
+/** Bytes of a reply that may be large, about; 0 for all that are small by their limits. */
+function largeBytesOf(reply: Reply): number {
+  if (!reply.ok) return 0;
+  if (reply.operation === 'take') return (reply.answer as Session).data.length;
+  return reply.operation === 'txn' ? (reply.answer as TxnAnswer).results.length * txnResultBytes : 0;
 }
 
 function newClient(identity: RequestIdentity): Client {
@@ -211,11 +233,8 @@ function newClient(identity: RequestIdentity): Client {
     lastUsedMs: 0,
     lowestUnanswered: 0,
     replies: new Map(),
+    largeBytes: 0,
   };
-}
-
-function refuse(code: 'OVERLOADED', problem: string): Reply {
-  return { ok: false, failure: { code, problem } };
 }
 
 /** A client id as a string of eight characters, to be found in a map. */
@@ -241,10 +260,13 @@ function decodeClient(clientId: Uint8Array, value: Uint8Array): Client {
     lastUsedMs: fields.integer('lastUsedMs'),
     lowestUnanswered: fields.integer('lowestUnanswered'),
     replies: new Map(),
+    largeBytes: 0,
   };
   while (fields.left > 0) {
     const sequence = fields.integer('sequence');
-    client.replies.set(sequence, decodeReply(fields.integer('code'), fields.bytes('reply')));
+    const reply = decodeReply(fields.integer('code'), fields.bytes('reply'));
+    client.replies.set(sequence, reply);
+    client.largeBytes += largeBytesOf(reply);
   }
   return client;
 }

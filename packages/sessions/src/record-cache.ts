@@ -1,10 +1,11 @@
+import { variableBytesOf } from './session-record.ts';
 import type { SessionRecord } from './types.ts';
 
-/** What an object of a record takes beside its data, roughly. */
+/** What an object of a record takes besides, roughly. */
 const overheadBytes = 400;
 
 function memoryBytes(record: SessionRecord): number {
-  return overheadBytes + record.data.length;
+  return overheadBytes + variableBytesOf(record);
 }
 
 /**

@@ -4,6 +4,7 @@ import { dataKey, expiryBucketMs, expiryKey, sessionKey, tagKey, userKey } from 
 import type { KnownIds } from './known-ids.ts';
 import { RecordCache } from './record-cache.ts';
 import { damaged, decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
+import { variableBytesOf } from './session-record.ts';
 import type { SessionRecord } from './types.ts';
 
 /** A session as the engine has it (or will, after the write that is running), and as it is now. */
@@ -18,7 +19,7 @@ type Changes = Map<string, Change>;
 type OwnedRecord = { -readonly [K in keyof SessionRecord]: SessionRecord[K] };
 
 const changesPerSlice = 256;
-/** What a change takes beside its data, roughly. */
+/** What a change takes besides, roughly. */
 const changeBytes = 500;
 
 /**
@@ -81,11 +82,11 @@ export class RecordStore {
       this.#dirty.set(id, { base: before, record: after });
       this.#dirtyBytes += changeBytes;
     } else {
-      this.#dirtyBytes -= change.record?.data.length ?? 0;
+      if (change.record !== undefined) this.#dirtyBytes -= variableBytesOf(change.record);
       change.record = after;
     }
     if (after === undefined) return;
-    this.#dirtyBytes += after.data.length;
+    this.#dirtyBytes += variableBytesOf(after);
     if (before === undefined) this.#knownIds.add(after.idHash);
   }
 

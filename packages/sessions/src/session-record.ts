@@ -22,6 +22,14 @@ export function expiryFrom(
   return Math.min(slidingMs, absoluteMs, Number.MAX_SAFE_INTEGER);
 }
 
+/** What the name and revision of one field take in memory, roughly. */
+const fieldBytes = 100;
+
+/** Bytes of memory that differ much between sessions. */
+export function variableBytesOf({ data, fields }: SessionRecord): number {
+  return data.length + fields.length * fieldBytes;
+}
+
 /** What a caller is told of a session. */
 export function metadataOf(record: SessionRecord | SessionHead): SessionMetadata {
   return {

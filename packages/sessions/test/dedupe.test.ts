@@ -117,6 +117,46 @@ describe('exactly once (Raft thesis §6.3)', () => {
     assert.deepEqual(copy.apply(node.log.add(2_000, [request])).replies, [first]);
   });
 
+  it('keeps large replies of one client up to a bound, and takes more writes once it has them', async () => {
+    const node = await Driven.open();
+    const data = new Uint8Array(limits.valueBytesMax);
+    for (const id of ['a', 'b', 'c']) node.done(1_000, store(id, { data }));
+    const take = (id: string, sequence: number, lowestUnanswered: number) =>
+      node.apply(1_001, { command: { type: 'take', id }, identity: identity(sequence, { lowestUnanswered }) });
+    assert.equal(take('a', 1, 1).ok, true);
+    const refused = take('b', 2, 1);
+    assert.equal(refused.ok ? undefined : refused.failure.code, 'OVERLOADED');
+    assert.notEqual(node.machine.get('b'), undefined);
+    assert.equal(take('b', 2, 2).ok, true);
+    // Counted again where the replies are read from an engine.
+    await node.machine.flush();
+    const again = new Driven(node.engine, await openMachine(node.engine));
+    again.log.entries.push(...node.log.entries);
+    const failure = again.failed(1_002, {
+      command: { type: 'take', id: 'c' },
+      identity: identity(3, { lowestUnanswered: 2 }),
+    });
+    assert.equal(failure.code, 'OVERLOADED');
+  });
+
+  it('a client with as many and as large replies as may be kept fits into a snapshot', async () => {
+    const node = await Driven.open();
+    const tags = Array.from({ length: limits.tagsMax }, (_, i) => `${i}`.padEnd(limits.tagBytesMax, 't'));
+    const user = 'u'.repeat(limits.userBytesMax);
+    const name = (i: number) => `${i}`.padEnd(limits.idBytesMax, 'i');
+    const thenDo = Array.from({ length: limits.txnOperationsMax }, () => store(name(0), { user, tags }));
+    node.done(1_000, store('large', { data: new Uint8Array(limits.valueBytesMax) }));
+    const small = Array.from({ length: limits.clientWindow - 4 }, () => store(name(1), { user, tags }));
+    const txn = { type: 'txn', guards: [], thenDo, elseDo: [] } as const;
+    const commands = [...small, txn, txn, txn, { type: 'take', id: 'large' } as const];
+    for (const [i, command] of commands.entries()) {
+      node.done(1_000, { command, identity: identity(i + 1, { lowestUnanswered: 1 }) });
+    }
+    const { chunks } = await takeSnapshot(node.machine);
+    const copy = await SessionMachine.install(new TinyEngine(), each(chunks), options);
+    assert.deepEqual(copy.shardHashes(), node.machine.shardHashes());
+  });
+
   it('a full table refuses new clients, and takes them when old ones are idle', async function () {
     this.timeout(10_000);
     const node = await Driven.open();
