@@ -48,8 +48,8 @@ export const storageBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/storage/src/log-scan.ts',
-        find: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum) return',
-        replace: 'if (checksum(record.subarray(at, at + sizeBytes)) !== sum && meta.length === 0) return',
+        find: 'if (checksum(data.subarray(at, at + sizeBytes)) !== sum) return',
+        replace: 'if (checksum(data.subarray(at, at + sizeBytes)) !== sum && meta.length === 0) return',
       },
       {
         file: 'packages/storage/src/log-reader.ts',
