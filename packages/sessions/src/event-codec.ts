@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import type { Engine, EnginePair } from '@holdfast/storage';
 import { eventHeadsKey, eventKeyPlace, eventKinds, eventRange } from './keys.ts';
-import { readRange } from './range-reader.ts';
+import { readSlices } from './range-reader.ts';
 
 const types = ['create', 'update', 'delete', 'expire', 'touch'] as const;
 
@@ -54,8 +54,8 @@ export async function loadEvents(engine: Engine): Promise<LoadedEvents | undefin
   try {
     const changes: EnginePair[] = [];
     const touches: EnginePair[] = [];
-    for await (const pair of readRange(view, eventRange(eventKinds.change))) changes.push(pair);
-    for await (const pair of readRange(view, eventRange(eventKinds.touch))) touches.push(pair);
+    for await (const pairs of readSlices(view, eventRange(eventKinds.change))) changes.push(...pairs);
+    for await (const pairs of readSlices(view, eventRange(eventKinds.touch))) touches.push(...pairs);
     return { compacted, changes, touches };
   } finally {
     await view.release();

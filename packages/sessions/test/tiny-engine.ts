@@ -39,9 +39,9 @@ export class TinyEngine implements Engine {
       read: async ({ from, to, limit, sizeBytesMax }) => {
         const found: EnginePair[] = [];
         let sizeBytes = 0;
-        for (const pair of pairs) {
-          if (Buffer.compare(pair.key, from) < 0) continue;
-          if (Buffer.compare(pair.key, to) >= 0 || found.length >= limit || sizeBytes >= sizeBytesMax) break;
+        for (let at = placeOf(pairs, from); found.length < limit && sizeBytes < sizeBytesMax; at += 1) {
+          const pair = pairs[at];
+          if (pair === undefined || Buffer.compare(pair.key, to) >= 0) break;
           found.push(pair);
           sizeBytes += pair.key.length + pair.value.length;
         }
@@ -66,4 +66,17 @@ export class TinyEngine implements Engine {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Of the first pair at or after a key. */
+function placeOf(pairs: readonly EnginePair[], from: Uint8Array): number {
+  let low = 0;
+  let high = pairs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const pair = pairs[middle];
+    if (pair !== undefined && Buffer.compare(pair.key, from) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
