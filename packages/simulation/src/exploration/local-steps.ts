@@ -150,6 +150,7 @@ export class LocalSteps {
         else draft.sent.push(message);
       }
       if (!this.#scope.applyLater) while (draft.applies.length > 0) this.#apply(draft);
+      if (this.#scope.writeAtOnce) while (draft.writes.length > 0) this.#write(draft);
     }
   }
 

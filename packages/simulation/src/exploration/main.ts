@@ -18,6 +18,7 @@ const USAGE = `npm run explore -- [options]     every order of events among the 
   --product        pre-vote, check-quorum, forgotten leaders: as in the product
   --paged          one entry in each append
   --apply-later    entries are applied at any time after they are committed
+  --write-at-once  writes are done within the event that asks for them, as in most models of Raft
   --keep-all       tell states apart also by messages that can do nothing any more
   --states N       give up after so many (default ${DEFAULT_SCOPE.statesMax})
   --walks N        go N random ways instead, for scopes too large to visit whole; with --seed N (default 1)
@@ -42,11 +43,12 @@ function main(): number {
       product: { type: 'boolean', default: DEFAULT_SCOPE.product },
       paged: { type: 'boolean', default: DEFAULT_SCOPE.paged },
       'apply-later': { type: 'boolean', default: DEFAULT_SCOPE.applyLater },
+      'write-at-once': { type: 'boolean', default: DEFAULT_SCOPE.writeAtOnce },
       'keep-all': { type: 'boolean', default: DEFAULT_SCOPE.keepAll },
     },
   });
   const number = (
-    name: Exclude<keyof typeof values, 'product' | 'paged' | 'apply-later' | 'keep-all'>,
+    name: Exclude<keyof typeof values, 'product' | 'paged' | 'apply-later' | 'write-at-once' | 'keep-all'>,
     preset: number,
   ) => {
     const text = values[name];
@@ -67,6 +69,7 @@ function main(): number {
     product: values.product,
     paged: values.paged,
     applyLater: values['apply-later'],
+    writeAtOnce: values['write-at-once'],
     keepAll: values['keep-all'],
     statesMax: number('states', DEFAULT_SCOPE.statesMax),
   });

@@ -22,6 +22,8 @@ export interface Scope {
   readonly paged: boolean;
   /** Committed entries are applied some time later, not at once. */
   readonly applyLater: boolean;
+  /** Storage does each write within the event that asks for it: a crash loses what is in memory only. */
+  readonly writeAtOnce: boolean;
   /** Tells states apart also by messages that can do nothing any more. */
   readonly keepAll: boolean;
   /** Gives up after so many states. */
@@ -40,6 +42,7 @@ export const DEFAULT_SCOPE: Scope = {
   product: false,
   paged: false,
   applyLater: false,
+  writeAtOnce: false,
   keepAll: false,
   statesMax: 20_000_000,
 };
