@@ -149,6 +149,18 @@ describe('a saved node', () => {
     assert.deepEqual(knew.saved, knewLess.saved);
   });
 
+  it('waits on for the answer to a write that is already done', () => {
+    const cluster = new Cluster(PRODUCT);
+    const { raw, log } = cluster.elect(1);
+    raw.propose(bytes('a'));
+    cluster.processReady(1);
+    cluster.processAppend(1);
+    const saved = raw.save();
+    assert(saved.core.log.unstable.offset <= log.lastIndex());
+    cluster.node(1).reload();
+    assert.deepEqual(cluster.node(1).raw.save(), saved);
+  });
+
   it('holds every part of a leader in the middle of its work, and of one that hands leadership over', () => {
     const options = { ...PRODUCT, readPolicy: 'lease', electionTicks: 10, applyingBytesMax: 20 } as const;
     const cluster = new Cluster({ ...options, learners: 1 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { bytes, led, singleChange } from '../cluster.ts';
+import { bytes, Cluster, led, PRODUCT, singleChange } from '../cluster.ts';
 
 describe('thesis §6.2 check-quorum', () => {
   it('makes a leader that is cut off step down within two election timeouts', () => {
@@ -79,6 +79,20 @@ describe('thesis §6.2 check-quorum', () => {
     assert.equal(raw.isLeader, true);
     cluster.tick(1);
     assert.equal(raw.isLeader, false);
+  });
+
+  it('counts the leader itself, also before the first write of its term is done', () => {
+    const cluster = new Cluster({ ...PRODUCT, electionTicks: 10 });
+    const { raw } = cluster.node(1);
+    raw.campaign();
+    cluster.work(1);
+    cluster.inject('MsgPreVoteResp', 1, { from: 2, term: 2 });
+    cluster.work(1);
+    cluster.inject('MsgVoteResp', 1, { from: 2, term: 2 });
+    assert.equal(raw.isLeader, true);
+    cluster.inject('MsgHeartbeatResp', 1, { from: 2, term: 2 });
+    cluster.tick(1, 10);
+    assert.equal(raw.isLeader, true);
   });
 
   it('takes any answer for a sign of life: to heartbeats, to appends, and refusals', () => {
