@@ -12,6 +12,7 @@ import { NodeDescriptors } from './node-descriptors.ts';
 import type { PeerRefusal } from './peer-handshake.ts';
 import { PeerLinks } from './peer-links.ts';
 import { confirmByMembers, PeerQueries } from './peer-query.ts';
+import type { DataLoss } from './replacement.ts';
 import { SnapshotTransfer } from './snapshot-transfer.ts';
 
 const SERVING_RETRY_MS = 20;
@@ -53,6 +54,8 @@ export interface MemberParts extends Omit<ReplicaParts, FromMember> {
   readonly knownMembers: readonly KnownMember[];
   /** Log index of the configuration in which they were seen. */
   readonly knownAtIndex: number;
+  /** Who the members are, and the log index at which they were so; called whenever that may have changed. */
+  readonly onKnownMembers: (members: readonly KnownMember[], configurationIndex: number) => void;
   readonly token: Uint8Array | undefined;
 }
 
@@ -183,6 +186,12 @@ export class Member {
     return this.#replica.failed;
   }
 
+  /** Set once peers refuse this node for what its disk lacks: it must give its data up. */
+  get dataLoss(): DataLoss | undefined {
+    const problem = this.#replica.trust.lostData;
+    return problem === undefined ? undefined : { cause: 'rolled-back', problem };
+  }
+
   /**
    * Takes part in the cluster, and resolves when a write can be committed through this node.
    * @throws {RequestError} NOT_READY when `signal` aborts first
@@ -284,6 +293,7 @@ export class Member {
   #membersChanged(): void {
     const { machine } = this.#replica;
     this.#directory.replace(machine.members, machine.removedMemberIds, machine.appliedIndex);
+    if (machine.members.length > 0) this.#parts.onKnownMembers(this.#directory.members(), machine.appliedIndex);
     if (this.#replica.isRemoved && !this.#isLeaving) this.#leave();
   }
 

@@ -4,11 +4,22 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { RequestError } from '@holdfast/protocol';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
-import { checkBackend, DataDirectory, engineModuleName, isBuiltIn, NodeDisk, type NodeRecord } from '@holdfast/storage';
+import {
+  checkBackend,
+  DataDirectory,
+  discardEngine,
+  engineModuleName,
+  isBuiltIn,
+  NodeDisk,
+  type NodeRecord,
+  StorageError,
+} from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
+import { KnownMembers } from './known-members.ts';
 import { Member } from './member.ts';
+import { lossShownBy, SelfReplacement } from './replacement.ts';
 import { asRequestError } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
@@ -31,26 +42,41 @@ export interface RunningNode {
 }
 
 /**
- * Starts a node on its data directory: a new one begins a cluster of its own, or joins one; a known one goes on.
+ * Starts a node on its data directory: a new one begins a cluster of its own, or joins one; a known one goes on. One
+ * whose data is lost gets a new id from a majority of the others and is filled again; the old data is moved aside.
  * Resolves when a write can be committed through it.
  *
  * @throws {RequestError} VALIDATION, UNREACHABLE, NOT_AUTHORISED, WRONG_CLUSTER, NO_QUORUM, NOT_READY, CORRUPT
  */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
   checkConfig(config);
-  const opened: (() => Promise<void>)[] = [];
-  try {
-    return await start(config, opened);
-  } catch (error) {
-    for (const close of opened.reverse()) await close().catch(() => {});
-    throw asRequestError(error);
+  for (;;) {
+    const opened: (() => Promise<void>)[] = [];
+    const close = async () => {
+      for (const one of opened.reverse()) await one().catch(() => {});
+    };
+    try {
+      const node = await start(config, opened);
+      if (node !== undefined) return node;
+    } catch (error) {
+      await close();
+      throw asRequestError(error);
+    }
+    // Its peers refuse what it holds, and that is written down: the next attempt gives the data up.
+    await close();
   }
 }
 
-async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<RunningNode> {
+/** Undefined when the peers do not admit this node with the data it has. */
+async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<RunningNode | undefined> {
   const directory = await DataDirectory.open(config.dataDirectory);
   opened.push(() => directory.close());
-  const known = await directory.readNode();
+  const disk = new NodeDisk();
+  const bytes = (count: number) => new Uint8Array(randomBytes(count));
+  const { path } = directory;
+  const replacement = new SelfReplacement({ disk, directory: path, config, clock: systemClock, randomBytes: bytes });
+  const resumed = await replacement.resume();
+  const known = resumed ?? (await directory.readNode());
   refuseChanges(config, known);
   const privateKey = await directory.privateKey(generatePrivateKey, known !== undefined);
   const listen = config.listen ?? known?.listen ?? defaults.listen;
@@ -60,43 +86,65 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   const address = addressOf(config, known, host);
 
   const ports: StorageBootPorts = {
-    disk: new NodeDisk(),
+    disk,
     directory,
-    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    randomBytes: bytes,
     // Without bytes zlib forgets the seed.
-    hashBytes: (bytes, seed) => (bytes.length === 0 ? seed : crc32(bytes, seed)),
+    hashBytes: (data, seed) => (data.length === 0 ? seed : crc32(data, seed)),
     yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
   };
-  const record = await identify(config, known, host, address, directory);
-  const stored = await openStored(ports, record, directory);
+  const told = await replacement.toldLoss();
+  const isRefused = known !== undefined && told !== undefined;
+  const current = isRefused ? await replacement.replace(known, told, host, address) : known;
+  const identified = await identify(config, current, host, address, directory);
+  const { record, stored } = await openOrReplace(ports, identified, directory, replacement, host, address);
   opened.push(async () => {
     await stored.log.close();
     await stored.engine.close();
   });
 
-  const member = createMember(config, record, host, address, ports, stored);
+  const knownMembers = new KnownMembers(directory, record, (error) =>
+    config.log('warn', 'the members could not be noted', { problem: String(error) }),
+  );
+  opened.push(() => knownMembers.settled());
+  const member = createMember(config, record, host, address, ports, stored, knownMembers);
   opened.push(() => member.stop({ abandon: true }));
   const failedEarly = member.failed.then((error) => Promise.reject(error));
-  await Promise.race([member.start(config.signal), failedEarly]);
+  try {
+    await Promise.race([member.start(config.signal), failedEarly]);
+  } catch (error) {
+    if (member.dataLoss === undefined) throw error;
+    await replacement.note(member.dataLoss);
+    return undefined;
+  }
   failedEarly.catch(() => {});
 
-  let hasFailed = false;
-  void member.failed.then(() => {
-    hasFailed = true;
+  let failure: Error | undefined;
+  const failed = member.failed.then(async (error) => {
+    failure = error;
+    if (member.dataLoss !== undefined) await replacement.note(member.dataLoss).catch(() => {});
+    return asRequestError(error);
   });
   return {
     name: record.name,
     peerId: host.peerId,
     address: host.address ?? listen,
     clusterId: record.clusterId,
-    failed: member.failed.then(asRequestError),
+    failed,
     async stop() {
-      await member.stop({ abandon: hasFailed });
+      await member.stop({ abandon: failure !== undefined });
+      // Found while it was read: a start would not look there, and take the engine for sound.
+      if (isEngineDamage(failure)) await discardEngine(directory.engineDirectory);
+      await knownMembers.settled();
       await host.close();
       await directory.close();
     },
   };
+}
+
+function isEngineDamage(error: Error | undefined): boolean {
+  return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
 }
 
 /** Who this node is: as kept, or newly founded, or as the cluster it joins tells. Kept durably before Raft starts. */
@@ -161,6 +209,29 @@ async function openStored(ports: StorageBootPorts, record: NodeRecord, directory
   return openStorage(ports, record);
 }
 
+/** Opens what the node keeps; if that is lost, it takes its own place in the cluster under a new id. */
+async function openOrReplace(
+  ports: StorageBootPorts,
+  record: NodeRecord,
+  directory: DataDirectory,
+  replacement: SelfReplacement,
+  host: Host,
+  address: string,
+): Promise<{ readonly record: NodeRecord; readonly stored: Stored }> {
+  try {
+    const stored = await openStored(ports, record, directory);
+    await replacement.cancel();
+    return { record: { ...record, hasLog: true }, stored };
+  } catch (error) {
+    const loss = lossShownBy(error);
+    if (loss === undefined) throw error;
+    const granted = await replacement.replace(record, loss, host, address);
+    const renewed = { ...granted, bootCounter: granted.bootCounter + 1 };
+    await directory.writeNode(renewed);
+    return { record: { ...renewed, hasLog: true }, stored: await openStored(ports, renewed, directory) };
+  }
+}
+
 function createMember(
   config: NodeConfig,
   record: NodeRecord,
@@ -168,6 +239,7 @@ function createMember(
   address: string,
   { randomBytes: bytes }: StorageBootPorts,
   stored: Stored,
+  knownMembers: KnownMembers,
 ): Member {
   const { clusterId, nodeId, nonce, name, bootCounter } = record;
   return new Member({
@@ -176,6 +248,7 @@ function createMember(
     host,
     knownMembers: record.members,
     knownAtIndex: record.configurationIndex,
+    onKnownMembers: (members, index) => knownMembers.note(members, index),
     token: config.token,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,

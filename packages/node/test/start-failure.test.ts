@@ -32,9 +32,9 @@ describe('what a node that cannot start says', () => {
     assert.deepEqual(told, { code: 'INTERNAL', problem: 'no space for f (ENOSPC); free some space' });
   });
 
-  it('says where the log should be, and to join again', () => {
+  it('says where the log should be, and what to do about it', () => {
     const told = failureOf({ code: 'LOG_MISSING', directory });
     assert.match(describeFailure(told), /no log in \/data\/log/);
-    assert.match(hintFor(told), /--join/);
+    assert.match(hintFor(told), /bring it back.*fill it anew/);
   });
 });

@@ -1,4 +1,4 @@
-import type { Disk } from '@holdfast/storage';
+import { type Disk, readWholeFile, replaceWholeFile } from '@holdfast/storage';
 import type { Clock, Timer } from './clock.ts';
 import type { NodeLog } from './node-log.ts';
 import { PeerMemory, type RememberedPeer } from './peer-memory.ts';
@@ -78,35 +78,18 @@ async function write({ disk, directory, hashBytes }: PeerMemoryFilePorts, peers:
   );
   const body = new TextEncoder().encode(text);
   const head = new TextEncoder().encode(`${FORMAT} ${hashBytes(body, 0) >>> 0}\n`);
-  const temporary = `${directory}/${FILE}.new`;
-  const file = await disk.open(temporary, { create: true });
-  try {
-    await file.truncate(0);
-    file.writeSync([head, body], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await disk.rename(temporary, `${directory}/${FILE}`);
-  await disk.syncDirectory(directory);
+  await replaceWholeFile(disk, directory, FILE, [head, body]);
 }
 
 async function read({ disk, directory, hashBytes }: PeerMemoryFilePorts): Promise<RememberedPeer[]> {
-  const names = await disk.list(directory);
-  if (!names.includes(FILE)) return [];
-  const file = await disk.open(`${directory}/${FILE}`, { create: false });
-  try {
-    const bytes = new Uint8Array(await file.sizeBytes());
-    await file.read(bytes, 0);
-    const end = bytes.indexOf(0x0a);
-    const body = bytes.subarray(end + 1);
-    const head = new TextDecoder().decode(bytes.subarray(0, Math.max(0, end)));
-    if (head !== `${FORMAT} ${hashBytes(body, 0) >>> 0}`) return [];
-    const rows = JSON.parse(new TextDecoder().decode(body)) as [number, number, number, number, number, number][];
-    return rows.map(([nodeId, bootCounter, life, term, index, committed]) => {
-      return { nodeId, bootCounter, life, term, index, committed };
-    });
-  } finally {
-    await file.close();
-  }
+  const bytes = await readWholeFile(disk, `${directory}/${FILE}`);
+  if (bytes === undefined) return [];
+  const end = bytes.indexOf(0x0a);
+  const body = bytes.subarray(end + 1);
+  const head = new TextDecoder().decode(bytes.subarray(0, Math.max(0, end)));
+  if (head !== `${FORMAT} ${hashBytes(body, 0) >>> 0}`) return [];
+  const rows = JSON.parse(new TextDecoder().decode(body)) as [number, number, number, number, number, number][];
+  return rows.map(([nodeId, bootCounter, life, term, index, committed]) => {
+    return { nodeId, bootCounter, life, term, index, committed };
+  });
 }

@@ -23,6 +23,7 @@ export interface PeerTrustPorts {
 /** Who may take part: told at each new link, in both directions, before any message of the peer counts. */
 export class PeerTrust {
   readonly #ports: PeerTrustPorts;
+  #lostData: string | undefined;
 
   constructor(ports: PeerTrustPorts) {
     this.#ports = ports;
@@ -31,6 +32,11 @@ export class PeerTrust {
   /** To be told to every peer when a link to it is made. */
   get claim(): PeerClaim {
     return this.#ports.claim;
+  }
+
+  /** What this node's disk lacks, by the word of a peer; undefined while none has refused it for that. */
+  get lostData(): string | undefined {
+    return this.#lostData;
   }
 
   start(): void {
@@ -65,7 +71,13 @@ export class PeerTrust {
 
   /** A peer has not admitted this node. It must not go on: what it promised is no longer true. */
   onRefused(by: NodeId, objection: PeerObjection): void {
-    this.#ports.onFatal(objection === 'REMOVED' ? removed() : rolledBack(by, objection));
+    if (objection === 'REMOVED') {
+      this.#ports.onFatal(removed());
+      return;
+    }
+    const error = rolledBack(by, objection);
+    this.#lostData = error.message;
+    this.#ports.onFatal(error);
   }
 
   /** The members changed: nothing needs remembering of those that are refused for what they are. */
@@ -78,7 +90,7 @@ function rolledBack(by: NodeId, refusal: ClaimRefusal): RequestError {
   return new RequestError({
     code: 'CORRUPT',
     problem: `node ${by} remembers more of this node than its data directory holds: it went back in time (${refusal})`,
-    hint: 'move it aside but for peer.key, and start the node with --join: it takes the place of the old one',
+    hint: 'start it again: its data is moved aside, and the others fill it anew under a new id',
   });
 }
 

@@ -105,17 +105,23 @@ async function openState(
   try {
     const kept = await openMachine(engine, options);
     if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept };
-    const snapshot = newestInLog(snapshotFiles, log);
-    if (snapshot !== undefined) {
-      return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(snapshot), options) };
+    let damage: unknown;
+    for (const snapshot of coveredByLog(snapshotFiles, log)) {
+      try {
+        return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(snapshot), options) };
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        damage ??= error;
+      }
     }
     await engine.clear();
     const empty = await SessionMachine.open(engine, options);
     if (isCovered(empty, log)) return { engine, machine: empty };
+    if (damage !== undefined) throw damage;
     throw new RequestError({
       code: 'CORRUPT',
       problem: `the state in ${directory.path} is lost: the log begins at ${log.firstIndex()}, and no snapshot reaches it`,
-      hint: 'move the data directory aside and start the node with --join and an empty one',
+      hint: 'the others must fill this node again',
     });
   } catch (error) {
     await engine.close();
@@ -128,9 +134,10 @@ function isCovered({ appliedIndex, appliedTerm }: SessionMachine, log: Log): boo
   return appliedIndex >= log.firstIndex() - 1 && log.term(appliedIndex) === appliedTerm;
 }
 
-/** A file that Raft never took over is not vouched for by the log, and is passed over. */
-function newestInLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta | undefined {
-  return snapshotFiles.list().findLast(({ index, term }) => index >= log.firstIndex() - 1 && log.term(index) === term);
+/** Newest first. A file that Raft never took over is not vouched for by the log, and is passed over. */
+function coveredByLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta[] {
+  const isCovering = ({ index, term }: SnapshotMeta) => index >= log.firstIndex() - 1 && log.term(index) === term;
+  return snapshotFiles.list().filter(isCovering).reverse();
 }
 
 async function openEngineOrNew(backend: string, directory: string): Promise<Engine> {
@@ -148,12 +155,15 @@ async function openMachine(engine: Engine, options: SessionMachineOptions): Prom
   try {
     return await SessionMachine.open(engine, options);
   } catch (error) {
-    const isDamaged =
-      (error instanceof RequestError && error.code === 'CORRUPT') ||
-      (error instanceof StorageError && error.code === 'ENGINE_DAMAGED');
-    if (isDamaged) return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether what was read is not what was written. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof RequestError) return error.code === 'CORRUPT';
+  return error instanceof StorageError && (error.code === 'ENGINE_DAMAGED' || error.code === 'SNAPSHOT_DAMAGED');
 }
 
 function logOptions(ports: StorageBootPorts, record: NodeRecord): LogOptions {

@@ -130,7 +130,7 @@ export function describeStorageFailure(failure: StorageFailure): string {
 export function hintForStorageFailure(failure: StorageFailure): string {
   switch (failure.code) {
     case 'LOG_DAMAGED':
-      return 'do not repair it by hand: move the data directory aside and let the node join again';
+      return 'do not repair it by hand: start the node again, and the others fill it anew';
     case 'LOG_FAILED':
       return 'the node must stop; check the disk, then start it again';
     case 'LOG_OVERLOADED':
@@ -138,7 +138,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'LOG_CLOSED':
       return 'the node is stopping';
     case 'LOG_MISSING':
-      return 'bring it back, or move the data directory aside and join again: --join with an empty one';
+      return 'bring it back, or start the node while a majority of the others runs: they fill it anew';
     case 'LOG_EXISTS':
       return 'use another data directory';
     case 'NO_SPACE':
@@ -149,7 +149,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'NEWER_VERSION':
       return 'install the newer version of holdfast here';
     case 'ENGINE_DAMAGED':
-      return 'it is discarded and built again from snapshot and log';
+      return 'start the node again: the engine is built anew from snapshot and log, or by the others';
     case 'ENGINE_FAILED':
       return 'check disk and free space, then open it again';
     case 'ENGINE_LOCKED':

@@ -1,4 +1,4 @@
-export { DataDirectory, type NodeRecord } from './data-directory.ts';
+export { DataDirectory } from './data-directory.ts';
 export * from './disk.ts';
 export * from './engine.ts';
 export { type CreateEngine, type CreateEngineOptions, type EngineModule, engineModuleName } from './engine-module.ts';
@@ -9,7 +9,17 @@ export type { AppendWork, LogOptions } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
+export { type KnownMember, type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';
 export { checkBackend, discardEngine, type EngineOptions, isBuiltIn, openEngine } from './open-engine.ts';
+export {
+  beginReplacement,
+  completeReplacement,
+  dropReplacement,
+  grantReplacement,
+  type Replacement,
+  readReplacement,
+} from './replacement.ts';
 export type { SnapshotWriter } from './snapshot-file.ts';
 export { SnapshotFiles } from './snapshot-files.ts';
 export { CHUNK_BYTES_MAX, FrameChecker, FrameWriter, type SnapshotTotals } from './snapshot-frames.ts';
+export { readWholeFile, replaceWholeFile } from './whole-file.ts';

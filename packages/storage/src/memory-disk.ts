@@ -1,7 +1,5 @@
 import type { Disk, DiskFile } from './disk.ts';
-
-/** What a disk tears and loses as a whole. */
-const SECTOR_BYTES = 512;
+import { beginSync, type Inode, newInode, read, tear, truncate, write } from './memory-inode.ts';
 
 export type DiskOperation =
   | 'open'
@@ -25,22 +23,6 @@ export interface MemoryDiskOptions {
   readonly delay?: (operation: DiskOperation, path: string) => Promise<void> | undefined;
   /** Asked before room is taken: true makes it fail with `ENOSPC`. What has its room already can be written. */
   readonly isFull?: () => boolean;
-}
-
-/** Old contents of sectors, by number: what a crash may bring back. */
-type Undo = Map<number, Uint8Array>;
-
-interface Inode {
-  bytes: Uint8Array;
-  size: number;
-  /** The size a crash may bring back; undefined while the size is durable. */
-  undoSize: number | undefined;
-  /** Written since the last sync began. */
-  undo: Undo;
-  /** Written before syncs that are running, oldest first. */
-  syncing: Undo[];
-  /** Written before a sync that failed. */
-  undecided: Undo[];
 }
 
 /** Everything on a disk at one moment. */
@@ -194,6 +176,10 @@ export class MemoryDisk implements Disk {
   }
 
   #rename(from: string, to: string): void {
+    if (!this.#files.has(from) && this.#isDirectory(from)) {
+      this.#renameDirectory(from, to);
+      return;
+    }
     const inode = this.#inode(from);
     const replaced = this.#files.get(to);
     this.#files.delete(from);
@@ -206,6 +192,28 @@ export class MemoryDisk implements Disk {
         else this.#files.set(to, replaced);
       },
     });
+  }
+
+  #isDirectory(path: string): boolean {
+    return [...this.#directories, ...this.#files.keys()].some((name) => name === path || name.startsWith(`${path}/`));
+  }
+
+  #renameDirectory(from: string, to: string): void {
+    if (this.#list(to).length > 0) throw errno('ENOTEMPTY', to);
+    const move = (before: string, after: string) => {
+      for (const [name, inode] of [...this.#files]) {
+        if (!name.startsWith(`${before}/`)) continue;
+        this.#files.delete(name);
+        this.#files.set(after + name.slice(before.length), inode);
+      }
+      for (const name of [...this.#directories]) {
+        if (name !== before && !name.startsWith(`${before}/`)) continue;
+        this.#directories.delete(name);
+        this.#directories.add(after + name.slice(before.length));
+      }
+    };
+    move(from, to);
+    this.#changes.push({ directory: parentOf(to), revert: () => move(to, from) });
   }
 
   #remove(path: string): void {
@@ -301,109 +309,10 @@ function never<T>(): Promise<T> {
   return new Promise(() => {});
 }
 
-function newInode(): Inode {
-  return { bytes: new Uint8Array(0), size: 0, undoSize: undefined, undo: new Map(), syncing: [], undecided: [] };
-}
-
 function errno(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code });
 }
 
 function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-function reserve(inode: Inode, size: number): void {
-  if (size <= inode.bytes.length) return;
-  const grown = new Uint8Array(Math.max(size, inode.bytes.length * 2, SECTOR_BYTES));
-  grown.set(inode.bytes);
-  inode.bytes = grown;
-}
-
-function remember(inode: Inode, from: number, to: number): void {
-  for (let sector = Math.floor(from / SECTOR_BYTES); sector * SECTOR_BYTES < to; sector += 1) {
-    if (inode.undo.has(sector)) continue;
-    const old = new Uint8Array(SECTOR_BYTES);
-    old.set(inode.bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
-    inode.undo.set(sector, old);
-  }
-}
-
-function write(inode: Inode, part: Uint8Array, position: number): void {
-  const end = position + part.length;
-  reserve(inode, end);
-  remember(inode, position, end);
-  inode.bytes.set(part, position);
-  if (end > inode.size) {
-    inode.undoSize ??= inode.size;
-    inode.size = end;
-  }
-}
-
-function zeroAfter(inode: Inode, size: number): void {
-  remember(inode, size, inode.size);
-  inode.bytes.fill(0, size, inode.size);
-}
-
-/** A sync promises only what was written before it began. */
-function beginSync(inode: Inode): { succeed: () => void; fail: () => void } {
-  const covered = inode.undo;
-  const sizeCovered = inode.size;
-  inode.undo = new Map();
-  inode.syncing.push(covered);
-  return {
-    succeed: () => {
-      // All that was written before is durable, also what an earlier sync still works on.
-      const earlier = inode.syncing.splice(0, inode.syncing.indexOf(covered) + 1);
-      // A sector that a failed sync left undecided, and that was written again since, is decided now.
-      for (const undo of earlier) for (const sector of undo.keys()) forget(inode.undecided, sector);
-      if (inode.size === sizeCovered) inode.undoSize = undefined;
-      else if (inode.undoSize !== undefined) inode.undoSize = Math.min(sizeCovered, inode.size);
-    },
-    fail: () => {
-      // The system takes these sectors for clean now: no later sync writes them ("fsyncgate").
-      if (!inode.syncing.includes(covered)) return;
-      inode.syncing = inode.syncing.filter((undo) => undo !== covered);
-      inode.undecided.push(covered);
-    },
-  };
-}
-
-function forget(undos: readonly Undo[], sector: number): void {
-  for (const undo of undos) undo.delete(sector);
-}
-
-function read(inode: Inode, target: Uint8Array, position: number): number {
-  const end = Math.min(inode.size, position + target.length);
-  if (end <= position) return 0;
-  target.set(inode.bytes.subarray(position, end));
-  return end - position;
-}
-
-function truncate(inode: Inode, sizeBytes: number): void {
-  inode.undoSize ??= inode.size;
-  if (sizeBytes > inode.size) reserve(inode, sizeBytes);
-  // The bytes are remembered, since a crash may bring the old size back; growing again must show zeros.
-  else zeroAfter(inode, sizeBytes);
-  inode.size = sizeBytes;
-}
-
-/** Decides what of a file's unsynced state survives. */
-function tear(inode: Inode, random: () => number): void {
-  // Newest first, so that each sector ends in one of the states it has really been in.
-  for (const undo of [inode.undo, ...inode.syncing.reverse(), ...inode.undecided.reverse()]) {
-    for (const [sector, old] of undo) {
-      const at = sector * SECTOR_BYTES;
-      if (random() < 0.5) inode.bytes.set(old.subarray(0, Math.max(0, inode.bytes.length - at)), at);
-    }
-  }
-  if (inode.undoSize !== undefined && random() < 0.5) {
-    const size = inode.undoSize;
-    if (size < inode.size) inode.bytes.fill(0, size, inode.size);
-    inode.size = size;
-  }
-  inode.undo = new Map();
-  inode.syncing = [];
-  inode.undecided = [];
-  inode.undoSize = undefined;
 }

@@ -31,7 +31,7 @@ async function isDamaged(disk: MemoryDisk): Promise<boolean> {
   } catch (error) {
     assert.ok(error instanceof StorageError, String(error));
     assert.equal(error.code, 'LOG_DAMAGED', error.message);
-    assert.match(error.message, /\.log is damaged at byte \d+: .*join again/);
+    assert.match(error.message, /\.log is damaged at byte \d+: .*fill it anew/);
     return true;
   }
 }
