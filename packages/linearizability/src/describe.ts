@@ -28,7 +28,8 @@ function describeRequest(operation: Operation): string {
         ...(operation.expect === undefined ? [] : [quote(operation.expect)]),
         ...(operation.expectRev === undefined ? [] : [`revision ${operation.expectRev}`]),
       ];
-      return `cas ${expected.join(' at ')} to ${quote(operation.value)}${ttlMs}${operation.keepTtl === true ? ' keeping the ttl' : ''}`;
+      const from = expected.length === 0 ? 'any value' : expected.join(' at ');
+      return `cas ${from} to ${quote(operation.value)}${ttlMs}${operation.keepTtl === true ? ' keeping the ttl' : ''}`;
     }
   }
 }

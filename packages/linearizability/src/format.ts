@@ -115,7 +115,6 @@ function parseOperation(fields: Fields): Operation {
     case 'cas': {
       const expect = optional(fields, 'expect', string);
       const expectRev = optional(fields, 'expect_rev', quantity);
-      if (expect === undefined && expectRev === undefined) throw new HistoryError('cas without expect or expect_rev');
       return {
         ...call,
         op,

@@ -52,7 +52,7 @@ export interface StoreOperation extends Call, Write {
 export interface CreateOperation extends Call, Write {
   readonly op: 'create';
 }
-/** Only if the live session holds `expect`, or has the revision `expectRev`; both if both are given. */
+/** Only if there is a live session, and it holds `expect`, or has the revision `expectRev`; both if both are given. */
 export interface CasOperation extends Call, Write {
   readonly op: 'cas';
   readonly expect?: string;

@@ -176,29 +176,29 @@ export function encodeMetadata(metadata: SessionMetadata): Packed[] {
     metadata.lastAccessedAt,
     metadata.expiresAt,
     metadata.ttlMs,
+    metadata.lifetimeMs,
     metadata.sizeBytes,
     metadata.accessCount,
     metadata.revision,
     metadata.user,
     metadata.tags,
-    metadata.lifetimeMs,
   ];
 }
 
 /** @throws {RequestError} VALIDATION */
 export function decodeMetadata(fields: Fields): SessionMetadata {
-  const metadata = {
+  return {
     createdAt: fields.integer('createdAt'),
     lastAccessedAt: fields.integer('lastAccessedAt'),
     expiresAt: fields.integerOrNull('expiresAt'),
     ttlMs: fields.integerOrNull('ttlMs'),
+    lifetimeMs: fields.integerOrNull('lifetimeMs'),
     sizeBytes: fields.integer('sizeBytes'),
     accessCount: fields.integer('accessCount'),
     revision: fields.integer('revision'),
     user: fields.textOrNull('user'),
     tags: fields.texts('tags'),
   };
-  return { ...metadata, lifetimeMs: fields.integerOrNull('lifetimeMs') };
 }
 
 function resultFields({ operation, answer }: TxnResult): Packed[] {

@@ -1,8 +1,9 @@
-import type { Operation, Output } from '@holdfast/linearizability';
+import type { Operation } from '@holdfast/linearizability';
 import type { Answers, ClientCommand, Query, RequestIdentity, Session } from '@holdfast/protocol';
 import type { Machine } from '../process/machine.ts';
 import type { World } from '../world/world.ts';
-import { commandOf, type PlannedOperation } from './operations.ts';
+import { type Answered, absent, type Ending, outputOf, valueIn } from './endings.ts';
+import { commandOf, type Plan } from './operations.ts';
 import { type Asked, ask, isRefused, isUnknown, type Outcome } from './request.ts';
 
 const TIMEOUT_MS_MIN = 300;
@@ -12,10 +13,8 @@ const ATTEMPTS_MAX = 6;
 const PAUSE_MS_MAX = 150;
 const NANOSECONDS_PER_MS = 1_000_000;
 
-/** What an operation came to, before it is put on record. */
-type Ending =
-  | { readonly status: 'ok'; readonly output: Output; readonly answer?: object }
-  | { readonly status: 'fail' | 'info' };
+/** What a write came to: answered, certainly not done, or unknown. */
+export type Submitted = Answered | 'fail' | 'info';
 
 /** One client: one operation after the other, through any node, repeated under its identity until it is answered. */
 export class Client {
@@ -33,19 +32,24 @@ export class Client {
   }
 
   /** Runs one operation to its end. @returns it as history, or undefined when it says nothing */
-  async run(planned: PlannedOperation): Promise<Operation | undefined> {
-    const { scheduler, trace, counts } = this.#world;
+  async run(plan: Plan): Promise<Operation | undefined> {
+    const { operation, via } = plan;
+    const { scheduler, trace, counts, profile } = this.#world;
     const calledMs = scheduler.nowMs;
     const machine = this.#choose();
-    trace.line(`client ${this.number}`, () => `${planned.op} ${planned.key} through ${machine.who}`);
-    const ending = planned.op === 'get' ? await this.#read(machine, planned) : await this.#write(machine, planned);
+    const name = `${operation.op} ${operation.key}`;
+    trace.line(`client ${this.number}`, () => `${name} by ${via} through ${machine.who}`);
+    const ending =
+      operation.op === 'get'
+        ? await this.#read(machine, operation.key)
+        : await this.#write(machine, commandOf(operation, plan, profile.valueBytesMax));
     const returnedMs = scheduler.nowMs;
-    trace.line(`client ${this.number}`, () => `${planned.op} ${planned.key} is ${describe(ending)}`);
+    trace.line(`client ${this.number}`, () => `${name} is ${describe(ending)}`);
     if (ending.status === 'info') counts.unknown += 1;
-    else if (ending.status === 'ok') counts[planned.op === 'get' ? 'reads' : 'acknowledged'] += 1;
-    if (ending.status === 'fail' && planned.op === 'get') return undefined;
+    else if (ending.status === 'ok') counts[operation.op === 'get' ? 'reads' : 'acknowledged'] += 1;
+    if (ending.status === 'fail' && operation.op === 'get') return undefined;
     return {
-      ...planned,
+      ...operation,
       client: this.number,
       node: machine.name,
       callNs: Math.round(calledMs * NANOSECONDS_PER_MS),
@@ -61,37 +65,50 @@ export class Client {
     return outcome.ok ? outcome.answer : undefined;
   }
 
-  async #read(machine: Machine, { key }: PlannedOperation): Promise<Ending> {
+  /** Writes what is no operation on one key. */
+  submit(command: ClientCommand): Promise<Submitted> {
+    return this.#submit(this.#choose(), command);
+  }
+
+  async #read(machine: Machine, key: string): Promise<Ending> {
     const query: Query = this.#world.random.clients.chance(0.8)
       ? { type: 'get', id: key, stale: false }
       : { type: 'meta', id: key, stale: false };
     const outcome = await ask(machine, { query }, this.#timeoutMs());
-    if (!outcome.ok) return outcome.failure.code === 'NOT_FOUND' ? absent : { status: 'fail' };
+    if (!outcome.ok) {
+      return outcome.failure.code === 'NOT_FOUND' ? { status: 'ok', output: absent } : { status: 'fail' };
+    }
     if (query.type === 'meta') {
       return { status: 'ok', output: { ok: true, rev: (outcome.answer as Answers['meta']).revision } };
     }
     const { data, metadata } = outcome.answer as Session;
-    return { status: 'ok', output: { ok: true, value: textOf(data), rev: metadata.revision } };
+    return { status: 'ok', output: { ok: true, value: valueIn(data), rev: metadata.revision } };
   }
 
-  async #write(first: Machine, planned: PlannedOperation): Promise<Ending> {
+  async #write(first: Machine, command: ClientCommand): Promise<Ending> {
+    const submitted = await this.#submit(first, command);
+    return typeof submitted === 'string'
+      ? { status: submitted }
+      : { status: 'ok', output: outputOf(command, submitted) };
+  }
+
+  async #submit(first: Machine, command: ClientCommand): Promise<Submitted> {
     const { scheduler, random } = this.#world;
     const identity = this.#identity();
-    if (identity === undefined) return { status: 'fail' };
-    const command = commandOf(planned, this.#world.profile.valueBytesMax);
+    if (identity === undefined) return 'fail';
     let mayHaveHappened = false;
     for (let attempt = 1; ; attempt += 1) {
       const machine = attempt === 1 ? first : this.#choose();
       const outcome = await this.#attempt(machine, command, identity);
-      const ending = endingOf(planned, outcome);
-      if (ending !== undefined) return ending;
-      const failure = outcome.ok ? { code: '' } : outcome.failure;
+      if (outcome.ok) return outcome;
+      const { failure } = outcome;
+      if (failure.code === 'CONFLICT' || failure.code === 'NOT_FOUND') return { ok: false, failure };
       mayHaveHappened ||= isUnknown(failure);
       const isFinal = attempt >= ATTEMPTS_MAX || !(isUnknown(failure) || isRefused(failure));
       if (isFinal) {
         // Refused for good: the next operation needs an identity that the cluster accepts.
         if (!isUnknown(failure) && !isRefused(failure)) this.#clientId = undefined;
-        return { status: mayHaveHappened ? 'info' : 'fail' };
+        return mayHaveHappened ? 'info' : 'fail';
       }
       await scheduler.sleep(random.clients.between(0, PAUSE_MS_MAX));
     }
@@ -130,29 +147,6 @@ export class Client {
   #timeoutMs(): number {
     return this.#world.random.clients.between(TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
   }
-}
-
-const absent: Ending = { status: 'ok', output: { ok: false } };
-
-/** Undefined when the outcome decides nothing yet. */
-function endingOf({ op }: PlannedOperation, outcome: Outcome): Ending | undefined {
-  if (!outcome.ok) {
-    const { failure } = outcome;
-    if (failure.code === 'CONFLICT') {
-      const { currentRevision } = failure;
-      return { status: 'ok', output: currentRevision === null ? { ok: false } : { ok: false, rev: currentRevision } };
-    }
-    return failure.code === 'NOT_FOUND' ? absent : undefined;
-  }
-  if (op === 'delete') {
-    return { status: 'ok', output: { ok: true, deleted: (outcome.answer as Answers['delete']).deleted } };
-  }
-  return { status: 'ok', output: { ok: true, rev: (outcome.answer as Answers['store']).revision } };
-}
-
-/** Values are short words, filled up with spaces to their size. */
-function textOf(data: Uint8Array): string {
-  return new TextDecoder().decode(data).trimEnd();
 }
 
 function describe(ending: Ending): string {

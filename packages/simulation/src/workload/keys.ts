@@ -3,11 +3,17 @@ import type { Random } from '../world/random.ts';
 /** Operations on one key at most: longer histories cost too much to check. */
 const OPERATIONS_PER_KEY = 120;
 
+interface Seen {
+  readonly revision: number;
+  /** Undefined: only the revision was told. */
+  readonly value: string | undefined;
+}
+
 interface Key {
   readonly id: string;
   operations: number;
-  /** Values and revisions that somebody has seen, newest last: what a condition may name. */
-  revision: number | null;
+  /** What somebody has seen last, for conditions to name. */
+  seen: Seen | undefined;
 }
 
 /** The sessions that clients work on: a few at a time, so that they meet. */
@@ -44,8 +50,8 @@ export class Keys {
   #fresh(): Key {
     const id = `session-${this.#all.length + 1}`;
     this.#all.push(id);
-    return { id, operations: 0, revision: null };
+    return { id, operations: 0, seen: undefined };
   }
 }
 
-export type { Key };
+export type { Key, Seen };

@@ -4,8 +4,9 @@ import { Violation } from '../invariants/violation.ts';
 import type { Machine } from '../process/machine.ts';
 import type { World } from '../world/world.ts';
 import { Client } from './client.ts';
-import { Keys } from './keys.ts';
-import { planOperation } from './operations.ts';
+import { Keys, type Seen } from './keys.ts';
+import { Ledger } from './ledger.ts';
+import { type Plan, planOperation } from './operations.ts';
 
 const NANOSECONDS_PER_MS = 1_000_000;
 
@@ -15,6 +16,7 @@ export class Workload {
   readonly #world: World;
   readonly #clients: Client[];
   readonly #keys: Keys;
+  readonly #ledger: Ledger;
   #isOver = false;
   #running = 0;
 
@@ -23,6 +25,7 @@ export class Workload {
     this.#world = world;
     this.#clients = Array.from({ length: clients }, (_, i) => new Client(world, machines, i + 1));
     this.#keys = new Keys(world.random.clients, keys);
+    this.#ledger = new Ledger(world.random.clients);
   }
 
   start(): void {
@@ -67,10 +70,10 @@ export class Workload {
   async canWrite(machine: Machine): Promise<boolean> {
     const client = new Client(this.#world, [machine], 1_000 + this.#operations.length);
     const key = this.#keys.pick().id;
-    const written = await client.run({ op: 'store', key, value: this.#keys.value() });
+    const written = await client.run({ operation: { op: 'store', key, value: this.#keys.value() }, via: 'store' });
     if (written !== undefined) this.#operations.push(written);
     if (written?.status !== 'ok') return false;
-    const read = await client.run({ op: 'get', key });
+    const read = await client.run(readOf(key));
     if (read !== undefined) this.#operations.push(read);
     return read !== undefined;
   }
@@ -79,9 +82,10 @@ export class Workload {
   async readAll(machine: Machine): Promise<void> {
     const client = new Client(this.#world, [machine], 2_000);
     for (const key of this.#keys.ids) {
-      const read = await client.run({ op: 'get', key });
+      const read = await client.run(readOf(key));
       if (read !== undefined) this.#operations.push(read);
     }
+    await this.#ledger.audit(client);
   }
 
   async #live(client: Client): Promise<void> {
@@ -89,12 +93,15 @@ export class Workload {
     const { clients } = random;
     await scheduler.sleep(clients.between(0, profile.pauseMsMax));
     while (!this.#isOver) {
-      if (clients.chance(0.03)) await this.#askWide(client);
+      const dice = clients.next();
+      if (dice < 0.03) await this.#askWide(client);
+      else if (dice < 0.1) await this.#ledger.transfer(client);
       else {
         const key = this.#keys.pick();
-        const operation = await client.run(planOperation(clients, this.#keys, key, profile.ttlMsMax));
+        const plan = planOperation(clients, this.#keys, key, profile.ttlMsMax);
+        const operation = await client.run(plan);
         if (operation !== undefined) this.#operations.push(operation);
-        if (operation?.output?.rev !== undefined) key.revision = operation.output.rev;
+        key.seen = seenIn(operation) ?? key.seen;
       }
       await scheduler.sleep(clients.between(0, profile.pauseMsMax));
     }
@@ -130,4 +137,16 @@ export class Workload {
       this.#operations.push(read);
     }
   }
+}
+
+function readOf(key: string): Plan {
+  return { operation: { op: 'get', key }, via: 'itself' };
+}
+
+/** Undefined: the operation told no revision. */
+function seenIn(operation: Operation | undefined): Seen | undefined {
+  const revision = operation?.output?.rev;
+  if (operation === undefined || revision === undefined) return undefined;
+  const isWritten = operation.output?.ok === true && 'value' in operation;
+  return { revision, value: isWritten ? operation.value : operation.output?.value };
 }
