@@ -123,11 +123,7 @@ export class Core {
   /** Votes carry a term of their own; requests that are passed on have none; everything else has ours. */
   send(type: MessageType, to: NodeId, fields: Partial<Message> = {}): void {
     const hasOwnTerm = isVote(type) || type === 'MsgProp' || type === 'MsgReadIndex';
-    const message = createMessage(type, to, {
-      ...fields,
-      from: fields.from ?? this.id,
-      term: hasOwnTerm ? (fields.term ?? 0) : this.term,
-    });
+    const message = createMessage(type, to, fields, fields.from ?? this.id, hasOwnTerm ? fields.term : this.term);
     // These promise something about what is on disk here: term, vote or entries.
     if (type === 'MsgAppResp' || type === 'MsgVoteResp' || type === 'MsgPreVoteResp') {
       this.messagesAfterAppend.push(message);

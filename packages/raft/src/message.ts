@@ -1,12 +1,18 @@
-import { type Message, type MessageType, NONE, type NodeId } from './types.ts';
+import { type Message, type MessageType, NONE, type NodeId, type Term } from './types.ts';
 
-/** A message with every field, so that all messages have the same shape; `from` and `term` are filled in when sent. */
-export function createMessage(type: MessageType, to: NodeId, fields: Partial<Message> = {}): Message {
+/** A message with every field, so that all messages have the same shape. */
+export function createMessage(
+  type: MessageType,
+  to: NodeId,
+  fields: Partial<Message> = {},
+  from: NodeId = fields.from ?? NONE,
+  term: Term = fields.term ?? 0,
+): Message {
   return {
     type,
     to,
-    from: fields.from ?? NONE,
-    term: fields.term ?? 0,
+    from,
+    term,
     logTerm: fields.logTerm ?? 0,
     index: fields.index ?? 0,
     entries: fields.entries ?? [],
