@@ -61,6 +61,8 @@ export interface WrittenState {
   readonly checkpoint: Checkpoint;
 }
 
+const nextMicrotask = Promise.resolve();
+
 /**
  * The one ordered stream of writes of a node, with group commit: one write and one fdatasync are
  * under way at a time, and all that arrives meanwhile shares the next. A failed write or sync is final.
@@ -234,7 +236,8 @@ export class LogWriter {
     }
     const sequence = this.#sequence;
     if (!isWritten) {
-      queueMicrotask(() => this.#durable(batch, sequence));
+      // Cheaper than `queueMicrotask`, which keeps an asynchronous context.
+      void nextMicrotask.then(() => this.#durable(batch, sequence));
       return;
     }
     active.file.sync().then(

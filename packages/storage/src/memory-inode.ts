@@ -33,8 +33,9 @@ function reserve(inode: Inode, size: number): void {
 function remember(inode: Inode, from: number, to: number): void {
   for (let sector = Math.floor(from / SECTOR_BYTES); sector * SECTOR_BYTES < to; sector += 1) {
     if (inode.undo.has(sector)) continue;
-    const old = new Uint8Array(SECTOR_BYTES);
-    old.set(inode.bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES));
+    const stored = inode.bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
+    const old = Buffer.allocUnsafe(SECTOR_BYTES).fill(0, stored.length);
+    old.set(stored);
     inode.undo.set(sector, old);
   }
 }
