@@ -40,6 +40,8 @@ export interface DriverPorts {
   readonly sendSnapshot: (message: Message) => void;
   /** The log begins anew after this snapshot: the state machine must be replaced by it before anything is applied. */
   readonly installSnapshot: (snapshot: SnapshotMeta) => Promise<void>;
+  /** Called with every tick: for what is done now and then. */
+  readonly onTick: () => void;
   readonly onLeader: (lead: NodeId, isSelf: boolean) => void;
   /** The version of the state machine in force: nothing that needs more enters the log. */
   readonly activeVersion: () => number;
@@ -199,7 +201,7 @@ export class Driver {
   }
 
   #tick(): void {
-    this.#input(({ clock, raft, proposals, reads, leaseReads = false }) => {
+    this.#input(({ clock, raft, proposals, reads, onTick, leaseReads = false }) => {
       this.#ticker = clock.after(TICK_MS, () => this.#tick());
       this.#watchdog.onTick();
       // Without ticks no election timeout runs out; what this node would say to candidates waits for the disk anyway.
@@ -209,6 +211,7 @@ export class Driver {
       }
       proposals.onTick();
       reads.onTick();
+      onTick();
     });
   }
 

@@ -1,8 +1,7 @@
 import { RequestError } from '@holdfast/protocol';
 import type { ConfChange, ConfChangeSingle, ConfState, NodeId, RawNode } from '@holdfast/raft';
-import type { Clock, Timer } from './clock.ts';
+import type { Clock } from './clock.ts';
 
-const LOOK_EVERY_MS = 100;
 /** A learner this close to the commit index follows in real time: it may become a voter. */
 const CATCH_UP_ENTRIES = 64;
 /** A change that did not take effect by then was lost or refused (another one was open): it is proposed again. */
@@ -38,22 +37,10 @@ export interface MembershipPorts {
  */
 export class Membership {
   readonly #ports: MembershipPorts;
-  #timer: Timer | undefined;
   #proposedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: MembershipPorts) {
     this.#ports = ports;
-  }
-
-  start(): void {
-    this.#timer = this.#ports.clock.after(LOOK_EVERY_MS, () => {
-      this.#look();
-      this.start();
-    });
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
   }
 
   /**
@@ -127,7 +114,7 @@ export class Membership {
   }
 
   /** What the leader does of its own accord: one step at a time, each seen to take effect before the next. */
-  #look(): void {
+  onTick(): void {
     const { raft, clock, conf, propose } = this.#ports;
     const nowMs = clock.monotonicMs();
     if (!raft.isLeader || isJoint(conf()) || nowMs - this.#proposedAtMs < PROPOSE_AGAIN_MS) return;

@@ -113,8 +113,10 @@ export function encodeMessages(header: PeerFrameHeader, messages: readonly Messa
   if (messages.length > messagesPerFrameMax) throw new RangeError(`${messages.length} messages in one frame`);
   let size = frameHeaderBytes;
   for (const message of messages) size += headBytes(message);
-  const head = new Uint8Array(size);
-  const view = new DataView(head.buffer);
+  // From Node's pool: memory of its own would cost more than all the rest here. Every byte of it is written below.
+  const { buffer, byteOffset } = Buffer.allocUnsafe(size);
+  const head = new Uint8Array(buffer, byteOffset, size);
+  const view = new DataView(buffer, byteOffset, size);
   const parts: Uint8Array[] = [head];
   view.setUint8(0, frameKind);
   view.setUint8(1, frameVersion);

@@ -154,6 +154,7 @@ export class Replica {
         await this.#applier.settled();
         await this.#snapshots.install(snapshot);
       },
+      onTick: () => this.membership.onTick(),
       onLeader: (lead) => {
         this.#transfers.onLeader(lead);
         parts.onLeader(lead);
@@ -244,7 +245,6 @@ export class Replica {
     this.#driver.start();
     this.#keeper.start();
     this.#sweeper.start();
-    this.membership.start();
     this.trust.start();
     this.#versions.start();
   }
@@ -297,7 +297,6 @@ export class Replica {
     this.#driver.stop();
     this.#applier.stop();
     this.#sweeper.stop();
-    this.membership.stop();
     this.#versions.stop();
     this.#election.stop();
     this.#transfers.stop();

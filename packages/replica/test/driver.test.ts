@@ -82,6 +82,7 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
     soon: queueMicrotask,
     send: (messages) => sent.push([...messages]),
     sendSnapshot: ({ to }) => events.push(`state to ${to}`),
+    onTick: nothing,
     installSnapshot: (meta) =>
       new Promise((resolve, reject) => {
         installs.push({ meta, done: resolve, fail: reject });
