@@ -304,6 +304,11 @@ export class SessionMachine {
     return this.#state.counters.hashes();
   }
 
+  /** All shards' hashes in one word: cheap enough to be compared after every entry. */
+  shardsDigest(): number {
+    return this.#state.counters.digest();
+  }
+
   /** Hash of everything but the kept replies: version, configuration, members, log time, and by its counters each session. */
   stateHash(): string {
     const hash = this.#context.hashBytes(encodeState(this.#state), 0);

@@ -76,6 +76,15 @@ export class ShardCounters {
     return this.bytes.reduce((sum, count) => sum + count, 0);
   }
 
+  /** The hashes of all shards in one word. */
+  digest(): number {
+    let hash = 0;
+    for (let shard = 0; shard < this.shards; shard++) {
+      hash = mix(mix(hash, this.#lane1[shard] ?? 0), this.#lane2[shard] ?? 0);
+    }
+    return finish(hash);
+  }
+
   /** Sixteen hexadecimal digits per shard. */
   hashes(): string[] {
     return Array.from(this.#lane1, (lane1, shard) => hex(lane1) + hex(this.#lane2[shard] ?? 0));

@@ -33,7 +33,7 @@ export class Checker {
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaders = new Map<Term, NodeId>();
   /** Configuration changes in each log that were not yet applied when they came. */
-  readonly #openChanges = new Map<NodeId, LogIndex[]>();
+  readonly #openChanges = new Map<NodeId, { readonly index: LogIndex; readonly term: Term }[]>();
 
   mirror(nodeId: NodeId): LogMirror {
     let mirror = this.#mirrors.get(nodeId);
@@ -125,7 +125,10 @@ export class Checker {
     const { written } = this.mirror(nodeId);
     const applied = this.#seen.get(nodeId)?.replica.machine.appliedIndex ?? 0;
     const first = entries[0]?.index ?? 0;
-    const open = (this.#openChanges.get(nodeId) ?? []).filter((index) => index > applied && index < first);
+    // A change that a crash took, or another leader's entry, is open no more.
+    const isOpen = ({ index, term }: { readonly index: LogIndex; readonly term: Term }) =>
+      index > applied && index < first && written.term(index) === term;
+    const open = (this.#openChanges.get(nodeId) ?? []).filter(isOpen);
     const term = hardState?.term ?? written.hardState.term;
     for (const { type, index, term: entryTerm } of entries) {
       if (type === 'EntryNormal') continue;
@@ -133,10 +136,10 @@ export class Checker {
       if (open.length > 0 && entryTerm === term && this.#leaders.get(term) === nodeId) {
         throw new Violation(
           'one open configuration change',
-          `leader ${nodeId} appends change ${index}; ${open} is open`,
+          `leader ${nodeId} appends change ${index}; ${open.map((change) => change.index)} is open`,
         );
       }
-      open.push(index);
+      open.push({ index, term: entryTerm });
     }
     this.#openChanges.set(nodeId, open);
   }

@@ -6,20 +6,40 @@ import { Violation } from './violation.ts';
 /** Entries whose replies are compared: every fourth. It costs more than to apply them. */
 const REPLIES_EVERY = 4;
 
+/** Entries after which also members, configuration and versions are compared: every eighth. */
+const WHOLE_EVERY = 8;
+
+interface State {
+  readonly nodeId: NodeId;
+  readonly logTimeMs: number;
+  readonly revision: number;
+  /** Hash of the sessions. */
+  readonly shards: number;
+  /** Hash of everything but the kept replies; empty where it is not compared. */
+  readonly whole: string;
+}
+
 /** Replicas at one applied index hold the same, and have answered the same. */
 export class StateDigests {
-  readonly #states = new Map<LogIndex, { readonly digest: string; readonly nodeId: NodeId }>();
+  readonly #states = new Map<LogIndex, State>();
   readonly #replies = new Map<LogIndex, { readonly digest: number; readonly nodeId: NodeId }>();
 
   checkState(nodeId: NodeId, machine: SessionMachine): void {
     const { appliedIndex, logTimeMs, revision } = machine;
-    const digest = `${machine.shardHashes().join(' ')} revision ${revision} time ${logTimeMs}`;
+    const isWhole = appliedIndex % WHOLE_EVERY === 0;
+    const state = {
+      nodeId,
+      logTimeMs,
+      revision,
+      shards: machine.shardsDigest(),
+      whole: isWhole ? machine.stateHash() : '',
+    };
     const known = this.#states.get(appliedIndex);
-    if (known === undefined) this.#states.set(appliedIndex, { digest, nodeId });
-    else if (known.digest !== digest) {
+    if (known === undefined) this.#states.set(appliedIndex, state);
+    else if (!isEqual(known, state)) {
       throw new Violation(
         'equal states',
-        `at entry ${appliedIndex} node ${nodeId} has ${digest}, node ${known.nodeId} had ${known.digest}`,
+        `at entry ${appliedIndex} node ${nodeId} has ${JSON.stringify(state)}, another had ${JSON.stringify(known)}`,
       );
     }
   }
@@ -42,4 +62,13 @@ export class StateDigests {
 /** Data of a session that was taken: as JSON has it, an array of bytes depends on who made it. */
 function bytesAsText(_key: string, value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+}
+
+function isEqual(one: State, other: State): boolean {
+  return (
+    one.shards === other.shards &&
+    one.revision === other.revision &&
+    one.logTimeMs === other.logTimeMs &&
+    one.whole === other.whole
+  );
 }

@@ -52,7 +52,8 @@ export class Network {
   readonly #random: Random;
   readonly #trace: Trace;
   readonly #endpoints = new Map<NodeId, Endpoint>();
-  readonly #links = new Map<string, Link>();
+  /** By sender, then receiver. */
+  readonly #links = new Map<NodeId, Map<NodeId, Link>>();
   /** Which lives of which nodes have admitted each other. */
   readonly #admitted = new WeakMap<Endpoint, WeakSet<Endpoint>>();
   readonly transfers: StateTransfers;
@@ -80,11 +81,15 @@ export class Network {
   }
 
   link(from: NodeId, to: NodeId): Link {
-    const key = `${from}>${to}`;
-    let link = this.#links.get(key);
+    let links = this.#links.get(from);
+    if (links === undefined) {
+      links = new Map();
+      this.#links.set(from, links);
+    }
+    let link = links.get(to);
     if (link === undefined) {
       link = new Link();
-      this.#links.set(key, link);
+      links.set(to, link);
     }
     return link;
   }
@@ -99,9 +104,11 @@ export class Network {
   /** Heals all links; what stalled is delivered now. */
   heal(): void {
     this.weather = fairWeather;
-    for (const link of this.#links.values()) {
-      link.isCut = false;
-      link.unclog((deliver) => void this.#scheduler.after(this.#random.between(0, 1), deliver));
+    for (const links of this.#links.values()) {
+      for (const link of links.values()) {
+        link.isCut = false;
+        link.unclog((deliver) => void this.#scheduler.after(this.#random.between(0, 1), deliver));
+      }
     }
   }
 
@@ -194,7 +201,9 @@ export class Network {
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   let sizeBytes = 0;
   for (const part of parts) sizeBytes += part.length;
-  const bytes = new Uint8Array(sizeBytes);
+  // From Node's pool, but no Buffer: their `slice` does not copy.
+  const { buffer, byteOffset } = Buffer.allocUnsafe(sizeBytes);
+  const bytes = new Uint8Array(buffer, byteOffset, sizeBytes);
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
