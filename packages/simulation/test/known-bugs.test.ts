@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { plantedBugs } from '../src/planted-bugs/planted-bugs.ts';
+
+const root = new URL('../../../', import.meta.url);
+/** A name in the documentation leaves out what the source escapes, and what its template fills in. */
+const plain = (text: string) => text.replaceAll('\\', '');
+
+describe('the table of known bugs in docs/TESTING.md', () => {
+  const text = readFileSync(new URL('docs/TESTING.md', root), 'utf8');
+  const section = text.slice(text.indexOf('## Known bugs of others'), text.indexOf('## The long proofs'));
+  const rows = section
+    .split('\n')
+    .filter((line) => /^\| *\d/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+
+  it('has a row for each of the 52', () => {
+    assert.deepEqual(
+      rows.map(([, number]) => Number(number)),
+      Array.from({ length: 52 }, (_, i) => i + 1),
+    );
+  });
+
+  for (const [, number, bug, , excludedBy = ''] of rows) {
+    it(`names what is there for ${number}: ${bug}`, () => {
+      const references = excludedBy.split(' · ');
+      const proofs = references.filter((reference) => /^(`|planted: )/.test(reference));
+      assert.notEqual(proofs.length, 0, 'no test, transcript or planted bug');
+      for (const reference of proofs) check(reference);
+    });
+  }
+});
+
+function check(reference: string): void {
+  const planted = /^planted: (.*)$/.exec(reference)?.[1];
+  if (planted !== undefined) {
+    assert.ok(
+      plantedBugs.some(({ name }) => name === planted),
+      `no planted bug is called ${planted}`,
+    );
+    return;
+  }
+  const [, packageName = '', file = '', words] = /^`([a-z]+)\/([^`]+)`(?: [*_](.+)[*_])?$/.exec(reference) ?? [];
+  const path = `packages/${packageName}/test/${file}`;
+  if (words === undefined) {
+    assert.ok(existsSync(new URL(`${path}.txt`, root)), `there is no transcript ${path}.txt: ${reference}`);
+    return;
+  }
+  const source = plain(readFileSync(new URL(`${path}.test.ts`, root), 'utf8'));
+  assert.ok(source.includes(words), `${path}.test.ts has no test with the words: ${words}`);
+}
