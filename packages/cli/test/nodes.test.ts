@@ -31,7 +31,7 @@ describe('start', () => {
     const node = runningNode();
     io.node = async () => node;
     const running = io.run(
-      'start --data d --listen 127.0.0.1:0 --advertise db:7400 --join a:1 --join b:2,c:3 --name n1 --backend memory --shards 8 --cleanup-interval 1m --log-keep-size 4M',
+      'start --data d --listen 127.0.0.1:0 --advertise db:7400 --join a:1 --join b:2,c:3 --name n1 --backend memory --shards 8 --cleanup-interval 1m --log-keep-size 4M --snapshot-rate 8M',
     );
     await until(() => io.output !== '');
     assert.equal(io.output, 'ready n1 127.0.0.1:7400 cluster c1\n');
@@ -49,6 +49,7 @@ describe('start', () => {
       shards: 8,
       cleanupIntervalMs: 60_000,
       logKeepBytes: 4 * 1_048_576,
+      snapshotBytesPerSecond: 8 * 1_048_576,
     });
   });
 

@@ -22,6 +22,8 @@ export interface NodeConfig {
   readonly shards?: number;
   /** Bytes of log kept for peers that lag. Default 64 MiB. */
   readonly logKeepBytes?: number;
+  /** Bytes a second of states handed out to members that lack theirs; 0: no limit. Default 32 MiB. */
+  readonly snapshotBytesPerSecond?: number;
   /** Time between sweeps of expired sessions; 0: only by command. Default 10,000. */
   readonly cleanupIntervalMs?: number;
   /** Answers reads on the leader without asking the others, trusting clocks. All nodes or none. Default false. */
@@ -44,11 +46,14 @@ export const defaults = {
   backend: 'disk',
   shards: 64,
   logKeepBytes: 64 * 1_048_576,
+  snapshotBytesPerSecond: 32 * 1_048_576,
   cleanupIntervalMs: 10_000,
 } as const;
 
 const SHARDS_MAX = 4_096;
 const LOG_KEEP_BYTES_MIN = 1_048_576;
+/** Below it a chunk of 256 KiB would look like a stream that stalls. */
+const SNAPSHOT_BYTES_PER_SECOND_MIN = 1_048_576;
 /** The largest entry fits. */
 const WAITING_BYTES_MIN = 4 * 1_048_576;
 /** A timer cannot wait longer: it would fire at once, again and again. */
@@ -57,12 +62,18 @@ const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 /** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
 export function checkConfig(config: NodeConfig): void {
   const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
-  const { uncommittedBytesMax, unappliedBytesMax } = config;
+  const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0 } = config;
   if (shards !== undefined && !isWhole(shards, 1, SHARDS_MAX)) {
     refuse(`--shards is ${shards}`, `give a whole number from 1 to ${SHARDS_MAX}`);
   }
   if (logKeepBytes !== undefined && !isWhole(logKeepBytes, LOG_KEEP_BYTES_MIN, Number.MAX_SAFE_INTEGER)) {
     refuse(`--log-keep-size is ${logKeepBytes} bytes`, 'give at least 1M');
+  }
+  if (
+    snapshotBytesPerSecond !== 0 &&
+    !isWhole(snapshotBytesPerSecond, SNAPSHOT_BYTES_PER_SECOND_MIN, Number.MAX_SAFE_INTEGER)
+  ) {
+    refuse(`--snapshot-rate is ${snapshotBytesPerSecond} bytes a second`, 'give at least 1M, or 0 for no limit');
   }
   if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, CLEANUP_INTERVAL_MS_MAX)) {
     refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s, at most 24d');

@@ -13,7 +13,8 @@ import type { PeerRefusal } from './peer-handshake.ts';
 import { PeerLinks } from './peer-links.ts';
 import { confirmByMembers, PeerQueries } from './peer-query.ts';
 import type { DataLoss } from './replacement.ts';
-import { SnapshotTransfer } from './snapshot-transfer.ts';
+import { fetchSnapshot } from './snapshot-download.ts';
+import { SnapshotServer } from './snapshot-server.ts';
 
 const SERVING_RETRY_MS = 20;
 const PROBE_TIMEOUT_MS = 1_000;
@@ -39,7 +40,7 @@ type FromMember =
   | 'nodeId'
   | 'send'
   | 'isReachable'
-  | 'sendState'
+  | 'fetchState'
   | 'onLeader'
   | 'onMembers'
   | 'notReady'
@@ -57,6 +58,8 @@ export interface MemberParts extends Omit<ReplicaParts, FromMember> {
   /** Who the members are, and the log index at which they were so; called whenever that may have changed. */
   readonly onKnownMembers: (members: readonly KnownMember[], configurationIndex: number) => void;
   readonly token: Uint8Array | undefined;
+  /** Bytes a second of states handed out to other members; 0 for no limit. */
+  readonly snapshotBytesPerSecond: number;
 }
 
 /** One member of a cluster: a replica and its ways to peers, joiners and clients. Imports no network of its own. */
@@ -66,7 +69,7 @@ export class Member {
   readonly #directory = new MemberDirectory();
   readonly #links: PeerLinks;
   readonly #peerQueries: PeerQueries;
-  readonly #transfer: SnapshotTransfer;
+  readonly #snapshots: SnapshotServer;
   readonly #descriptors: NodeDescriptors;
   readonly #joins: JoinServer;
   readonly #clients: ClientHandler;
@@ -86,7 +89,7 @@ export class Member {
       nodeId,
       send: (messages) => this.#links.send(messages),
       isReachable: (id) => this.#links.isUp(id),
-      sendState: (state) => this.#transfer.sendSnapshot(state),
+      fetchState: (wanted) => fetchSnapshot({ host, clock, self, log: report }, this.#sources(wanted.lead), wanted),
       onLeader: () => this.#descriptors.changed(),
       onMembers: () => this.#membersChanged(),
       notReady: () => this.#notReady(),
@@ -109,13 +112,15 @@ export class Member {
       confirm: confirmByMembers(this.#peerQueries, directory, nodeId),
       admit: (id, claim) => trust.admit(id, claim),
     });
-    this.#transfer = new SnapshotTransfer({
+    this.#snapshots = new SnapshotServer({
       host,
       clock,
+      random,
       self,
       directory,
+      serve: (indexMin) => this.#replica.serveState(indexMin),
+      bytesPerSecond: parts.snapshotBytesPerSecond,
       log: report,
-      onSnapshot: (_from, meta, message, chunks) => this.#replica.onState(meta, message, chunks),
     });
     const admission = new Admission({
       clusterId,
@@ -205,7 +210,7 @@ export class Member {
     this.#links.onRefused = (by, refusal) => this.#onRefused(by, refusal);
     this.#links.onLinkDown = (nodeId) => this.#onLinkDown(nodeId);
     this.#links.start();
-    this.#transfer.start();
+    this.#snapshots.start();
     this.#peerQueries.start();
     this.#descriptors.start();
     this.#clients.start();
@@ -223,7 +228,7 @@ export class Member {
     if (!abandon && this.#isServing) await this.#handOver();
     this.#clients.close();
     this.#descriptors.close();
-    this.#transfer.close();
+    await this.#snapshots.close();
     this.#peerQueries.close();
     this.#links.close();
     await this.#replica.stop({ abandon });
@@ -309,6 +314,16 @@ export class Member {
   #onRefused(by: NodeId, refusal: PeerRefusal): void {
     if (refusal !== 'ROLLED_BACK' && refusal !== 'STALE_BOOT' && refusal !== 'REMOVED') return;
     this.#replica.trust.onRefused(by, refusal);
+  }
+
+  /** Members to ask for their state: those that can be reached, by lot, and the leader last. */
+  #sources(lead: NodeId): readonly KnownMember[] {
+    const { identity, random } = this.#parts;
+    const others = this.#directory.members().filter(({ nodeId }) => nodeId !== identity.nodeId && nodeId !== lead);
+    const reachable = others.filter(({ nodeId }) => this.#links.isUp(nodeId));
+    const first = Math.floor(random() * reachable.length);
+    const leader = this.#directory.get(lead);
+    return [...reachable.slice(first), ...reachable.slice(0, first), ...(leader === undefined ? [] : [leader])];
   }
 
   #onLinkDown(nodeId: NodeId): void {

@@ -251,6 +251,7 @@ function createMember(
     onKnownMembers: (members, index) => knownMembers.note(members, index),
     token: config.token,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
+    snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? defaults.snapshotBytesPerSecond,
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,
     leaseReads: config.leaseReads,
     uncommittedBytesMax: config.uncommittedBytesMax,

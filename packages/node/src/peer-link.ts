@@ -163,7 +163,6 @@ export class PeerLink {
       if (from !== this.#member.nodeId && type !== 'MsgTransferLeader') {
         throw new PeerError('NOT_A_MEMBER', `${type} in the name of node ${from}`);
       }
-      if (type === 'MsgSnap') throw new PeerError('MALFORMED', 'a snapshot outside its own stream');
     }
   }
 

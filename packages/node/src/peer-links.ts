@@ -25,7 +25,7 @@ const keepAliveMs = 1_000;
 /** Channels that have not said who they are, or wait for a member's word on it. */
 const strangersMax = 64;
 
-export interface PeerIdentity extends PeerClaim {
+interface PeerIdentity extends PeerClaim {
   readonly clusterId: string;
   readonly nodeId: NodeId;
   /** Recovery epoch. */
@@ -105,8 +105,7 @@ export class PeerLinks {
    * Sends the messages of one turn: one frame per peer and lane, more only above the frame limit. What cannot be
    * queued is dropped and told by `onUnreachable`.
    *
-   * @throws {RangeError} for a message that cannot travel: to a storage thread, MsgSnap (it has a stream of its own), or
-   * larger than a frame.
+   * @throws {RangeError} for a message that cannot travel: to a storage thread, or larger than a frame.
    */
   send(messages: readonly Message[]): void {
     const unreachable = new Set<NodeId>();
@@ -291,7 +290,6 @@ function claimOf({ bootCounter, life, term, lastIndex }: PeerClaim): PeerClaim {
 function groupByPeer(messages: readonly Message[]): Map<NodeId, Record<LaneName, Message[]>> {
   const peers = new Map<NodeId, Record<LaneName, Message[]>>();
   for (const message of messages) {
-    if (message.type === 'MsgSnap') throw new RangeError('a snapshot has a stream of its own');
     let lanes = peers.get(message.to);
     if (lanes === undefined) {
       lanes = { control: [], append: [] };

@@ -9,7 +9,8 @@ import { JoinServer } from '../src/join-server.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
 import { PeerLinks } from '../src/peer-links.ts';
 import { PeerQueries } from '../src/peer-query.ts';
-import { SnapshotTransfer } from '../src/snapshot-transfer.ts';
+import { fetchSnapshot } from '../src/snapshot-download.ts';
+import { SnapshotServer } from '../src/snapshot-server.ts';
 import { systemClock as clock } from '../src/system-clock.ts';
 import { silentLog as log } from './silent-log.ts';
 
@@ -94,28 +95,30 @@ describe('the network half over real hosts', () => {
 
   it('carries a snapshot of many chunks with back-pressure', async () => {
     const { hosts: pair, members } = await twoHosts();
-    let sizeBytes = 0;
-    const transfers = pair.map(
-      (host, i) =>
-        new SnapshotTransfer({
-          host,
-          clock,
-          self: { clusterId: 'cluster', nodeId: i + 1, bootCounter: 1, life: 1, term: 1, lastIndex: 1, epoch: 0 },
-          directory: directoryOf(members),
-          log,
-          onSnapshot: async (_from, _meta, _message, chunks) => {
-            for await (const chunk of chunks) sizeBytes += chunk.length;
-          },
-        }),
-    );
-    for (const transfer of transfers) transfer.start();
     async function* chunks(): AsyncGenerator<Uint8Array> {
       for (let i = 0; i < 100; i++) yield bytes(262_144, i);
     }
-    const announcement = message({ type: 'MsgSnap', from: 1, to: 2, snapshot: { index: 9, term: 1, conf } });
+    const self = { clusterId: 'cluster', nodeId: 1, epoch: 0 };
+    const meta = { index: 9, term: 1, conf };
+    const server = new SnapshotServer({
+      host: pair[0],
+      clock,
+      random: Math.random,
+      self,
+      directory: directoryOf(members),
+      serve: async () => ({ meta, chunks: chunks(), release: async () => {} }),
+      bytesPerSecond: 0,
+      log,
+    });
+    server.start();
     const { signal } = new AbortController();
-    await transfers[0]?.sendSnapshot({ to: 2, message: announcement, chunks: chunks(), signal });
+    const options = { host: pair[1], clock, self: { ...self, nodeId: 2 }, log };
+    const state = await fetchSnapshot(options, members.slice(0, 1), { indexMin: 9, signal });
+    assert.deepEqual(state.meta, meta);
+    let sizeBytes = 0;
+    for await (const chunk of state.chunks) sizeBytes += chunk.length;
     assert.equal(sizeBytes, 100 * 262_144);
+    await server.close();
   });
 
   it('lets a node join with a token and asks members questions', async () => {

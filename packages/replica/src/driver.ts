@@ -36,8 +36,10 @@ export interface DriverPorts {
   readonly soon: (run: () => void) => void;
   /** Hands messages to the peers; may drop any of them. */
   readonly send: (messages: readonly Message[]) => void;
-  /** A peer needs a state snapshot; its outcome comes back through `reportSnapshot`. */
-  readonly sendSnapshot: (message: Message) => void;
+  /** A peer is told that it needs a whole state. Should it not take one over, `reportSnapshot` must be called. */
+  readonly onStateNeeded: (by: NodeId) => void;
+  /** A leader tells this node that it needs one: it comes on a way of its own, then `onSnapshot` is called. */
+  readonly onStateAnnounced: (message: Message) => void;
   /** The log begins anew after this snapshot: the state machine must be replaced by it before anything is applied. */
   readonly installSnapshot: (snapshot: SnapshotMeta) => Promise<void>;
   /** Called with every tick: for what is done now and then. */
@@ -118,7 +120,10 @@ export class Driver {
     this.#input(({ raft, clusterClock }) => {
       clusterClock.observePeerWall(from, times.wallMs);
       for (const message of messages) {
-        if (message.type === 'MsgSnap') continue; // Arrives on a stream of its own, through `onSnapshot`.
+        if (message.type === 'MsgSnap') {
+          this.#ports.onStateAnnounced(message);
+          continue;
+        }
         if (message.type === 'MsgTimeoutNow' && this.#watchdog.isHung) continue;
         if (message.type === 'MsgProp') {
           if (!this.#stamp(message)) continue;
@@ -256,8 +261,8 @@ export class Driver {
     for (const message of ready.messages) {
       if (message.to === APPEND_THREAD) this.#append(message);
       else if (message.to === APPLY_THREAD) this.#apply(message);
-      else if (message.type === 'MsgSnap') this.#ports.sendSnapshot(message);
       else outgoing.push(message);
+      if (message.type === 'MsgSnap') this.#ports.onStateNeeded(message.to);
     }
     if (this.#hasForeignProposal) {
       this.#notes.await(ready.entries.at(-1)?.index ?? 0);

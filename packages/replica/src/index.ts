@@ -19,6 +19,6 @@ export type { PeerObjection } from './peer-trust.ts';
 export { Replica } from './replica.ts';
 export type { FrameFacts, ReplicaParts } from './replica-parts.ts';
 export type { ReplyTarget, RequestSink } from './request-sink.ts';
-export type { OutgoingState } from './state-snapshots.ts';
+export type { IncomingState, ServedState, WantedState } from './state-snapshots.ts';
 export { createLog, openStorage, type StorageBootPorts, type Stored } from './storage-boot.ts';
 export type { SystemCommands } from './system-commands.ts';

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
 import type { NodeLog } from './node-log.ts';
 import type { Promised } from './peer-memory.ts';
 import type { PeerMemoryFile } from './peer-memory-file.ts';
-import type { OutgoingState } from './state-snapshots.ts';
+import type { IncomingState, WantedState } from './state-snapshots.ts';
 
 /** What every frame says besides its messages. */
 export interface FrameFacts {
@@ -53,7 +53,8 @@ export interface ReplicaParts {
   readonly send: (messages: readonly Message[]) => void;
   /** Whether messages to that peer can be sent now. */
   readonly isReachable: (nodeId: NodeId) => boolean;
-  readonly sendState: (state: OutgoingState) => Promise<void>;
+  /** Opens the state of another member, from its `serveState`; the leader's only if no other has it. */
+  readonly fetchState: (wanted: WantedState) => Promise<IncomingState>;
   readonly onLeader: (lead: NodeId) => void;
   /** The configuration or the member table changed. */
   readonly onMembers: () => void;

@@ -1,5 +1,5 @@
 import type { Failure } from '@holdfast/protocol';
-import { type Message, NONE, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
+import { type LogIndex, type Message, NONE, type NodeId, RawNode } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
 import { AccessCounter } from './access-counter.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
@@ -18,7 +18,7 @@ import type { FrameFacts, ReplicaParts } from './replica-parts.ts';
 import type { RequestSink } from './request-sink.ts';
 import { Requests } from './requests.ts';
 import { StateKeeper } from './state-keeper.ts';
-import { StateSnapshots } from './state-snapshots.ts';
+import { type ServedState, StateSnapshots } from './state-snapshots.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
 import { VersionSwitch } from './version-switch.ts';
@@ -134,7 +134,10 @@ export class Replica {
       engine,
       files: snapshotFiles,
       keeper: this.#keeper,
-      sendState: parts.sendState,
+      waiters: this.waiters,
+      raft: this.raft,
+      fetchState: parts.fetchState,
+      step: (message) => this.#driver.onSnapshot(message),
       reportSnapshot: (to, delivered) => this.#driver.reportSnapshot(to, delivered),
       report,
     });
@@ -148,7 +151,8 @@ export class Replica {
       clusterClock: this.clusterClock,
       soon,
       send: parts.send,
-      sendSnapshot: (message) => void this.#snapshots.send(message),
+      onStateNeeded: (by) => this.#snapshots.announcedTo(by),
+      onStateAnnounced: (message) => this.#snapshots.onAnnounced(message),
       installSnapshot: async (snapshot) => {
         // What was handed out before belongs to the state before.
         await this.#applier.settled();
@@ -263,10 +267,12 @@ export class Replica {
     this.#driver.onMessages(from, messages, facts);
   }
 
-  /** A peer sends its whole state. Resolves once it is durable here; then Raft takes it over. */
-  async onState(meta: SnapshotMeta, message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    await this.#snapshots.receive(meta, chunks);
-    this.#driver.onSnapshot({ ...message, snapshot: meta });
+  /**
+   * The whole state, with at least the entries up to `indexMin`, for a member that lacks it.
+   * @throws {PeerError} BUSY @throws {RequestError} TIMEOUT when it is not that far
+   */
+  serveState(indexMin: LogIndex): Promise<ServedState> {
+    return this.#snapshots.serve(indexMin);
   }
 
   onUnreachable(nodeId: NodeId): void {

@@ -81,8 +81,9 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
     clusterClock: new ClusterClock(clock, 0),
     soon: queueMicrotask,
     send: (messages) => sent.push([...messages]),
-    sendSnapshot: ({ to }) => events.push(`state to ${to}`),
     onTick: nothing,
+    onStateNeeded: (by) => events.push(`state needed by ${by}`),
+    onStateAnnounced: ({ snapshot: announced }) => events.push(`state ${announced?.index} announced`),
     installSnapshot: (meta) =>
       new Promise((resolve, reject) => {
         installs.push({ meta, done: resolve, fail: reject });

@@ -265,6 +265,7 @@ describe('replicas in one process', () => {
     await cluster.boot(lagging.nodeId);
     await cluster.converge();
     assert.equal(cluster.statesSent.length, before + 1);
+    assert.notEqual(cluster.statesSent.at(-1)?.from, leader.nodeId, 'the other follower has it too');
     assert.deepEqual(lagging.replica.machine.shardHashes(), leader.replica.machine.shardHashes());
     for (let i = count - 10; i < count; i += 1) {
       assert.equal((await read(lagging.nodeId, `s${i % 10}`))?.trim(), String(i));

@@ -14,7 +14,6 @@ import type { MachineVersions } from '@holdfast/sessions';
 import { type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
 import type { Clock } from '../src/clock.ts';
 import { Replica } from '../src/replica.ts';
-import type { OutgoingState } from '../src/state-snapshots.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { Random } from './random.ts';
@@ -85,7 +84,7 @@ export class ReplicaCluster {
   /** What stopped a replica of its own accord. */
   readonly failures: { readonly nodeId: NodeId; readonly error: Error }[] = [];
   /** States that were sent to a peer whole. */
-  readonly statesSent: { readonly to: NodeId; readonly index: number }[] = [];
+  readonly statesSent: { readonly from: NodeId; readonly to: NodeId; readonly index: number }[] = [];
   readonly #options: ClusterOptions;
   readonly #leaders = new Map<Term, NodeId>();
   #number = 0;
@@ -352,9 +351,10 @@ export class ReplicaCluster {
         if (state.isAlive) this.network.send(nodeId, messages, replica.frameFacts());
       },
       isReachable: (id) => this.network.isUp(nodeId, id),
-      sendState: (outgoing: OutgoingState) => {
-        this.statesSent.push({ to: outgoing.to, index: outgoing.meta.index });
-        return this.network.sendState(nodeId, outgoing);
+      fetchState: async (wanted) => {
+        const { from, ...state } = await this.network.fetchState(nodeId, wanted);
+        this.statesSent.push({ from, to: nodeId, index: state.meta.index });
+        return state;
       },
       onLeader: (lead) => this.#noteLeader(replica, lead),
       onMembers: () => {},
@@ -371,7 +371,7 @@ export class ReplicaCluster {
     this.network.join(nodeId, {
       trust: replica.trust,
       onMessages: (from, messages, facts) => replica.onMessages(from, messages, facts),
-      onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
+      serveState: (indexMin) => replica.serveState(indexMin),
       onLinkDown: (id) => state.isAlive && replica.onLinkDown(id),
       onUnreachable: (id) => replica.onUnreachable(id),
     });

@@ -32,7 +32,8 @@ describe('a replica that takes over a state', () => {
     for (let step = 0; step < 5; step += 1) await settled();
     const appliedBefore = lagging.replica.machine.appliedIndex;
     assert.ok(appliedBefore < commitIndex - 40, 'it is still applying');
-    await lagging.replica.onState(meta, message({ type: 'MsgSnap', ...from, snapshot: meta }), chunks);
+    cluster.network.fetchState = async () => ({ from: leader.nodeId, meta, chunks });
+    lagging.replica.onMessages(leader.nodeId, [message({ type: 'MsgSnap', ...from, snapshot: meta })], times);
     for (let step = 0; step < 10; step += 1) await settled();
     assert.ok(lagging.replica.machine.appliedIndex < commitIndex, 'nothing is replaced in the middle of it');
     for (let step = 0; step < 200; step += 1) await settled();
@@ -71,12 +72,14 @@ describe('a replica that takes over a state', () => {
     };
     const { term } = leader.replica.raft;
     const announcement = message({ type: 'MsgSnap', from: leader.nodeId, to: 3, term, snapshot: meta });
-    await lagging.replica.onState(meta, announcement, chunks);
+    cluster.network.fetchState = async () => ({ from: leader.nodeId, meta, chunks });
+    const times = { logTimeMs: leader.replica.clusterClock.nowMs(), wallMs: cluster.clock.wallMs() };
+    lagging.replica.onMessages(leader.nodeId, [announcement], times);
     await cluster.clock.pass(100);
     const refused = await cluster.query(3, { type: 'get', id: 's', stale: true });
     assert.ok(!refused.ok && refused.failure.code === 'NOT_READY');
     goOn();
-    assert.equal(dataOf(await cluster.complete(read, 'the read is answered', 50)), 'new');
+    assert.equal(dataOf(await cluster.complete(read, 'the read is answered', 2_000)), 'new');
     await release();
     cluster.network.holds = () => false;
     cluster.network.release();

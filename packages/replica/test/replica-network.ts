@@ -2,7 +2,7 @@ import type { Message, NodeId } from '@holdfast/raft';
 import { decodeMessages, encodeMessages } from '../src/peer-codec.ts';
 import type { PeerTrust } from '../src/peer-trust.ts';
 import type { FrameFacts } from '../src/replica-parts.ts';
-import type { OutgoingState } from '../src/state-snapshots.ts';
+import type { IncomingState, ServedState, WantedState } from '../src/state-snapshots.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { joined } from './messages.ts';
 import type { Random } from './random.ts';
@@ -19,7 +19,7 @@ const fairWeather: Weather = { dropped: 0, duplicated: 0, delayMsMax: 1 };
 export interface Endpoint {
   readonly trust: PeerTrust;
   onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void;
-  onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  serveState(indexMin: number): Promise<ServedState>;
   onLinkDown(nodeId: NodeId): void;
   onUnreachable(nodeId: NodeId): void;
 }
@@ -97,18 +97,36 @@ export class ReplicaNetwork {
     for (const deliver of this.#held.splice(0)) deliver();
   }
 
-  async sendState(from: NodeId, { to, message, meta, chunks }: OutgoingState): Promise<void> {
-    const endpoint = this.#endpoints.get(to);
-    if (endpoint === undefined || !this.isUp(from, to)) throw new Error(`node ${to} cannot be reached`);
-    async function* copied() {
-      for await (const chunk of chunks) yield chunk.slice();
+  /** The state of the first member that has it; followers are asked before the leader. */
+  async fetchState(by: NodeId, { indexMin, lead }: WantedState): Promise<IncomingState & { from: NodeId }> {
+    const others = [...this.#endpoints.keys()].filter((id) => id !== by && id !== lead);
+    for (const from of [...others, lead]) {
+      const endpoint = this.#endpoints.get(from);
+      if (endpoint === undefined || !this.isUp(from, by) || !this.#isLinked(from, by)) continue;
+      const isGone = new Promise<never>((_resolve, reject) => {
+        this.#transfers.push({ endpoint, end: () => reject(new Error(`node ${from} is gone`)) });
+      });
+      isGone.catch(() => {});
+      const served = await Promise.race([endpoint.serveState(indexMin), isGone]).catch(() => undefined);
+      if (served !== undefined) return { from, meta: served.meta, chunks: this.#carried(from, by, endpoint, served) };
     }
-    const taken = endpoint.onState(meta, message, copied());
-    taken.catch(() => {});
-    const isGone = new Promise<never>((_resolve, reject) => {
-      this.#transfers.push({ endpoint, end: () => reject(new Error(`node ${to} is gone`)) });
-    });
-    await Promise.race([taken, isGone]);
+    throw new Error('no member has the state');
+  }
+
+  async *#carried(
+    from: NodeId,
+    to: NodeId,
+    endpoint: Endpoint,
+    { chunks, release }: ServedState,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of chunks) {
+        if (!this.isUp(from, to) || this.#endpoints.get(from) !== endpoint) throw new Error(`node ${from} is gone`);
+        yield chunk.slice();
+      }
+    } finally {
+      await release();
+    }
   }
 
   /** Links these two if they can be: each judges the other by what it says of itself. */

@@ -19,6 +19,7 @@ export interface StartOptions {
   readonly shards?: number;
   readonly cleanupInterval?: number;
   readonly logKeepSize?: number;
+  readonly snapshotRate?: number;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -41,6 +42,11 @@ export function startCommand(io: Io): Command {
       .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
       .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
       .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
+      .option(
+        '--snapshot-rate <size>',
+        'of states for others, a second; 0: any (default 32M)',
+        sizeOption('--snapshot-rate'),
+      )
       .addOption(
         new Option('--log-level <level>', 'what goes to stderr')
           .choices(['debug', 'info', 'warn', 'error'])
@@ -90,7 +96,8 @@ function delay(durationMs: number): Promise<void> {
 }
 
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
-  const { data, listen, advertise, name, backend, shards, tokenFile, logKeepSize, cleanupInterval } = options;
+  const { data, listen, advertise, name, backend, shards, tokenFile } = options;
+  const { logKeepSize, snapshotRate, cleanupInterval } = options;
   if (!data) throw usageError('there is no data directory', 'give one with --data, such as --data ./n1');
   return {
     dataDirectory: resolve(data),
@@ -104,6 +111,7 @@ async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): P
     ...(shards === undefined ? {} : { shards }),
     ...(tokenFile === undefined ? {} : { token: await readToken(tokenFile) }),
     ...(logKeepSize === undefined ? {} : { logKeepBytes: logKeepSize }),
+    ...(snapshotRate === undefined ? {} : { snapshotBytesPerSecond: snapshotRate }),
     ...(cleanupInterval === undefined ? {} : { cleanupIntervalMs: cleanupInterval }),
   };
 }

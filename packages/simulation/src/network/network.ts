@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Message, NodeId } from '@holdfast/raft';
-import { decodeMessages, encodeMessages, type FrameFacts, type OutgoingState, type Replica } from '@holdfast/replica';
+import { decodeMessages, encodeMessages, type FrameFacts, type Replica, type ServedState } from '@holdfast/replica';
 import type { Life } from '../process/life.ts';
 import type { Random } from '../world/random.ts';
 import type { Scheduler } from '../world/scheduler.ts';
@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly life: Life;
   readonly trust: Replica['trust'];
   onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void;
-  onState(meta: OutgoingState['meta'], message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  serveState(indexMin: number): Promise<ServedState>;
   onLinkDown(nodeId: NodeId): void;
   onUnreachable(nodeId: NodeId): void;
 }
@@ -78,6 +78,11 @@ export class Network {
 
   endpoint(nodeId: NodeId): Endpoint | undefined {
     return this.#endpoints.get(nodeId);
+  }
+
+  /** Of all processes that run. */
+  nodeIds(): NodeId[] {
+    return [...this.#endpoints.keys()];
   }
 
   link(from: NodeId, to: NodeId): Link {

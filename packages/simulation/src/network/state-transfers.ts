@@ -1,13 +1,13 @@
 import type { NodeId } from '@holdfast/raft';
-import type { OutgoingState } from '@holdfast/replica';
+import type { IncomingState, ServedState, WantedState } from '@holdfast/replica';
 import type { Random } from '../world/random.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import type { Endpoint, Network } from './network.ts';
 
-/** A transfer without an end is given up after this long. */
+/** A member that was asked and does not answer is given up after this long. */
 const TIMEOUT_MS = 5_000;
 
-/** Whole states on their way to a peer, chunk by chunk, on a stream of their own. */
+/** Whole states on their way from a member to one that lacks it, chunk by chunk, on a stream of their own. */
 export class StateTransfers {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
@@ -21,29 +21,42 @@ export class StateTransfers {
     this.#network = network;
   }
 
-  /** Resolves when the receiver has taken it; rejects when either end dies, the link breaks or time is up. */
-  send(from: NodeId, { to, message, meta, chunks }: OutgoingState): Promise<void> {
-    const sender = this.#network.endpoint(from);
-    const receiver = this.#network.endpoint(to);
-    if (sender === undefined || receiver === undefined || !this.#network.isUp(from, to)) {
-      return Promise.reject(new Error(`node ${to} cannot be reached`));
+  /** Asks one member after the other, the leader last. @throws when none serves its state */
+  async fetch(by: NodeId, { indexMin, lead }: WantedState): Promise<IncomingState & { readonly from: NodeId }> {
+    const receiver = this.#network.endpoint(by);
+    const others = this.#network.nodeIds().filter((id) => id !== by && id !== lead);
+    const first = this.#random.below(others.length + 1);
+    for (const from of [...others.slice(first), ...others.slice(0, first), lead]) {
+      const sender = this.#network.endpoint(from);
+      if (receiver === undefined || sender === undefined || !this.#network.isUp(by, from)) continue;
+      const served = await this.#ask(by, receiver, from, sender, indexMin);
+      if (served === undefined) continue;
+      return { from, meta: served.meta, chunks: this.#carried(from, by, sender, receiver, served) };
     }
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void) => void sender.life.after(0.1, settle);
-      const timer = sender.life.after(TIMEOUT_MS, () => reject(new Error(`node ${to} does not take the state`)));
-      const copied = this.#carried(from, to, sender, receiver, chunks);
-      receiver.life.after(0.1, () => {
-        if (!this.#network.isAdmitted(from, sender, to, receiver)) {
-          end(() => reject(new Error(`node ${to} does not admit node ${from}`)));
-          return;
-        }
-        receiver.onState(meta, message, copied).then(
-          () => {
-            timer.cancel();
-            end(resolve);
-          },
-          (error) => end(() => reject(error)),
-        );
+    throw new Error(`no member serves a state to node ${by}`);
+  }
+
+  /** Undefined when it refuses, is too far behind, or does not answer. */
+  #ask(
+    by: NodeId,
+    receiver: Endpoint,
+    from: NodeId,
+    sender: Endpoint,
+    indexMin: number,
+  ): Promise<ServedState | undefined> {
+    return new Promise((resolve) => {
+      let isOver = false;
+      const answer = (served: ServedState | undefined): void => {
+        if (isOver) void served?.release();
+        isOver = true;
+        timer.cancel();
+        resolve(served);
+      };
+      const timer = receiver.life.after(TIMEOUT_MS, () => answer(undefined));
+      const arrive = (served: ServedState | undefined) => void receiver.life.after(0.1, () => answer(served));
+      sender.life.after(0.1, () => {
+        if (!this.#network.isAdmitted(by, receiver, from, sender)) arrive(undefined);
+        else sender.serveState(indexMin).then(arrive, () => arrive(undefined));
       });
     });
   }
@@ -53,16 +66,20 @@ export class StateTransfers {
     to: NodeId,
     sender: Endpoint,
     receiver: Endpoint,
-    chunks: AsyncIterable<Uint8Array>,
+    { chunks, release }: ServedState,
   ): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      const bytes = chunk.slice();
-      await this.#scheduler.sleep(this.#random.between(0, this.chunkMsMax));
-      const isOpen = sender.life.isAlive && this.#network.isUp(from, to);
-      // A chunk goes on only into a process that runs.
-      await new Promise<void>((resolve) => receiver.life.enter(resolve));
-      if (!isOpen) throw new Error(`the stream from node ${from} broke`);
-      yield bytes;
+    try {
+      for await (const chunk of chunks) {
+        const bytes = chunk.slice();
+        await this.#scheduler.sleep(this.#random.between(0, this.chunkMsMax));
+        const isOpen = sender.life.isAlive && this.#network.isUp(from, to);
+        // A chunk goes on only into a process that runs.
+        await new Promise<void>((resolve) => receiver.life.enter(resolve));
+        if (!isOpen) throw new Error(`the stream from node ${from} broke`);
+        yield bytes;
+      }
+    } finally {
+      await release();
     }
   }
 }

@@ -107,10 +107,11 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
       network.send(nodeId, messages, replica.frameFacts());
     },
     isReachable: (id) => id === nodeId || network.isUp(nodeId, id),
-    sendState: (outgoing) => {
-      trace.line(who, () => `sends state ${outgoing.meta.index}/${outgoing.meta.term} to n${outgoing.to}`);
+    fetchState: async (wanted) => {
+      const { from, ...state } = await network.transfers.fetch(nodeId, wanted);
+      trace.line(who, () => `fetches state ${state.meta.index}/${state.meta.term} from n${from}`);
       world.counts.statesSent += 1;
-      return network.transfers.send(nodeId, outgoing);
+      return state;
     },
     onLeader: (lead) => trace.line(who, () => `follows n${lead} in term ${replica.raft.term}`),
     onMembers: () => {},
@@ -124,7 +125,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
     life,
     trust: replica.trust,
     onMessages: (from, messages, facts) => replica.onMessages(from, messages, facts),
-    onState: (meta, message, chunks) => replica.onState(meta, message, chunks),
+    serveState: (indexMin) => replica.serveState(indexMin),
     onLinkDown: (id) => replica.onLinkDown(id),
     onUnreachable: (id) => replica.onUnreachable(id),
   });
