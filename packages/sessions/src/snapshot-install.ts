@@ -117,12 +117,7 @@ function loadSession(
   const idEnd = 6 + view.getUint16(0);
   const valueEnd = idEnd + view.getUint32(2);
   if (valueEnd > payload.length) throw damagedSnapshot('a session is too short');
-  let id: string;
-  try {
-    id = textOf(payload.subarray(6, idEnd));
-  } catch {
-    throw damagedSnapshot('the id of a session is not text');
-  }
+  const id = textIn(payload.subarray(6, idEnd), 'the id of a session');
   const { head, data } = decodeSession(id, loaded.shards, payload.subarray(idEnd, valueEnd));
   const record = joinSession(head, data ?? payload.slice(valueEnd));
   if (hashBytes(record.data, 0) >>> 0 !== record.dataHash)
@@ -139,8 +134,16 @@ function loadRoster(payload: Uint8Array, writes: EngineWrite[]): number {
   if (userEnd > payload.length) throw damagedSnapshot('a roster is too short');
   const value = payload.slice(userEnd);
   const { ids, untracked } = decodeRoster(value);
-  writes.push({ type: 'put', key: rosterKey(textOf(payload.subarray(2, userEnd))), value });
+  writes.push({ type: 'put', key: rosterKey(textIn(payload.subarray(2, userEnd), 'the user of a roster')), value });
   return ids.length + untracked;
+}
+
+function textIn(bytes: Uint8Array, what: string): string {
+  try {
+    return textOf(bytes);
+  } catch {
+    throw damagedSnapshot(`${what} is not text`);
+  }
 }
 
 /** What was loaded, what the state says, and what the sender sealed must be the same. */
