@@ -1,4 +1,5 @@
 import { RequestError } from '@holdfast/protocol';
+import type { Codec } from '@holdfast/storage';
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -18,6 +19,15 @@ export interface NodeConfig {
   readonly name?: string;
   /** `memory`, `disk`, or an engine module: its path or the name of its package. Default: as stored, else `disk`. */
   readonly backend?: string;
+  /**
+   * Keys that seal all that is stored, from the making of the data directory on; needed at every start then. See
+   * `readKeyFile`. Default: nothing is sealed.
+   */
+  readonly encryptionKeyFile?: string;
+  /** Of stored sessions; may change at any start. Default: brotli. */
+  readonly compression?: Codec;
+  /** Smaller payloads stay as they are. Default 1,024. */
+  readonly compressionThresholdBytes?: number;
   /** Only when founding a cluster. Default 64. */
   readonly shards?: number;
   /** Bytes of log kept for peers that lag. Default 64 MiB. */
@@ -51,6 +61,7 @@ export const defaults = {
 } as const;
 
 const SHARDS_MAX = 4_096;
+const COMPRESSION_THRESHOLD_BYTES_MAX = 16 * 1_048_576;
 const LOG_KEEP_BYTES_MIN = 1_048_576;
 /** Below it a chunk of 256 KiB would look like a stream that stalls. */
 const SNAPSHOT_BYTES_PER_SECOND_MIN = 1_048_576;
@@ -62,7 +73,7 @@ const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 /** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
 export function checkConfig(config: NodeConfig): void {
   const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
-  const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0 } = config;
+  const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0, compressionThresholdBytes } = config;
   if (shards !== undefined && !isWhole(shards, 1, SHARDS_MAX)) {
     refuse(`--shards is ${shards}`, `give a whole number from 1 to ${SHARDS_MAX}`);
   }
@@ -77,6 +88,12 @@ export function checkConfig(config: NodeConfig): void {
   }
   if (cleanupIntervalMs !== undefined && !isWhole(cleanupIntervalMs, 0, CLEANUP_INTERVAL_MS_MAX)) {
     refuse(`--cleanup-interval is ${cleanupIntervalMs} ms`, 'give 0 or a duration such as 10s, at most 24d');
+  }
+  if (
+    compressionThresholdBytes !== undefined &&
+    !isWhole(compressionThresholdBytes, 1, COMPRESSION_THRESHOLD_BYTES_MAX)
+  ) {
+    refuse(`--compression-threshold is ${compressionThresholdBytes} bytes`, 'give 1 to 16M, such as 1k');
   }
   for (const bytes of [uncommittedBytesMax, unappliedBytesMax]) {
     if (bytes === undefined || isWhole(bytes, WAITING_BYTES_MIN, Number.MAX_SAFE_INTEGER)) continue;

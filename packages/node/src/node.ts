@@ -7,11 +7,14 @@ import { createLog, openStorage, type StorageBootPorts, type Stored } from '@hol
 import {
   checkBackend,
   DataDirectory,
+  defaultCompression,
   discardEngine,
   engineModuleName,
   isBuiltIn,
+  Keyring,
   NodeDisk,
   type NodeRecord,
+  readKeyFile,
   StorageError,
 } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
@@ -69,6 +72,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
 
 /** Undefined when the peers do not admit this node with the data it has. */
 async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<RunningNode | undefined> {
+  const keyring = await keyringOf(config);
   const directory = await DataDirectory.open(config.dataDirectory);
   opened.push(() => directory.close());
   const disk = new NodeDisk();
@@ -92,6 +96,11 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     // Without bytes zlib forgets the seed.
     hashBytes: (data, seed) => (data.length === 0 ? seed : crc32(data, seed)),
     yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    compression: {
+      codec: config.compression ?? defaultCompression.codec,
+      thresholdBytes: config.compressionThresholdBytes ?? defaultCompression.thresholdBytes,
+    },
+    keyring,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
   };
   const told = await replacement.toldLoss();
@@ -145,6 +154,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
 
 function isEngineDamage(error: Error | undefined): boolean {
   return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
+  const keyring = await keyringOf(config);
 }
 
 /** Who this node is: as kept, or newly founded, or as the cluster it joins tells. Kept durably before Raft starts. */

@@ -1,15 +1,19 @@
 /** Opening what a node keeps: log, engine, snapshot files, and the state machine that fits them. */
 import { RequestError } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
-import { type MachineVersions, SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
+import { type MachineVersions, SessionMachine, type SessionMachineOptions, secretParts } from '@holdfast/sessions';
 import {
+  type Compression,
   type DataDirectory,
   type Disk,
   discardEngine,
   type Engine,
+  type EngineOptions,
+  type Keyring,
   Log,
   type LogOptions,
   type NodeRecord,
+  noCompression,
   openEngine,
   SnapshotFiles,
   StorageError,
@@ -49,6 +53,10 @@ export interface StorageBootPorts {
   readonly yieldTurn: () => Promise<void>;
   /** Versions of the state machine that this node can run. Default: those of this code. */
   readonly versions?: MachineVersions;
+  /** Of engine records and snapshot files. Default: none. */
+  readonly compression?: Compression | undefined;
+  /** Seals log, engine and snapshot files. Default: they are stored in the clear. */
+  readonly keyring?: Keyring | undefined;
   readonly logKeepBytes: number;
   /** Of the log's files; as `LogOptions` when absent. */
   readonly logSegmentBytes?: number;
@@ -71,10 +79,15 @@ export async function createLog(ports: StorageBootPorts, record: NodeRecord): Pr
  * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state
  */
 export async function openStorage(ports: StorageBootPorts, record: NodeRecord): Promise<Stored> {
-  const { disk, directory, hashBytes, yieldTurn, versions } = ports;
+  const { disk, directory, hashBytes, yieldTurn, versions, randomBytes, keyring } = ports;
+  const compression = ports.compression ?? noCompression;
   const log = await Log.open(disk, logOptions(ports, record));
   try {
-    const snapshotFiles = await SnapshotFiles.open(disk, directory.snapshotDirectory, record.clusterId);
+    const snapshotFiles = await SnapshotFiles.open(disk, directory.snapshotDirectory, record.clusterId, {
+      compression,
+      keyring,
+      randomBytes,
+    });
     const base = record.nodeId === FOUNDER_ID ? founding : nothing;
     const machineOptions: SessionMachineOptions = {
       shards: record.shards,
@@ -95,13 +108,15 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
 }
 
 async function openState(
-  { directory }: StorageBootPorts,
+  { directory, compression = noCompression, keyring }: StorageBootPorts,
   record: NodeRecord,
   log: Log,
   snapshotFiles: SnapshotFiles,
   options: SessionMachineOptions,
 ): Promise<{ engine: Engine; machine: SessionMachine }> {
-  const engine = await openEngineOrNew(record.backend, directory.engineDirectory);
+  const sealing = keyring === undefined ? undefined : { keyring, secretParts };
+  const { backend } = record;
+  const engine = await openEngineOrNew({ backend, directory: directory.engineDirectory, compression, sealing });
   try {
     const kept = await openMachine(engine, options);
     if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept };
@@ -140,13 +155,13 @@ function coveredByLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta[] {
   return snapshotFiles.list().filter(isCovering).reverse();
 }
 
-async function openEngineOrNew(backend: string, directory: string): Promise<Engine> {
+async function openEngineOrNew(options: EngineOptions): Promise<Engine> {
   try {
-    return await openEngine({ backend, directory });
+    return await openEngine(options);
   } catch (error) {
     if (!(error instanceof StorageError) || error.code !== 'ENGINE_DAMAGED') throw error;
-    await discardEngine(directory);
-    return openEngine({ backend, directory });
+    await discardEngine(options.directory);
+    return openEngine(options);
   }
 }
 
@@ -167,12 +182,13 @@ function isDamage(error: unknown): boolean {
 }
 
 function logOptions(ports: StorageBootPorts, record: NodeRecord): LogOptions {
-  const { directory, randomBytes, logKeepBytes, logSegmentBytes } = ports;
+  const { directory, randomBytes, keyring, logKeepBytes, logSegmentBytes } = ports;
   return {
     directory: directory.logDirectory,
     clusterId: record.clusterId,
     nodeId: record.nodeId,
     randomBytes,
+    keyring,
     keepSizeBytes: logKeepBytes,
     segmentSizeBytes: logSegmentBytes,
   };

@@ -2,6 +2,7 @@
  * Keys in the engine: area u16 | kind u8 | rest. Areas below 0x8000 are shards and hold session heads with small data;
  * 0x8000 + shard holds data too large to be rewritten with its head; 0xffff holds what belongs to no shard.
  */
+import type { KeyPart } from '@holdfast/storage';
 import { utf8 } from './bytes.ts';
 
 const kinds = {
@@ -45,6 +46,11 @@ export function sessionRange(shard?: number): KeyRange {
   return { from: areaStart(shard), to: areaStart(shard + 1) };
 }
 
+/** The shard at the start of a session key. */
+export function sessionKeyShard(key: Uint8Array): number {
+  return (byteAt(key, 0) << 8) | byteAt(key, 1);
+}
+
 /** The id at the end of a session key. */
 export function sessionKeyId(key: Uint8Array): Uint8Array {
   return key.subarray(3);
@@ -79,21 +85,51 @@ export function expiryKeyId(key: Uint8Array): Uint8Array {
   return key.subarray(expiryHeadBytes);
 }
 
-export function userKey(user: string, id: string): Uint8Array {
-  return indexKey(kinds.user, user, id);
+/** Which sessions have a user, or a tag: name, shard, id. Within one name they stand in the order of sessions. */
+export function userKey(user: string, shard: number, id: string): Uint8Array {
+  return indexKey(kinds.user, user, shard, id);
 }
 
-export function tagKey(tag: string, id: string): Uint8Array {
-  return indexKey(kinds.tag, tag, id);
+export function tagKey(tag: string, shard: number, id: string): Uint8Array {
+  return indexKey(kinds.tag, tag, shard, id);
 }
 
-/** The start of all index keys of one user; the rest of such a key is the id. */
-export function userPrefix(user: string): Uint8Array {
-  return indexKey(kinds.user, user, '');
+/** All index keys of a user, or those of one shard. */
+export function userRange(user: string, shard?: number): KeyRange {
+  return indexRange(kinds.user, user, shard);
 }
 
-export function tagPrefix(tag: string): Uint8Array {
-  return indexKey(kinds.tag, tag, '');
+export function tagRange(tag: string, shard?: number): KeyRange {
+  return indexRange(kinds.tag, tag, shard);
+}
+
+/** Shard and id at the end of an index key. */
+export function indexKeyPlace(key: Uint8Array): { readonly shard: number; readonly id: Uint8Array } {
+  const at = indexHeadBytes + (byteAt(key, 3) << 8) + byteAt(key, 4);
+  return { shard: (byteAt(key, at) << 8) | byteAt(key, at + 1), id: key.subarray(at + 2) };
+}
+
+/**
+ * Where ids and the names of users and tags stand in a key, for an engine that hides them. Shards, times and counts
+ * stay as they are, so that ranges of them can be read.
+ */
+export function secretParts(key: Uint8Array): readonly KeyPart[] {
+  const part = (start: number, end = key.length): readonly KeyPart[] => (start < end ? [{ start, end }] : []);
+  switch (key[2]) {
+    case kinds.session:
+    case kinds.data:
+    case kinds.roster:
+      return part(3);
+    case kinds.expiry:
+      return part(expiryHeadBytes);
+    case kinds.user:
+    case kinds.tag: {
+      const nameEnd = indexHeadBytes + (byteAt(key, 3) << 8) + byteAt(key, 4);
+      return [...part(3, Math.min(nameEnd, key.length)), ...part(nameEnd + 2)];
+    }
+    default:
+      return [];
+  }
 }
 
 export function stateKey(): Uint8Array {
@@ -153,18 +189,31 @@ export function eventHeadsKey(): Uint8Array {
   return kindStart(kinds.eventHeads);
 }
 
+const indexHeadBytes = 5;
+
 /** The name's length stands before it, so that no name is the start of another's range. */
-function indexKey(kind: number, name: string, id: string): Uint8Array {
+function indexKey(kind: number, name: string, shard: number, id: string): Uint8Array {
   let { bytes, length } = utf8(name);
   const nameBytes = bytes.slice(0, length);
   ({ bytes, length } = utf8(id));
-  const key = new Uint8Array(5 + nameBytes.length + length);
+  const key = new Uint8Array(indexHeadBytes + nameBytes.length + 2 + length);
   writeHead(key, commonArea, kind);
   key[3] = nameBytes.length >>> 8;
   key[4] = nameBytes.length & 0xff;
-  key.set(nameBytes, 5);
-  key.set(bytes.subarray(0, length), 5 + nameBytes.length);
+  key.set(nameBytes, indexHeadBytes);
+  const at = indexHeadBytes + nameBytes.length;
+  key[at] = shard >>> 8;
+  key[at + 1] = shard & 0xff;
+  key.set(bytes.subarray(0, length), at + 2);
   return key;
+}
+
+/** There is no shard beyond the areas of shards. */
+function indexRange(kind: number, name: string, shard?: number): KeyRange {
+  return {
+    from: indexKey(kind, name, shard ?? 0, ''),
+    to: indexKey(kind, name, shard === undefined ? dataArea : shard + 1, ''),
+  };
 }
 
 function withText(area: number, kind: number, text: string): Uint8Array {
@@ -183,6 +232,10 @@ function kindStart(kind: number): Uint8Array {
   const key = new Uint8Array(3);
   writeHead(key, commonArea, kind);
   return key;
+}
+
+function byteAt(key: Uint8Array, i: number): number {
+  return key[i] ?? 0;
 }
 
 function writeHead(key: Uint8Array, area: number, kind: number): void {

@@ -1,5 +1,4 @@
 import type { EnginePair, EngineSnapshot } from '@holdfast/storage';
-import { keyAfter } from './bytes.ts';
 import type { KeyRange } from './keys.ts';
 
 /** One read of the engine: few enough that what follows it holds the event loop for a fraction of a millisecond. */
@@ -18,22 +17,16 @@ export async function* readRange(
 /** The slices themselves: for scans, where one turn of an async iterator per pair would cost more than the pair. */
 export async function* readSlices(
   snapshot: EngineSnapshot,
-  range: KeyRange,
+  range: KeyRange & { readonly after?: Uint8Array | undefined },
   yieldTurn?: () => Promise<void>,
 ): AsyncGenerator<readonly EnginePair[]> {
-  let { from } = range;
+  let { after } = range;
   for (;;) {
-    const pairs = await snapshot.read({ from, to: range.to, limit: pairsPerRead, sizeBytesMax: bytesPerRead });
+    const pairs = await snapshot.read({ ...range, after, limit: pairsPerRead, sizeBytesMax: bytesPerRead });
     const last = pairs.at(-1);
     if (last === undefined) return;
     yield pairs;
-    from = keyAfter(last.key);
+    after = last.key;
     await yieldTurn?.();
   }
-}
-
-/** The value of one key in a snapshot. */
-export async function readOne(snapshot: EngineSnapshot, key: Uint8Array): Promise<Uint8Array | undefined> {
-  const pairs = await snapshot.read({ from: key, to: keyAfter(key), limit: 1, sizeBytesMax: bytesPerRead });
-  return pairs[0]?.value;
 }

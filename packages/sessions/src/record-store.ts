@@ -165,28 +165,29 @@ export function pushWrites(
   else writes.push({ type: 'put', key: sessionKey(shard, id), value: encodeSession(record) });
   if (hasData && record.data !== base?.data) writes.push({ type: 'put', key: dataKey(shard, id), value: record.data });
   else if (hadData && !hasData) writes.push({ type: 'del', key: dataKey(shard, id) });
-  pushIndexes(writes, id, base, record);
+  pushIndexes(writes, shard, id, base, record);
 }
 
 function pushIndexes(
   writes: EngineWrite[],
+  shard: number,
   id: string,
   base: SessionRecord | undefined,
   record: SessionRecord | undefined,
 ): void {
   pushExpiry(writes, id, base?.expiresAt ?? null, record?.expiresAt ?? null);
   if ((base?.user ?? null) !== (record?.user ?? null)) {
-    if (base !== undefined && base.user !== null) writes.push({ type: 'del', key: userKey(base.user, id) });
+    if (base !== undefined && base.user !== null) writes.push({ type: 'del', key: userKey(base.user, shard, id) });
     if (record !== undefined && record.user !== null) {
-      writes.push({ type: 'put', key: userKey(record.user, id), value: nothing });
+      writes.push({ type: 'put', key: userKey(record.user, shard, id), value: nothing });
     }
   }
   if (base?.tags !== record?.tags) {
     const before = base?.tags ?? [];
     const after = record?.tags ?? [];
-    for (const tag of before) if (!after.includes(tag)) writes.push({ type: 'del', key: tagKey(tag, id) });
+    for (const tag of before) if (!after.includes(tag)) writes.push({ type: 'del', key: tagKey(tag, shard, id) });
     for (const tag of after)
-      if (!before.includes(tag)) writes.push({ type: 'put', key: tagKey(tag, id), value: nothing });
+      if (!before.includes(tag)) writes.push({ type: 'put', key: tagKey(tag, shard, id), value: nothing });
   }
 }
 

@@ -13,7 +13,7 @@ import {
   stateKey,
 } from './keys.ts';
 import { decodeState, encodeState } from './machine-state.ts';
-import { readOne, readSlices } from './range-reader.ts';
+import { readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
 import { type Item, itemKinds, snapshotFormat, snapshotMagic, toChunks } from './snapshot-items.ts';
 import type { MachineVersions } from './versions.ts';
@@ -27,7 +27,7 @@ export async function snapshotItems(
   yieldTurn: () => Promise<void>,
   versions: MachineVersions,
 ): Promise<{ readonly meta: SnapshotMeta; readonly chunks: AsyncIterable<Uint8Array> }> {
-  const value = await readOne(view, stateKey());
+  const value = await view.get(stateKey());
   if (value === undefined) throw new Error('a snapshot of an engine without state');
   const state = decodeState(value, versions);
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
@@ -88,7 +88,7 @@ async function sessionItem(view: EngineSnapshot, shards: number, { key, value }:
   const id = textOf(idBytes);
   const { head, data } = decodeSession(id, shards, value);
   if (data === undefined) {
-    const apart = await readOne(view, dataKey(head.shard, id));
+    const apart = await view.get(dataKey(head.shard, id));
     if (apart === undefined) throw damaged(id);
     parts.push(apart);
   }

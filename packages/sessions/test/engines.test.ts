@@ -2,9 +2,22 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Engine, openEngine } from '@holdfast/storage';
-import { SessionMachine } from '../src/index.ts';
+import type { ListFilter } from '@holdfast/protocol';
+import { type Engine, Keyring, MasterKey, openEngine } from '@holdfast/storage';
+import { SessionMachine, secretParts } from '../src/index.ts';
 import { each, LogMaker, options, store, takeSnapshot } from './harness.ts';
+
+/** The ids of a list, taken in pages of `limit`. */
+async function pagesOf(machine: SessionMachine, filter: ListFilter, limit: number): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Awaited<ReturnType<SessionMachine['list']>> = await machine.list(filter, limit, cursor);
+    ids.push(...page.items.map(({ id }) => id));
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return ids;
+}
 
 /** Three hundred sessions of many sizes, some of them gone again. */
 function someLog(): LogMaker {
@@ -29,8 +42,10 @@ function someLog(): LogMaker {
 describe('the machine on real engines', () => {
   let directory: string;
   const engines: Engine[] = [];
+  const keyring = new Keyring([new MasterKey(new Uint8Array(32).fill(1))]);
   const open = async (backend: string, name: string) => {
-    const engine = await openEngine({ backend, directory: join(directory, name) });
+    const sealing = backend === 'disk' && name.startsWith('sealed') ? { keyring, secretParts } : undefined;
+    const engine = await openEngine({ backend, directory: join(directory, name), sealing });
     engines.push(engine);
     return engine;
   };
@@ -43,11 +58,12 @@ describe('the machine on real engines', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it('memory and disk hold the same, list in the same order, and find the same due', async () => {
+  it('memory, disk and a sealed disk hold the same, list in the same order, and find the same due', async () => {
     const log = someLog();
     const found = [];
-    for (const backend of ['memory', 'disk']) {
-      const machine = await SessionMachine.open(await open(backend, backend), { ...options, cacheBytes: 20_000 });
+    for (const name of ['memory', 'disk', 'sealed disk']) {
+      const engine = await open(name === 'memory' ? name : 'disk', name);
+      const machine = await SessionMachine.open(engine, { ...options, cacheBytes: 20_000 });
       for (const [i, entry] of log.entries.entries()) {
         machine.apply(entry);
         if (i % 11 === 0) await machine.flush();
@@ -58,30 +74,39 @@ describe('the machine on real engines', () => {
         page: await machine.list({}, 1_000, null),
         tagged: await machine.list({ tag: 't1' }, 20, null),
         user: await machine.count({ user: 'u2' }),
-        due: await machine.dueIds(40_000, 1_000),
+        due: (await machine.dueIds(40_000, 1_000)).sort(),
+        pages: await pagesOf(machine, { tag: 'all' }, 7),
+        untagged: await pagesOf(machine, {}, 11),
+        shard: await pagesOf(machine, { shard: 3, prefix: 's1' }, 2),
       });
     }
     assert.deepEqual(found[0], found[1]);
+    assert.deepEqual(found[0], found[2]);
+    assert.deepEqual(
+      found[0]?.untagged,
+      found[0]?.page.items.map(({ id }) => id),
+    );
     assert.ok((found[0]?.page.items.length ?? 0) > 200);
     assert.ok((found[0]?.due.length ?? 0) > 50);
   });
 
-  it('a disk that was closed goes on where it was flushed, and feeds a memory node', async () => {
-    const log = someLog();
-    const first = await open('disk', 'one');
-    const before = await SessionMachine.open(first, options);
-    for (const entry of log.entries) before.apply(entry);
-    await before.flush();
-    await first.close();
+  for (const name of ['one', 'sealed one'])
+    it(`a disk that was closed goes on where it was flushed, and feeds a memory node (${name})`, async () => {
+      const log = someLog();
+      const first = await open('disk', name);
+      const before = await SessionMachine.open(first, options);
+      for (const entry of log.entries) before.apply(entry);
+      await before.flush();
+      await first.close();
 
-    const again = await SessionMachine.open(await open('disk', 'one'), options);
-    assert.equal(again.appliedIndex, before.appliedIndex);
-    assert.deepEqual(again.shardHashes(), before.shardHashes());
-    const { chunks } = await takeSnapshot(again);
-    const copy = await SessionMachine.install(await open('memory', 'two'), each(chunks), options);
-    assert.deepEqual(copy.shardHashes(), before.shardHashes());
-    assert.deepEqual(await copy.list({}, 1_000, null), await again.list({}, 1_000, null));
-  });
+      const again = await SessionMachine.open(await open('disk', name), options);
+      assert.equal(again.appliedIndex, before.appliedIndex);
+      assert.deepEqual(again.shardHashes(), before.shardHashes());
+      const { chunks } = await takeSnapshot(again);
+      const copy = await SessionMachine.install(await open('memory', 'two'), each(chunks), options);
+      assert.deepEqual(copy.shardHashes(), before.shardHashes());
+      assert.deepEqual(await copy.list({}, 1_000, null), await again.list({}, 1_000, null));
+    });
 
   it('a page is of one moment although writes go on', async () => {
     const machine = await SessionMachine.open(await open('disk', 'pages'), options);

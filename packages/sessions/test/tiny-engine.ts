@@ -5,6 +5,7 @@ const nameOf = (key: Uint8Array) => Buffer.from(key).toString('latin1');
 
 export class TinyEngine implements Engine {
   readonly kind = 'memory';
+  readonly hidesKeys = false;
   readonly #pairs = new Map<string, EnginePair>();
   /** The next writes fail with this. */
   failure: Error | undefined;
@@ -36,10 +37,17 @@ export class TinyEngine implements Engine {
     const pairs = [...this.#pairs.values()].sort((left, right) => Buffer.compare(left.key, right.key));
     this.openViews += 1;
     return {
-      read: async ({ from, to, limit, sizeBytesMax }) => {
+      get: async (key) => {
+        const pair = pairs[placeOf(pairs, key)];
+        return pair !== undefined && nameOf(pair.key) === nameOf(key) ? pair.value : undefined;
+      },
+      read: async ({ from, to, after, limit, sizeBytesMax }) => {
         const found: EnginePair[] = [];
         let sizeBytes = 0;
-        for (let at = placeOf(pairs, from); found.length < limit && sizeBytes < sizeBytesMax; at += 1) {
+        // The first key behind `after` is one byte longer.
+        const behind = after === undefined ? from : Buffer.concat([after, Uint8Array.of(0)]);
+        const start = placeOf(pairs, Buffer.compare(behind, from) < 0 ? from : behind);
+        for (let at = start; found.length < limit && sizeBytes < sizeBytesMax; at += 1) {
           const pair = pairs[at];
           if (pair === undefined || Buffer.compare(pair.key, to) >= 0) break;
           found.push(pair);

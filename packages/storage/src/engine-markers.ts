@@ -14,6 +14,8 @@ export const RESERVED_FROM = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
 const CHECKPOINT_KEY = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1);
 const MARKER_PREFIX_BYTES = 5;
 const MARKERS_FROM = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 2);
+/** How the records are sealed: engine-book.ts. */
+export const BOOK_KEY = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 3);
 const FORMAT_VERSION = 1;
 
 export interface MarkerState {
@@ -60,6 +62,7 @@ export async function readMarkers(database: LevelDatabase): Promise<MarkerState 
   for await (const [key, stored] of pairs(database, RESERVED_FROM)) {
     const value = unwrapValue(key, stored);
     if (value === undefined) return 'a marker has a wrong checksum';
+    if (key[MARKER_PREFIX_BYTES - 1] === BOOK_KEY[MARKER_PREFIX_BYTES - 1]) continue;
     if (key.length > MARKER_PREFIX_BYTES) sequences.push(sequenceOf(key));
     else {
       checkpoint = getCounter(viewOf(value), 0);

@@ -32,7 +32,7 @@ export interface CreateEngineOptions {
 }
 
 const OPTIONS: CreateEngineOptions = { createIfMissing: true, keyEncoding: 'view', valueEncoding: 'view' };
-const METHODS = ['open', 'close', 'getSync', 'batch', 'iterator', 'snapshot', 'clear'] as const;
+const METHODS = ['open', 'close', 'get', 'getSync', 'batch', 'iterator', 'snapshot', 'clear'] as const;
 
 /** A path as it stays valid from any working directory; a package's name as it is. */
 export function engineModuleName(backend: string): string {

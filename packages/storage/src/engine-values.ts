@@ -6,10 +6,17 @@ import { checksum, viewOf } from './bytes.ts';
  */
 const CHECKSUM_BYTES = 4;
 
-export function wrapValue(key: Uint8Array, value: Uint8Array): Uint8Array {
-  const stored = new Uint8Array(CHECKSUM_BYTES + value.length);
-  stored.set(value, CHECKSUM_BYTES);
-  const sum = checksum(value, checksum(key));
+export function wrapValue(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  let length = CHECKSUM_BYTES;
+  for (const part of parts) length += part.length;
+  const stored = new Uint8Array(length);
+  let at = CHECKSUM_BYTES;
+  let sum = checksum(key);
+  for (const part of parts) {
+    stored.set(part, at);
+    at += part.length;
+    sum = checksum(part, sum);
+  }
   stored[0] = sum;
   stored[1] = sum >>> 8;
   stored[2] = sum >>> 16;

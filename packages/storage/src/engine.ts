@@ -9,6 +9,11 @@
  */
 export interface Engine {
   readonly kind: 'memory' | 'disk' | 'external';
+  /**
+   * The secret parts of keys (see {@link KeyPart}) are not stored as they are: keys that are equal up to a secret part
+   * come in an order of this engine's own there. Else all keys come in byte order.
+   */
+  readonly hidesKeys: boolean;
   /** The bytes at `key`, or undefined. Synchronous: apply must not wait. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** All or nothing. Batches take effect in the order of the calls. */
@@ -32,13 +37,34 @@ export type EngineWrite =
   | { readonly type: 'del'; readonly key: Uint8Array };
 
 export interface EngineSnapshot {
+  /** The bytes at `key`, or undefined. */
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /**
-   * Up to `limit` pairs with `from` <= key < `to` in key order, and about `sizeBytesMax` of keys and values, but at
-   * least one. To go on, call again from just after the last key.
+   * Up to `limit` pairs with `from` <= key < `to` in the engine's order, and about `sizeBytesMax` of keys and values, but
+   * at least one.
    */
-  read(range: { from: Uint8Array; to: Uint8Array; limit: number; sizeBytesMax: number }): Promise<EnginePair[]>;
+  read(range: EngineRange): Promise<EnginePair[]>;
   release(): Promise<void>;
 }
+
+export interface EngineRange {
+  /** Both bounds end before, or behind, a secret part; and behind one only when something follows it. */
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+  /** Goes on behind this key, wherever that is in the engine's order: the last of the read before. It need not exist. */
+  readonly after?: Uint8Array | undefined;
+  readonly limit: number;
+  readonly sizeBytesMax: number;
+}
+
+/** Bytes `start` to before `end` of a key: the id of a session, or the name of a user. */
+export interface KeyPart {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The parts of a key that must not be stored as they are, in order. */
+export type SecretParts = (key: Uint8Array) => readonly KeyPart[];
 
 export interface EnginePair {
   readonly key: Uint8Array;

@@ -1,14 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Engine, EnginePair, EngineSnapshot, EngineWrite } from './engine.ts';
-import { markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
-import { unwrapValue, wrapValue } from './engine-values.ts';
+import type { Engine, EnginePair, EngineRange, EngineSnapshot, EngineWrite } from './engine.ts';
+import { type MarkerState, markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
+import { openRecords, type RecordFormat, type RecordOptions } from './engine-records.ts';
+import { wrapValue } from './engine-values.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { type LevelDatabase, type LevelEncoding, type LevelSnapshot, VIEWS } from './level-port.ts';
 
 /** Pairs fetched in one go; the database itself stops earlier at the byte mark. */
 const PAIRS_PER_READ = 1_000;
-/** A large batch is put together over several turns: each operation takes some microseconds. */
+/** A large batch is put together over several turns: each operation takes some microseconds, one that is sealed more. */
 const OPERATIONS_PER_TURN = 512;
+const SEALED_OPERATIONS_PER_TURN = 96;
+/** As much as is compressed in a turn. */
+const VALUE_BYTES_PER_TURN = 524_288;
 const READ_AHEAD_BYTES_MAX = 262_144;
 /** Above every key: see `#flush`. */
 const BEYOND_ALL_KEYS = new Uint8Array(64).fill(0xff);
@@ -25,6 +29,8 @@ export interface LevelEngineOptions {
   readonly encoding: LevelEncoding | undefined;
   /** Removes what a closed database keeps, durably and at once. Without it, `clear` deletes key by key. */
   readonly discard: (() => Promise<void>) | undefined;
+  /** How records are stored. */
+  readonly records: RecordOptions;
 }
 
 /** An engine over any abstract-level database. */
@@ -32,6 +38,7 @@ export class LevelEngine implements Engine {
   readonly kind: Engine['kind'];
   readonly #options: LevelEngineOptions;
   #database: LevelDatabase;
+  #records: RecordFormat;
   /** Memory keeps nothing that could be lost apart, hence needs no markers. */
   readonly #hasMarkers: boolean;
   /** Of the last batch that was written. */
@@ -41,35 +48,46 @@ export class LevelEngine implements Engine {
   #last: Promise<unknown> = Promise.resolve();
   #failure: StorageError | undefined;
 
-  private constructor(options: LevelEngineOptions, database: LevelDatabase) {
+  private constructor(options: LevelEngineOptions, database: LevelDatabase, records: RecordFormat) {
     this.kind = options.kind;
     this.#options = options;
     this.#database = database;
+    this.#records = records;
     this.#hasMarkers = database.supports.permanence !== false;
   }
 
-  /** @throws {StorageError} `ENGINE_DAMAGED`, `ENGINE_FAILED`, `ENGINE_LOCKED`, `NOT_SUPPORTED` */
+  /**
+   * @throws {StorageError} `ENGINE_DAMAGED`, `ENGINE_FAILED`, `ENGINE_LOCKED`, `NOT_SUPPORTED`, `KEY_MISSING`
+   */
   static async open(options: LevelEngineOptions): Promise<LevelEngine> {
     const database = await openDatabase(options);
-    const engine = new LevelEngine(options, database);
     try {
-      if (engine.#hasMarkers) await engine.#checkMarkers();
+      const found = await checkedMarkers(options, database);
+      const records = await openRecords(database, options.directory, options.records, (found?.sequence ?? 0) === 0);
+      const engine = new LevelEngine(options, database, records);
+      engine.#sequence = found?.sequence ?? 0;
+      engine.#checkpoint = found?.checkpoint ?? 0;
+      return engine;
     } catch (error) {
       await database.close().catch(() => {});
-      throw engine.#translate(error);
+      throw translate(options, error);
     }
-    return engine;
+  }
+
+  get hidesKeys(): boolean {
+    return this.#records.hidesKeys;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.#check();
+    const storedKey = this.#records.storedKey(key);
     let stored: Uint8Array | undefined;
     try {
-      stored = this.#database.getSync(key, this.#options.encoding);
+      stored = this.#database.getSync(storedKey, this.#options.encoding);
     } catch (error) {
       throw this.#translate(error);
     }
-    return stored === undefined ? undefined : this.#unwrap(key, stored);
+    return stored === undefined ? undefined : this.#decode(storedKey, stored).value;
   }
 
   write(batch: Iterable<EngineWrite>): Promise<void> {
@@ -81,6 +99,7 @@ export class LevelEngine implements Engine {
     const database = this.#database;
     const frozen = database.snapshot();
     return {
+      get: (key) => this.#getFrom(database, frozen, key),
       read: (range) => this.#read(database, frozen, range),
       release: () => frozen.close(),
     };
@@ -115,6 +134,7 @@ export class LevelEngine implements Engine {
         await writeCheckpoint(this.#database, 0, 0);
         this.#sequence = 0;
         this.#checkpoint = 0;
+        this.#records = await openRecords(this.#database, this.#options.directory, this.#options.records, true);
       } catch (error) {
         throw this.#fail(error);
       }
@@ -142,33 +162,29 @@ export class LevelEngine implements Engine {
     if (this.#database.status !== 'closed') await this.#database.close();
   }
 
-  async #checkMarkers(): Promise<void> {
-    const found = await readMarkers(this.#database);
-    if (typeof found === 'string') throw this.#damaged(found);
-    if (found === undefined) {
-      // A database that was made before, but has nothing at all, has lost it: so says a truncated MANIFEST.
-      if (this.#options.existed) throw this.#damaged('it should hold records, but is empty');
-      await writeCheckpoint(this.#database, 0, 0);
-      return;
-    }
-    this.#sequence = found.sequence;
-    this.#checkpoint = found.checkpoint;
-  }
-
   async #write(batch: Iterable<EngineWrite>): Promise<void> {
     const sequence = this.#sequence + 1;
     try {
       // A chained batch costs a quarter less than an array of operations.
       const chained = this.#database.batch();
       const { encoding } = this.#options;
+      const records = this.#records;
+      const perTurn = records.hidesKeys ? SEALED_OPERATIONS_PER_TURN : OPERATIONS_PER_TURN;
       let count = 0;
+      let valueBytes = 0;
       for (const operation of batch) {
         const { key } = operation;
         count += 1;
-        if (count % OPERATIONS_PER_TURN === 0) await setImmediate();
+        if (count % perTurn === 0 || valueBytes >= VALUE_BYTES_PER_TURN) {
+          valueBytes = 0;
+          await setImmediate();
+        }
         if (isReserved(key)) throw new RangeError('keys that begin with ff ff ff ff are reserved');
-        if (operation.type === 'put') chained.put(key, wrapValue(key, operation.value), encoding);
-        else chained.del(key, encoding);
+        const storedKey = records.storedKey(key);
+        if (operation.type === 'put') {
+          valueBytes += operation.value.length;
+          chained.put(storedKey, records.encode(storedKey, key, operation.value), encoding);
+        } else chained.del(storedKey, encoding);
       }
       if (this.#hasMarkers) {
         const key = markerKey(sequence);
@@ -195,16 +211,18 @@ export class LevelEngine implements Engine {
   async #read(
     database: LevelDatabase,
     snapshot: LevelSnapshot,
-    { from, to, limit, sizeBytesMax }: { from: Uint8Array; to: Uint8Array; limit: number; sizeBytesMax: number },
+    { from, to, after, limit, sizeBytesMax }: EngineRange,
   ): Promise<EnginePair[]> {
     this.#check();
     const pairs: EnginePair[] = [];
     if (limit <= 0) return pairs;
     let sizeBytes = 0;
     try {
+      const [first, last] = [this.#records.storedKey(from), this.#records.storedKey(to)];
+      const behind = after === undefined ? undefined : this.#records.storedKey(after);
       const iterator = database.iterator({
-        gte: from,
-        lt: compare(to, RESERVED_FROM) < 0 ? to : RESERVED_FROM,
+        ...(behind === undefined || compare(behind, first) < 0 ? { gte: first } : { gt: behind }),
+        lt: compare(last, RESERVED_FROM) < 0 ? last : RESERVED_FROM,
         limit,
         snapshot,
         fillCache: false,
@@ -215,9 +233,10 @@ export class LevelEngine implements Engine {
         while (pairs.length < limit) {
           const found = await iterator.nextv(Math.min(limit - pairs.length, PAIRS_PER_READ));
           for (const [key, stored] of found) {
-            sizeBytes += key.length + stored.length;
+            const pair = this.#decode(key, stored);
+            sizeBytes += pair.key.length + pair.value.length;
             if (pairs.length > 0 && sizeBytes > sizeBytesMax) return pairs;
-            pairs.push({ key, value: this.#unwrap(key, stored) });
+            pairs.push(pair);
           }
           if (found.length === 0) return pairs;
         }
@@ -230,12 +249,23 @@ export class LevelEngine implements Engine {
     return pairs;
   }
 
-  #unwrap(key: Uint8Array, stored: Uint8Array): Uint8Array {
-    const value = unwrapValue(key, stored);
-    if (value === undefined) {
-      throw this.#damaged(`the checksum of the value of key ${Buffer.from(key).toString('hex', 0, 64)} is wrong`);
+  async #getFrom(database: LevelDatabase, snapshot: LevelSnapshot, key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#check();
+    const storedKey = this.#records.storedKey(key);
+    let stored: Uint8Array | undefined;
+    try {
+      stored = await database.get(storedKey, { ...VIEWS, snapshot });
+    } catch (error) {
+      throw this.#translate(error);
     }
-    return value;
+    return stored === undefined ? undefined : this.#decode(storedKey, stored).value;
+  }
+
+  #decode(storedKey: Uint8Array, stored: Uint8Array): EnginePair {
+    const decoded = this.#records.decode(storedKey, stored);
+    if (typeof decoded !== 'string') return decoded;
+    const shown = Buffer.from(storedKey).toString('hex', 0, 64);
+    throw damaged(this.#options, `${decoded} of the value of key ${shown} is wrong`);
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -259,19 +289,39 @@ export class LevelEngine implements Engine {
   }
 
   #translate(error: unknown): StorageError {
-    if (error instanceof StorageError) return error;
-    return isDamage(error) ? this.#damaged(messageOf(error), error) : this.#failed(messageOf(error), error);
-  }
-
-  #damaged(problem: string, cause?: unknown): StorageError {
-    const { directory } = this.#options;
-    return new StorageError({ code: 'ENGINE_DAMAGED', directory, problem }, { cause });
+    return translate(this.#options, error);
   }
 
   #failed(problem: string, cause?: unknown): StorageError {
-    const { directory } = this.#options;
-    return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
+    return failed(this.#options, problem, cause);
   }
+}
+
+type Located = Pick<LevelEngineOptions, 'directory'>;
+
+function translate(options: Located, error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  return isDamage(error) ? damaged(options, messageOf(error), error) : failed(options, messageOf(error), error);
+}
+
+function damaged({ directory }: Located, problem: string, cause?: unknown): StorageError {
+  return new StorageError({ code: 'ENGINE_DAMAGED', directory, problem }, { cause });
+}
+
+function failed({ directory }: Located, problem: string, cause?: unknown): StorageError {
+  return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
+}
+
+/** What the markers say; undefined for a database that is new, or keeps nothing. @throws {StorageError} `ENGINE_DAMAGED` */
+async function checkedMarkers(options: LevelEngineOptions, database: LevelDatabase): Promise<MarkerState | undefined> {
+  if (database.supports.permanence === false) return undefined;
+  const found = await readMarkers(database);
+  if (typeof found === 'string') throw damaged(options, found);
+  if (found !== undefined) return found;
+  // A database that was made before, but has nothing at all, has lost it: so says a truncated MANIFEST.
+  if (options.existed) throw damaged(options, 'it should hold records, but is empty');
+  await writeCheckpoint(database, 0, 0);
+  return undefined;
 }
 
 async function openDatabase({ directory, open }: LevelEngineOptions): Promise<LevelDatabase> {

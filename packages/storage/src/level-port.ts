@@ -14,6 +14,7 @@ export interface LevelDatabase {
   open(): Promise<void>;
   close(): Promise<void>;
   getSync(key: Uint8Array, options: LevelEncoding | undefined): Uint8Array | undefined;
+  get(key: Uint8Array, options: LevelEncoding & { readonly snapshot: LevelSnapshot }): Promise<Uint8Array | undefined>;
   batch(): LevelBatch;
   iterator(options: LevelIteratorOptions): LevelIterator;
   snapshot(): LevelSnapshot;
@@ -38,7 +39,8 @@ interface LevelBatch {
 }
 
 interface LevelIteratorOptions extends LevelEncoding {
-  readonly gte: Uint8Array;
+  readonly gte?: Uint8Array;
+  readonly gt?: Uint8Array;
   readonly lt?: Uint8Array;
   readonly limit?: number;
   readonly snapshot?: LevelSnapshot;

@@ -1,9 +1,9 @@
 import { setCounter, viewOf } from './bytes.ts';
-import { type Keyring, type MasterKey, SALT_BYTES } from './envelope/keyring.ts';
+import { type Keyring, type MasterKey, SALT_BYTES, type SealedWith } from './envelope/keyring.ts';
 import { type Sealer, TAG_BYTES } from './envelope/sealer.ts';
 import { StorageError } from './errors.ts';
 import { CHECKED_HEADER_BYTES, RECORD_HEADER_BYTES, type RecordHeader } from './log-record.ts';
-import type { SealedWith, SegmentHeader } from './log-segment.ts';
+import type { SegmentHeader } from './log-segment.ts';
 
 /**
  * The seal on the records of one segment: meta and data of a record are sealed as one, under a key of the segment's

@@ -1,7 +1,7 @@
 import type { LogIndex, NodeId } from '@holdfast/raft';
 import { checksum, getCounter, setCounter, viewOf } from './bytes.ts';
 import type { DiskFile } from './disk.ts';
-import { KEY_ID_BYTES, keyIdOf, SALT_BYTES } from './envelope/keyring.ts';
+import { KEY_ID_BYTES, keyIdOf, SALT_BYTES, type SealedWith } from './envelope/keyring.ts';
 import { StorageError } from './errors.ts';
 import type { SegmentSeal } from './log-seal.ts';
 
@@ -46,12 +46,6 @@ export interface SegmentHeader {
   readonly firstSequence: number;
   /** Undefined when its records are not sealed. */
   readonly sealedWith: SealedWith | undefined;
-}
-
-/** From what the key of a file is derived. */
-export interface SealedWith {
-  readonly keyId: string;
-  readonly salt: Uint8Array;
 }
 
 /** Entries from `from` on no longer count, in whichever segment they lie. */

@@ -5,6 +5,8 @@ import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import type { Engine } from './engine.ts';
 import { loadEngineModule } from './engine-module.ts';
+import type { EngineSealing } from './engine-records.ts';
+import { type Compression, defaultCompression, noCompression } from './envelope/compression.ts';
 import { LevelEngine } from './level-engine.ts';
 import { type LevelDatabase, VIEWS } from './level-port.ts';
 import { NodeDisk } from './node-disk.ts';
@@ -17,31 +19,37 @@ export interface EngineOptions {
   readonly backend: string;
   /** Made when needed. The memory engine does not use it. */
   readonly directory: string;
+  /** Of values. The memory engine compresses nothing. Default: brotli from 1 KiB on. */
+  readonly compression?: Compression | undefined;
+  /** Seals records, and hides the secret parts of their keys. Default: none. The memory engine, which is never stored, seals nothing. */
+  readonly sealing?: EngineSealing | undefined;
 }
 
 /**
  * Opens the state machine's store.
  * @throws {StorageError} `ENGINE_DAMAGED`: call `discardEngine` and build it again. `ENGINE_LOCKED`, `ENGINE_FAILED`,
- *   `NOT_SUPPORTED`
+ *   `NOT_SUPPORTED`, `KEY_MISSING`
  */
-export async function openEngine({ backend, directory }: EngineOptions): Promise<Engine> {
+export async function openEngine({ backend, directory, compression, sealing }: EngineOptions): Promise<Engine> {
   if (backend === 'memory') {
     const open = () => opened(new MemoryLevel({ storeEncoding: 'view', ...VIEWS }));
-    const nothing = { existed: false, encoding: undefined, discard: undefined };
+    const records = { compression: noCompression, sealing: undefined };
+    const nothing = { existed: false, encoding: undefined, discard: undefined, records };
     return LevelEngine.open({ kind: 'memory', directory, open, ...nothing });
   }
   // What a clear was about to remove when the process ended.
   await rm(discardedName(directory), { recursive: true, force: true });
   const discard = () => discardEngine(directory);
+  const records = { compression: compression ?? defaultCompression, sealing };
   if (backend === 'disk') {
     const existed = existsSync(join(directory, 'CURRENT'));
     const open = () => opened(new ClassicLevel(directory, { ...CLASSIC_OPTIONS, ...VIEWS }));
-    return LevelEngine.open({ kind: 'disk', directory, open, existed, encoding: undefined, discard });
+    return LevelEngine.open({ kind: 'disk', directory, open, existed, encoding: undefined, discard, records });
   }
   const create = await loadEngineModule(backend);
   const existed = existsSync(directory) && readdirSync(directory).length > 0;
   const open = async () => opened(await create(directory));
-  return LevelEngine.open({ kind: 'external', directory, open, existed, encoding: VIEWS, discard });
+  return LevelEngine.open({ kind: 'external', directory, open, existed, encoding: VIEWS, discard, records });
 }
 
 /** Makes sure that there is such a backend, before anything is made for it. @throws {StorageError} `NOT_SUPPORTED` */

@@ -8,6 +8,7 @@ import {
   SNAPSHOT_HEADER_BYTES_MAX,
   type SnapshotHeader,
 } from './snapshot-header.ts';
+import { CHUNK_ENVELOPE_BYTES_MAX, ChunkCodec, newSeal, type SnapshotEnvelope } from './snapshot-seal.ts';
 
 /** Written chunks are synced after so many bytes: it holds the writer back to the disk's pace. */
 const SYNC_EVERY_BYTES = 4 * 1_048_576;
@@ -19,16 +20,25 @@ export class SnapshotWriter {
   readonly #temporaryPath: string;
   readonly #path: string;
   readonly #frames = new FrameWriter();
+  readonly #chunks: ChunkCodec;
   readonly #onCommit: () => void;
   #position = 0;
   #syncedPosition = 0;
   #isOver = false;
 
-  private constructor(disk: Disk, file: DiskFile, temporaryPath: string, path: string, onCommit: () => void) {
+  private constructor(
+    disk: Disk,
+    file: DiskFile,
+    temporaryPath: string,
+    path: string,
+    chunks: ChunkCodec,
+    onCommit: () => void,
+  ) {
     this.#disk = disk;
     this.#file = file;
     this.#temporaryPath = temporaryPath;
     this.#path = path;
+    this.#chunks = chunks;
     this.#onCommit = onCommit;
   }
 
@@ -37,14 +47,18 @@ export class SnapshotWriter {
     disk: Disk,
     temporaryPath: string,
     path: string,
-    header: SnapshotHeader,
+    header: Omit<SnapshotHeader, 'sealedWith'>,
+    envelope: SnapshotEnvelope,
     onCommit: () => void,
   ): Promise<SnapshotWriter> {
+    const sealed = { ...header, sealedWith: newSeal(envelope) };
+    const headerBytes = encodeSnapshotHeader(sealed);
+    const chunks = ChunkCodec.of(path, sealed, headerBytes, envelope);
     const file = await disk.open(temporaryPath, { create: true }).catch((error) => {
       throw translate(error, temporaryPath, 'open');
     });
-    const writer = new SnapshotWriter(disk, file, temporaryPath, path, onCommit);
-    await writer.#guard('write', async () => writer.#put(writer.#frames.header(encodeSnapshotHeader(header))));
+    const writer = new SnapshotWriter(disk, file, temporaryPath, path, chunks, onCommit);
+    await writer.#guard('write', async () => writer.#put(writer.#frames.header(headerBytes)));
     return writer;
   }
 
@@ -59,7 +73,8 @@ export class SnapshotWriter {
    */
   write(chunk: Uint8Array): Promise<void> {
     return this.#guard('write', async () => {
-      this.#put(this.#frames.chunk(chunk));
+      if (chunk.length > CHUNK_BYTES_MAX) throw new RangeError(`a chunk has at most ${CHUNK_BYTES_MAX} bytes`);
+      this.#put(this.#frames.chunk(this.#chunks.encode(chunk, this.#frames.number)));
       if (this.#position - this.#syncedPosition < SYNC_EVERY_BYTES) return;
       this.#syncedPosition = this.#position;
       await this.#file.sync();
@@ -104,10 +119,18 @@ export class SnapshotWriter {
 }
 
 /** Only the header of a snapshot file, proved. @throws {StorageError} as `readSnapshot` */
-export async function readSnapshotHeader(disk: Disk, path: string, clusterId: string): Promise<SnapshotHeader> {
+export async function readSnapshotHeader(
+  disk: Disk,
+  path: string,
+  clusterId: string,
+  envelope: SnapshotEnvelope,
+): Promise<SnapshotHeader> {
   const file = await openFile(disk, path);
   try {
-    return (await new FrameReader(file, path).header(clusterId)).header;
+    const { header, headerBytes } = await new FrameReader(file, path).header(clusterId);
+    // Whether the key is there is to be told at once, not when the chunks are needed.
+    ChunkCodec.of(path, header, headerBytes, envelope);
+    return header;
   } finally {
     await file.close();
   }
@@ -116,18 +139,27 @@ export async function readSnapshotHeader(disk: Disk, path: string, clusterId: st
 /**
  * The chunks of a snapshot file, each proved before it is handed out. Only when the iteration ends without an error is
  * the whole proved: use nothing before that for good.
- * @throws {StorageError} `SNAPSHOT_DAMAGED`, `SNAPSHOT_MISSING`, `WRONG_CLUSTER`, `NEWER_VERSION`, `IO`
+ * @throws {StorageError} `SNAPSHOT_DAMAGED`, `SNAPSHOT_MISSING`, `WRONG_CLUSTER`, `NEWER_VERSION`, `KEY_MISSING`,
+ *   `NOT_SEALED`, `IO`
  */
-export async function* readSnapshot(disk: Disk, path: string, clusterId: string): AsyncGenerator<Uint8Array> {
+export async function* readSnapshot(
+  disk: Disk,
+  path: string,
+  clusterId: string,
+  envelope: SnapshotEnvelope,
+): AsyncGenerator<Uint8Array> {
   const file = await openFile(disk, path);
   try {
     const reader = new FrameReader(file, path);
-    await reader.header(clusterId);
+    const { header, headerBytes } = await reader.header(clusterId);
+    const chunks = ChunkCodec.of(path, header, headerBytes, envelope);
     for (;;) {
-      const { kind, payload } = await reader.next(CHUNK_BYTES_MAX);
+      const { kind, payload, number } = await reader.next(CHUNK_BYTES_MAX + CHUNK_ENVELOPE_BYTES_MAX);
       if (kind === frameKinds.footer) break;
       if (kind !== frameKinds.chunk) throw reader.damaged(`a frame is of unknown kind ${kind}`);
-      yield payload;
+      const chunk = chunks.decode(payload, number);
+      if (typeof chunk === 'string') throw reader.damaged(chunk);
+      yield chunk;
     }
     await reader.end();
   } finally {
@@ -146,7 +178,7 @@ class FrameReader {
     this.#path = path;
   }
 
-  async header(clusterId: string): Promise<{ header: SnapshotHeader }> {
+  async header(clusterId: string): Promise<{ header: SnapshotHeader; headerBytes: Uint8Array }> {
     const { kind, payload } = await this.next(SNAPSHOT_HEADER_BYTES_MAX);
     if (kind !== frameKinds.header) throw this.damaged('it does not begin with a header');
     const file = this.#path;
@@ -164,10 +196,11 @@ class FrameReader {
     if (header.clusterId !== clusterId) {
       throw new StorageError({ code: 'WRONG_CLUSTER', file, expected: clusterId, actual: header.clusterId });
     }
-    return { header };
+    return { header, headerBytes: payload };
   }
 
-  async next(payloadBytesMax: number): Promise<{ kind: number; payload: Uint8Array }> {
+  async next(payloadBytesMax: number): Promise<{ kind: number; payload: Uint8Array; number: number }> {
+    const { number } = this.#checker;
     const head = await this.#take(FRAME_HEADER_BYTES);
     const announced = this.#checker.announce(head, payloadBytesMax);
     if (typeof announced === 'string') throw this.damaged(announced);
@@ -176,7 +209,7 @@ class FrameReader {
     const problem = this.#checker.accept(head, payload);
     if (problem !== undefined) throw this.damaged(problem);
     this.#position += FRAME_HEADER_BYTES + payload.length;
-    return { kind: announced.kind, payload };
+    return { kind: announced.kind, payload, number };
   }
 
   async end(): Promise<void> {

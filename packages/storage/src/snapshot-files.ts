@@ -1,10 +1,19 @@
 import type { LogIndex, SnapshotMeta } from '@holdfast/raft';
 import type { Disk } from './disk.ts';
+import { noCompression } from './envelope/compression.ts';
 import { StorageError } from './errors.ts';
 import { readSnapshot, readSnapshotHeader, SnapshotWriter } from './snapshot-file.ts';
+import type { SnapshotEnvelope } from './snapshot-seal.ts';
 
 const SNAPSHOT_NAME = /^(\d{16})-(\d{16})\.snapshot$/;
 const TEMPORARY_NAME = /\.partial$/;
+
+/** Nothing is compressed or sealed. */
+const PLAIN: SnapshotEnvelope = {
+  compression: noCompression,
+  keyring: undefined,
+  randomBytes: () => new Uint8Array(0),
+};
 
 interface Found {
   readonly meta: SnapshotMeta;
@@ -16,30 +25,38 @@ export class SnapshotFiles {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #clusterId: string;
+  readonly #envelope: SnapshotEnvelope;
   /** By index, oldest first. */
   #found: Found[] = [];
   #damaged: StorageError[] = [];
   #number = 0;
 
-  private constructor(disk: Disk, directory: string, clusterId: string) {
+  private constructor(disk: Disk, directory: string, clusterId: string, envelope: SnapshotEnvelope) {
     this.#disk = disk;
     this.#directory = directory;
     this.#clusterId = clusterId;
+    this.#envelope = envelope;
   }
 
   /**
    * Makes the directory if needed, removes unfinished files, and reads the headers of the rest.
-   * @throws {StorageError} `WRONG_CLUSTER`, `NEWER_VERSION`, `IO`
+   * @param envelope default: chunks are stored as they are
+   * @throws {StorageError} `WRONG_CLUSTER`, `NEWER_VERSION`, `KEY_MISSING`, `NOT_SEALED`, `IO`
    */
-  static async open(disk: Disk, directory: string, clusterId: string): Promise<SnapshotFiles> {
-    const files = new SnapshotFiles(disk, directory, clusterId);
+  static async open(
+    disk: Disk,
+    directory: string,
+    clusterId: string,
+    envelope: SnapshotEnvelope = PLAIN,
+  ): Promise<SnapshotFiles> {
+    const files = new SnapshotFiles(disk, directory, clusterId, envelope);
     await disk.makeDirectory(directory);
     for (const name of await disk.list(directory)) {
       const path = `${directory}/${name}`;
       if (TEMPORARY_NAME.test(name)) await disk.remove(path);
       if (!SNAPSHOT_NAME.test(name)) continue;
       try {
-        const { meta, metaBytes } = await readSnapshotHeader(disk, path, clusterId);
+        const { meta, metaBytes } = await readSnapshotHeader(disk, path, clusterId, envelope);
         if (nameOf(meta) !== name) throw damagedName(path);
         files.#add({ meta, metaBytes });
       } catch (error) {
@@ -63,7 +80,7 @@ export class SnapshotFiles {
     this.#number += 1;
     const temporaryPath = `${this.#directory}/${this.#number}.partial`;
     const header = { clusterId: this.#clusterId, meta, metaBytes };
-    return SnapshotWriter.begin(this.#disk, temporaryPath, this.#pathOf(meta), header, () =>
+    return SnapshotWriter.begin(this.#disk, temporaryPath, this.#pathOf(meta), header, this.#envelope, () =>
       this.#add({ meta, metaBytes }),
     );
   }
@@ -87,7 +104,7 @@ export class SnapshotFiles {
    * @throws {StorageError} `SNAPSHOT_DAMAGED`, `SNAPSHOT_MISSING`, `IO`
    */
   read(meta: SnapshotMeta): AsyncGenerator<Uint8Array> {
-    return readSnapshot(this.#disk, this.#pathOf(meta), this.#clusterId);
+    return readSnapshot(this.#disk, this.#pathOf(meta), this.#clusterId, this.#envelope);
   }
 
   /** Reads all of it. @throws {StorageError} as `read` */

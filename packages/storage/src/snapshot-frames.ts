@@ -1,4 +1,5 @@
 import { checksum, getCounter, setCounter, viewOf } from './bytes.ts';
+import { CHUNK_ENVELOPE_BYTES_MAX } from './snapshot-seal.ts';
 
 /**
  * How a state snapshot is cut into frames (docs/ON-DISK.md, "Snapshot"): a header, chunks, a footer with totals. Each
@@ -27,13 +28,19 @@ export class FrameWriter {
     return { chunks: this.#chunks, sizeBytes: this.#sizeBytes };
   }
 
+  /** Of the next frame. */
+  get number(): number {
+    return this.#number;
+  }
+
   header(payload: Uint8Array): Uint8Array[] {
     return this.#frame(frameKinds.header, payload);
   }
 
   /** The chunk is not copied. */
   chunk(payload: Uint8Array): Uint8Array[] {
-    if (payload.length > CHUNK_BYTES_MAX) throw new RangeError(`a chunk has at most ${CHUNK_BYTES_MAX} bytes`);
+    if (payload.length > CHUNK_BYTES_MAX + CHUNK_ENVELOPE_BYTES_MAX)
+      throw new RangeError(`a chunk has at most ${CHUNK_BYTES_MAX} bytes`);
     this.#chunks += 1;
     this.#sizeBytes += payload.length;
     return this.#frame(frameKinds.chunk, payload);
@@ -66,6 +73,11 @@ export class FrameChecker {
   #previous = 0;
   #chunks = 0;
   #sizeBytes = 0;
+
+  /** Of the next frame. */
+  get number(): number {
+    return this.#number;
+  }
 
   get totals(): SnapshotTotals {
     return { chunks: this.#chunks, sizeBytes: this.#sizeBytes };

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
 import { markerKey } from '../src/engine-markers.ts';
 import { engineChecks } from '../src/engine-suite/engine-checks.ts';
-import { discardEngine, type Engine, type EngineWrite, openEngine } from '../src/index.ts';
+import { discardEngine, type Engine, type EngineWrite, Keyring, MasterKey, openEngine } from '../src/index.ts';
 
 const external = fileURLToPath(new URL('./external-engine.ts', import.meta.url));
 
@@ -22,9 +22,17 @@ function fresh(): string {
   return join(root, `engine-${count}`);
 }
 
+/** Nothing hidden: the checks ask for the order of keys. */
+const sealing = { keyring: new Keyring([new MasterKey(new Uint8Array(32).fill(3))]), secretParts: () => [] };
+
 for (const backend of ['memory', 'disk', external]) {
   describe(`engine ${basename(backend)}`, () => {
     for (const { name, run } of engineChecks({ backend, newLocation: fresh })) it(name, run);
+  });
+  if (backend === 'memory') continue;
+  describe(`sealed engine ${basename(backend)}`, () => {
+    const options = { sealing, compression: { codec: 'deflate', thresholdBytes: 10 } } as const;
+    for (const { name, run } of engineChecks({ backend, newLocation: fresh, options })) it(name, run);
   });
 }
 

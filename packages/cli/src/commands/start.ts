@@ -16,6 +16,9 @@ export interface StartOptions {
   readonly tokenFile?: string;
   readonly name?: string;
   readonly backend?: string;
+  readonly encryptionKeyFile?: string;
+  readonly compression?: 'none' | 'deflate' | 'brotli';
+  readonly compressionThreshold?: number;
   readonly shards?: number;
   readonly cleanupInterval?: number;
   readonly logKeepSize?: number;
@@ -39,6 +42,22 @@ export function startCommand(io: Io): Command {
       .option('--token-file <file>', "the cluster's shared secret; needed to listen beyond this machine")
       .option('--name <name>', 'what people call it')
       .option('--backend <backend>', 'memory, disk, or a path or package (default disk)')
+      .option(
+        '--encryption-key-file <file>',
+        'seals all that is stored, from the first start on; needed at every start',
+      )
+      .addOption(
+        new Option('--compression <codec>', 'of stored sessions (default brotli)').choices([
+          'none',
+          'deflate',
+          'brotli',
+        ]),
+      )
+      .option(
+        '--compression-threshold <size>',
+        'smaller ones stay as they are (default 1k)',
+        sizeOption('--compression-threshold'),
+      )
       .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
       .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
       .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
@@ -98,6 +117,7 @@ function delay(durationMs: number): Promise<void> {
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
   const { data, listen, advertise, name, backend, shards, tokenFile } = options;
   const { logKeepSize, snapshotRate, cleanupInterval } = options;
+  const { encryptionKeyFile, compression, compressionThreshold } = options;
   if (!data) throw usageError('there is no data directory', 'give one with --data, such as --data ./n1');
   return {
     dataDirectory: resolve(data),
@@ -108,6 +128,9 @@ async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): P
     ...(advertise === undefined ? {} : { advertise }),
     ...(name === undefined ? {} : { name }),
     ...(backend === undefined ? {} : { backend }),
+    ...(encryptionKeyFile === undefined ? {} : { encryptionKeyFile: resolve(encryptionKeyFile) }),
+    ...(compression === undefined ? {} : { compression }),
+    ...(compressionThreshold === undefined ? {} : { compressionThresholdBytes: compressionThreshold }),
     ...(shards === undefined ? {} : { shards }),
     ...(tokenFile === undefined ? {} : { token: await readToken(tokenFile) }),
     ...(logKeepSize === undefined ? {} : { logKeepBytes: logKeepSize }),

@@ -123,7 +123,7 @@ async function readsRanges(engine: Engine): Promise<void> {
   assert.deepEqual(await keys({ limit: 2 }), ['b1', 'b2']);
   assert.deepEqual(await keys({ limit: 0 }), []);
   assert.deepEqual(await keys({ sizeBytesMax: 1 }), ['b1'], 'at least one');
-  assert.deepEqual(await keys({ sizeBytesMax: 40 }), ['b1', 'b2']);
+  assert.deepEqual(await keys({ sizeBytesMax: 30 }), ['b1', 'b2']);
   assert.deepEqual(await keys({ from: bytes('b1\0') }), ['b2', 'b3']);
   assert.deepEqual(await keys({ from: bytes('x') }), []);
   await snapshot.release();

@@ -1,5 +1,5 @@
 import type { Engine, EngineSnapshot, EngineWrite } from '../engine.ts';
-import { openEngine } from '../open-engine.ts';
+import { type EngineOptions, openEngine } from '../open-engine.ts';
 
 /** The engine that is checked. */
 export interface EngineUnderTest {
@@ -7,6 +7,8 @@ export interface EngineUnderTest {
   readonly backend: string;
   /** The path of a directory that does not exist yet, another at each call; to be removed by the caller at the end. */
   readonly newLocation: () => string;
+  /** Other options of `openEngine`. */
+  readonly options?: Partial<EngineOptions>;
 }
 
 export interface EngineCheck {
@@ -41,11 +43,11 @@ export function del(key: string): EngineWrite {
 
 /** Runs `work` with an engine at `location`, which is closed afterwards. */
 export async function withEngine<T>(
-  { backend }: EngineUnderTest,
+  { backend, options }: EngineUnderTest,
   location: string,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const engine = await openEngine({ backend, directory: location });
+  const engine = await openEngine({ ...options, backend, directory: location });
   try {
     return await work(engine);
   } finally {

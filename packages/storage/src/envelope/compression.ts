@@ -11,12 +11,14 @@ export interface Compression {
 }
 
 /** Why brotli at quality 1: docs/ARCHITECTURE.md, "Compression". */
-const defaultCompression: Compression = { codec: 'brotli', thresholdBytes: 1_024 };
+export const defaultCompression: Compression = { codec: 'brotli', thresholdBytes: 1_024 };
+export const noCompression: Compression = { codec: 'none', thresholdBytes: 0 };
 export const codecs: readonly Codec[] = ['none', 'deflate', 'brotli'];
 
 /** u8: format 1 in the high half, the codec in the low one. */
 const FORMAT = 0x10;
 const HEAD_BYTES = 1;
+const PLAIN_HEAD = Uint8Array.of(FORMAT);
 /** Behind the head of a compressed payload: its size, u32. */
 const COMPRESSED_HEAD_BYTES = 5;
 /** Larger payloads are never stored; a size that speaks of one is damaged. */
@@ -25,7 +27,7 @@ const DEFLATE_LEVEL = 1;
 const BROTLI_QUALITY = 1;
 
 /** A payload as it is stored: compressed when that makes it smaller. The payload is not copied when it is not. */
-export function pack(payload: Uint8Array, { codec, thresholdBytes }: Compression = defaultCompression): Uint8Array[] {
+export function pack(payload: Uint8Array, { codec, thresholdBytes }: Compression): Uint8Array[] {
   if (codec !== 'none' && payload.length >= thresholdBytes && payload.length <= PAYLOAD_BYTES_MAX) {
     const compressed = codec === 'deflate' ? deflate(payload) : brotli(payload);
     if (compressed.length + COMPRESSED_HEAD_BYTES < payload.length + HEAD_BYTES) {
@@ -35,7 +37,7 @@ export function pack(payload: Uint8Array, { codec, thresholdBytes }: Compression
       return [head, compressed];
     }
   }
-  return [Uint8Array.of(FORMAT), payload];
+  return [PLAIN_HEAD, payload];
 }
 
 /** What `pack` made; a view when it was not compressed. @throws {RangeError} when it cannot have been made by it */

@@ -7,6 +7,12 @@ export const KEY_ID_BYTES = 8;
 /** Random, one for each file and each start of an engine: no two of them share a key. */
 export const SALT_BYTES = 32;
 
+/** From what the key of a file is derived. */
+export interface SealedWith {
+  readonly keyId: string;
+  readonly salt: Uint8Array;
+}
+
 /**
  * One secret of the key file. It seals nothing itself: every file gets a key of its own, derived from it (HKDF with
  * SHA-256, RFC 5869) by a random salt.
