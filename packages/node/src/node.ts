@@ -154,7 +154,10 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
 
 function isEngineDamage(error: Error | undefined): boolean {
   return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
-  const keyring = await keyringOf(config);
+}
+
+async function keyringOf({ encryptionKeyFile }: NodeConfig): Promise<Keyring | undefined> {
+  return encryptionKeyFile === undefined ? undefined : new Keyring(await readKeyFile(encryptionKeyFile));
 }
 
 /** Who this node is: as kept, or newly founded, or as the cluster it joins tells. Kept durably before Raft starts. */
