@@ -36,6 +36,11 @@ export interface NodeConfig {
   readonly snapshotBytesPerSecond?: number;
   /** Time between sweeps of expired sessions; 0: only by command. Default 10,000. */
   readonly cleanupIntervalMs?: number;
+  /**
+   * A heartbeat goes out every two ticks, and an election begins after 10 to 19 without one: longer where messages take
+   * tens of milliseconds. The same on all nodes. Default 50.
+   */
+  readonly tickMs?: number;
   /** Answers reads on the leader without asking the others, trusting clocks. All nodes or none. Default false. */
   readonly leaseReads?: boolean;
   /** Bytes that a leader takes and has not yet applied; more is refused with OVERLOADED. Default 32 MiB. */

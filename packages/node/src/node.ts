@@ -266,6 +266,7 @@ function createMember(
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
     snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? defaults.snapshotBytesPerSecond,
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,
+    tickMs: config.tickMs,
     leaseReads: config.leaseReads,
     uncommittedBytesMax: config.uncommittedBytesMax,
     unappliedBytesMax: config.unappliedBytesMax,

@@ -21,8 +21,8 @@ import { OwnPromise, type Promised } from './peer-memory.ts';
 import type { Proposals, ProposeOutcome } from './proposals.ts';
 import type { ReadRounds } from './read-rounds.ts';
 
-/** One Raft tick; elections and heartbeats count in it. */
-export const TICK_MS = 50;
+/** One Raft tick, unless told otherwise; elections and heartbeats count in it. */
+const TICK_MS = 50;
 
 export interface DriverPorts {
   readonly raft: RawNode;
@@ -48,6 +48,8 @@ export interface DriverPorts {
   /** The version of the state machine in force: nothing that needs more enters the log. */
   readonly activeVersion: () => number;
   readonly report: NodeLog;
+  /** Default 50. */
+  readonly tickMs?: number | undefined;
   /** Leases count in ticks, which then must not lag behind the clock. Default false. */
   readonly leaseReads?: boolean;
   /** A write of the log that takes longer means that the disk hangs. Default 2,000. */
@@ -70,6 +72,7 @@ export class Driver {
   #ticker: Timer | undefined;
   readonly #notes: CommitNotes;
   readonly #watchdog: DiskWatchdog;
+  readonly #tickMs: number;
   #tickedAtMs: number;
   readonly #promise = new OwnPromise();
   /** Another node's write was given to the core since the last `Ready`. */
@@ -79,6 +82,7 @@ export class Driver {
 
   constructor(ports: DriverPorts) {
     this.#ports = ports;
+    this.#tickMs = ports.tickMs ?? TICK_MS;
     this.#tickedAtMs = ports.clock.monotonicMs();
     this.#notes = new CommitNotes(ports.clock, (messages) => ports.send(messages));
     this.#watchdog = new DiskWatchdog({
@@ -207,7 +211,7 @@ export class Driver {
 
   #tick(): void {
     this.#input(({ clock, raft, proposals, reads, onTick, leaseReads = false }) => {
-      this.#ticker = clock.after(TICK_MS, () => this.#tick());
+      this.#ticker = clock.after(this.#tickMs, () => this.#tick());
       this.#watchdog.onTick();
       // Without ticks no election timeout runs out; what this node would say to candidates waits for the disk anyway.
       if (!(leaseReads && raft.isLeader)) {
@@ -228,7 +232,8 @@ export class Driver {
     const { raft, clock, leaseReads = false } = this.#ports;
     if (!leaseReads) return;
     const nowMs = clock.monotonicMs();
-    for (; raft.isLeader && nowMs - this.#tickedAtMs >= TICK_MS; this.#tickedAtMs += TICK_MS) raft.tick();
+    const tickMs = this.#tickMs;
+    for (; raft.isLeader && nowMs - this.#tickedAtMs >= tickMs; this.#tickedAtMs += tickMs) raft.tick();
   }
 
   /** Whatever the core cannot take, such as a log that was lost, must stop the node, not only the caller. */

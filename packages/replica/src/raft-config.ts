@@ -1,12 +1,11 @@
 import type { RaftConfig } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
-import { TICK_MS } from './driver.ts';
 import { raftLogView } from './raft-log-view.ts';
 import type { ReplicaParts } from './replica-parts.ts';
 
-/** An election timeout lies between 500 and 950 ms: event-loop pauses under load stay below it. */
-const ELECTION_TICKS = 500 / TICK_MS;
-const HEARTBEAT_TICKS = 100 / TICK_MS;
+/** With ticks of 50 ms an election timeout lies between 500 and 950 ms: event-loop pauses under load stay below it. */
+const ELECTION_TICKS = 10;
+const HEARTBEAT_TICKS = 2;
 
 /** The core as a replica runs it; what is not said here is the core's default. */
 export function raftConfig(parts: ReplicaParts, machine: () => SessionMachine): RaftConfig {

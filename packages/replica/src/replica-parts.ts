@@ -32,6 +32,11 @@ export interface ReplicaParts {
   readonly logKeepBytes: number;
   /** Time between sweeps by the leader; 0: only when asked. */
   readonly cleanupIntervalMs: number;
+  /**
+   * A heartbeat goes out every two ticks, and an election begins after 10 to 19 without one: longer where messages take
+   * tens of milliseconds. The same on all nodes. Default 50.
+   */
+  readonly tickMs?: number | undefined;
   /** A write of the log that takes longer than this means that the disk hangs. Default 2,000. */
   readonly diskStallMaxMs?: number | undefined;
   /**

@@ -165,6 +165,7 @@ export class Replica {
       },
       activeVersion,
       report,
+      tickMs: parts.tickMs,
       diskStallMaxMs: parts.diskStallMaxMs,
       leaseReads: parts.leaseReads === true,
       onFatal,

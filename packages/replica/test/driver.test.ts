@@ -5,7 +5,7 @@ import type { SessionMachine } from '@holdfast/sessions';
 import { Log, MemoryDisk } from '@holdfast/storage';
 import { Applier } from '../src/applier.ts';
 import { ClusterClock } from '../src/cluster-clock.ts';
-import { Driver, TICK_MS } from '../src/driver.ts';
+import { Driver } from '../src/driver.ts';
 import type { Proposals } from '../src/proposals.ts';
 import { raftLogView } from '../src/raft-log-view.ts';
 import type { ReadRounds } from '../src/read-rounds.ts';
@@ -259,12 +259,12 @@ describe('the driver', () => {
     const { driver, clock, raft } = await startDriver(2, [1, 2, 3]);
     driver.start();
     // 15 ticks are the election timeout of this core.
-    await clock.pass(13 * TICK_MS);
+    await clock.pass(13 * 50);
     assert.equal(raft.state, 'StateFollower');
-    await clock.pass(2 * TICK_MS);
+    await clock.pass(2 * 50);
     assert.equal(raft.state, 'StatePreCandidate');
     driver.stop();
-    await clock.pass(TICK_MS);
+    await clock.pass(50);
     assert.equal(clock.pending, 0);
   });
 });

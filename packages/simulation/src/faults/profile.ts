@@ -45,6 +45,8 @@ export interface Profile {
   readonly logKeepBytes: number;
   readonly logSegmentBytes: number;
   readonly cleanupIntervalMs: number;
+  /** Time between two ticks: how fast nodes are beside network and disks. */
+  readonly tickMs: number;
   /** The end of a turn of the event loop comes up to this much later; 0: at once. */
   readonly turnMsMax: number;
   readonly clients: number;
@@ -86,6 +88,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     logKeepBytes: logSegmentBytes * random.pick([1, 2]),
     logSegmentBytes,
     cleanupIntervalMs: random.pick([0, 500, 3_000, 10_000]),
+    tickMs: random.pick([50, 50, 100, 200]),
     turnMsMax: random.pick([0, 0, 0, 0, 0.5, 3]),
     clients: random.pick([2, 4, 4, 6]),
     keys: random.pick([2, 4, 8]),

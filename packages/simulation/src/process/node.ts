@@ -92,6 +92,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
     nodeId,
     logKeepBytes: profile.logKeepBytes,
     cleanupIntervalMs: profile.cleanupIntervalMs,
+    tickMs: profile.tickMs,
     leaseReads: profile.leaseReads,
     clock,
     random: random.product.next,
