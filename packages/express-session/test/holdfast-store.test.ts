@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@holdfast/client';
+import { RequestError } from '@holdfast/protocol';
+import session, { type SessionData } from 'express-session';
+import { LocalCluster } from '../../node/test/local-cluster.ts';
+import { HoldfastStore, type HoldfastStoreOptions } from '../src/index.ts';
+
+/** Data with a cookie, as express-session makes it. */
+function data(fields: object = {}, maxAge: number | undefined = 60_000): SessionData {
+  const cookie = new session.Cookie();
+  if (maxAge !== undefined) cookie.maxAge = maxAge;
+  cookie.originalMaxAge = maxAge ?? null;
+  return { cookie, ...fields };
+}
+
+describe('HoldfastStore', function () {
+  this.timeout(30_000);
+  let cluster: LocalCluster;
+  let client: Client;
+  let count = 0;
+  before(async () => {
+    cluster = await LocalCluster.start();
+    client = cluster.client();
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  /** A store, the revision of its session `s`, and what is there in the end. */
+  function open(options: Partial<HoldfastStoreOptions> = {}) {
+    const prefix = `${++count}:`;
+    const store = new HoldfastStore({ client, prefix, ...options });
+    return { store, meta: () => client.meta(`${prefix}s`), prefix };
+  }
+  const read = async (store: HoldfastStore) => (await store.get('s')) ?? assert.fail('no session');
+  const code = (expected: string) => (error: unknown) => error instanceof RequestError && error.code === expected;
+
+  it('calls back, or gives promises', async () => {
+    const { store } = open();
+    const called = await new Promise((resolve) => {
+      store.set('s', data({ n: 1 }), (setError) => {
+        store.get('s', (error, found) => resolve([setError, error, (found as { n?: number } | null)?.n]));
+      });
+    });
+    assert.deepEqual(called, [null, null, 1]);
+    await new Promise<void>((resolve) => store.destroy('s', () => resolve()));
+    assert.equal(await store.get('s'), null);
+    assert.ok(store instanceof EventEmitter);
+  });
+
+  it('takes the time to live from the cookie, the option, or a function', async () => {
+    const ttlOf = async (options: Partial<HoldfastStoreOptions>, maxAge?: number) => {
+      const { store, meta } = open(options);
+      await store.set('s', maxAge === undefined ? data({}, undefined) : data({}, maxAge));
+      const { ttlMs = undefined } = (await meta()) ?? {};
+      return ttlMs;
+    };
+    const none = { cookie: { originalMaxAge: null } };
+    const stored = await (async () => {
+      const { store, meta } = open();
+      await store.set('s', none as SessionData);
+      return (await meta())?.ttlMs;
+    })();
+    assert.equal(stored, 86_400_000);
+    const fromCookie = (await ttlOf({}, 30_000)) ?? 0;
+    assert.ok(fromCookie > 29_000 && fromCookie <= 30_000, String(fromCookie));
+    assert.equal(await ttlOf({ ttl: () => 7.5 }, 30_000), 7_500);
+    assert.equal(await ttlOf({ disableTTL: true }, 30_000), null);
+  });
+
+  it('writes a session for a touch only when that does something', async () => {
+    const { store, meta } = open();
+    await store.set('s', data({ n: 1 }));
+    const first = await meta();
+    await store.touch('s', Object.assign(await read(store), { cookie: data().cookie }));
+    assert.equal((await meta())?.expiresAt, first?.expiresAt);
+    await sleep(700);
+    const later = data({ n: 1 });
+    await store.touch('s', Object.assign(await read(store), { cookie: later.cookie }));
+    const touched = await meta();
+    assert.equal(touched?.revision, first?.revision);
+    assert.ok(Number(touched?.expiresAt) >= Number(first?.expiresAt) + 700);
+  });
+
+  it('leaves the time to live alone with disableTouch', async () => {
+    const { store, meta } = open({ disableTouch: true, touchAfterMs: 0 });
+    await store.set('s', data({}, 60_000));
+    const first = await meta();
+    await sleep(5);
+    await store.touch('s', await read(store));
+    assert.equal((await meta())?.expiresAt, first?.expiresAt);
+  });
+
+  it('refuses, or overwrites, what another request changed too', async () => {
+    const twice = async (conflict: 'merge' | 'last-write' | 'reject') => {
+      const { store } = open({ conflict });
+      const merged: string[] = [];
+      store.on('merged', (id: string) => merged.push(id));
+      await store.set('s', data({ x: 0, y: 0 }));
+      const [one, two] = [await read(store), await read(store)];
+      await store.set('s', Object.assign(one, { x: 1, y: 1 }));
+      const refusal = await store.set('s', Object.assign(two, { x: 2 })).catch((error: unknown) => error);
+      const { x, y } = (await read(store)) as SessionData & { x?: number; y?: number };
+      return { x, y, merged, isRefused: code('CONFLICT')(refusal) };
+    };
+    assert.deepEqual(await twice('merge'), { x: 2, y: 1, merged: ['s'], isRefused: false });
+    assert.deepEqual(await twice('last-write'), { x: 2, y: 0, merged: ['s'], isRefused: false });
+    assert.deepEqual(await twice('reject'), { x: 1, y: 1, merged: [], isRefused: true });
+  });
+
+  it('does not take the moving expiry of a cookie for a change', async () => {
+    const { store } = open({ conflict: 'reject' });
+    await store.set('s', data({ x: 0, y: 0 }));
+    const [one, two] = [await read(store), await read(store)];
+    await store.set('s', Object.assign(one, { x: 1, cookie: data({}, 60_000).cookie }));
+    await sleep(2);
+    await store.set('s', Object.assign(two, { y: 1, cookie: data({}, 59_999).cookie }));
+    const { x, y } = (await read(store)) as SessionData & { x?: number; y?: number };
+    assert.deepEqual([x, y], [1, 1]);
+  });
+
+  it('tells of a save that was dropped', async () => {
+    const { store } = open();
+    const dropped: string[] = [];
+    store.on('dropped', (id: string) => dropped.push(id));
+    await store.set('s', data({ x: 0 }));
+    const running = await read(store);
+    await store.destroy('s');
+    await store.set('s', Object.assign(running, { x: 1 }));
+    assert.deepEqual(dropped, ['s']);
+  });
+
+  it('keeps the values that JSON loses with a serializer, and finds out when it is not there', async () => {
+    const serializer = {
+      stringify: (value: unknown) => JSON.stringify(value instanceof Set ? { set: [...value] } : value),
+      parse: (text: string) => {
+        const value = JSON.parse(text) as { set?: unknown[] };
+        return Array.isArray(value?.set) ? new Set(value.set) : value;
+      },
+    };
+    const { store, prefix } = open({ serializer });
+    await store.set('s', data({ roles: new Set(['admin']) }));
+    assert.deepEqual(((await read(store)) as SessionData & { roles?: unknown }).roles, new Set(['admin']));
+    await client.store(`${prefix}t`, { n: 1 });
+    await assert.rejects(store.get('t'), code('VALIDATION'));
+    await client.store(`${prefix}u`, 'text');
+    await assert.rejects(new HoldfastStore({ client, prefix }).get('u'), code('VALIDATION'));
+  });
+
+  it('limits the sessions of a user', async () => {
+    const user = (fields: object) => (fields as { user?: string }).user;
+    const { store } = open({ user, userLimit: { sessions: 1, whenFull: 'reject' } });
+    await store.set('s', data({ user: 'limited' }));
+    await assert.rejects(store.set('t', data({ user: 'limited' })), code('USER_LIMIT'));
+  });
+
+  it('refuses options that mean nothing', () => {
+    const attempts = [{ conflict: 'maybe' }, { timeoutMs: 0 }, { touchAfterMs: -1 }, { prefix: 'x'.repeat(600) }];
+    for (const options of attempts) {
+      assert.throws(() => new HoldfastStore({ client, ...options } as HoldfastStoreOptions), code('VALIDATION'));
+    }
+    const wrong = { client, onUnavailable: 'hope' } as unknown as HoldfastStoreOptions;
+    assert.throws(() => new HoldfastStore(wrong), code('VALIDATION'));
+  });
+
+  it('refuses what JSON refuses', async () => {
+    const { store } = open();
+    await assert.rejects(store.set('s', data({ big: 1n })), code('VALIDATION'));
+  });
+});

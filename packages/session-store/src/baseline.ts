@@ -1,0 +1,51 @@
+import type { SessionMetadata } from '@holdfast/protocol';
+import type { StoredFields } from './fields.ts';
+
+/**
+ * What the application saw of a session: what its save is compared with, here and in the cluster. A session that was
+ * read has one; a new one has none until it is saved.
+ */
+export class Baseline {
+  readonly id: string;
+  readonly revision: number;
+  /** Null: no expiry. */
+  readonly expiresAt: number | null;
+  readonly ttlMs: number | null;
+  readonly user: string | null;
+  readonly #read: () => StoredFields;
+  #fields: StoredFields | undefined;
+
+  /** @param read the fields, once they are needed: most requests change nothing */
+  constructor(id: string, metadata: SessionMetadata, read: () => StoredFields) {
+    this.id = id;
+    this.revision = metadata.revision;
+    this.expiresAt = metadata.expiresAt;
+    this.ttlMs = metadata.ttlMs;
+    this.user = metadata.user;
+    this.#read = read;
+  }
+
+  get fields(): StoredFields {
+    this.#fields ??= this.#read();
+    return this.#fields;
+  }
+
+  /**
+   * The time to live to ask for. One within 1 % of the session's own counts as its own: what remains of a cookie
+   * shrinks by the milliseconds a request takes, and a new time to live at every touch would be a change each time.
+   */
+  ttlFor(ttlMs: number | null): number | null {
+    if (ttlMs === null || this.ttlMs === null) return ttlMs;
+    return Math.abs(ttlMs - this.ttlMs) <= this.ttlMs / 100 ? this.ttlMs : ttlMs;
+  }
+
+  /**
+   * Whether a touch now would do next to nothing: keep the time to live, and move the expiry by less than
+   * `touchAfterMs`, by default 1 % of it. The clocks of application and cluster may differ by as much.
+   */
+  isFresh(ttlMs: number | null, touchAfterMs: number | undefined, nowMs: number): boolean {
+    if (ttlMs === null) return this.ttlMs === null;
+    if (this.expiresAt === null || ttlMs !== this.ttlMs) return false;
+    return Math.abs(nowMs + ttlMs - this.expiresAt) < (touchAfterMs ?? ttlMs / 100);
+  }
+}

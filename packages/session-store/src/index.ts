@@ -1,0 +1,5 @@
+/** Web sessions in Holdfast, for stores of any framework. */
+export type { Baseline } from './baseline.ts';
+export type { IsSameField } from './fields.ts';
+export type { SavedEvent, Serializer, SessionFields, SessionStoreOptions } from './options.ts';
+export { type ReadSession, SessionStore } from './session-store.ts';

@@ -1,0 +1,240 @@
+import type { Client, RequestOptions, SaveOptions } from '@holdfast/client';
+import { limits, type Session, type SessionMetadata, type UserLimit } from '@holdfast/protocol';
+import { Availability, isAway } from './availability.ts';
+import { Baseline } from './baseline.ts';
+import { changesSince, type IsSameField, type StoredFields, sessionFields, storedFields } from './fields.ts';
+import { type Serializer, type SessionFields, type SessionStoreOptions, type Settings, settingsOf } from './options.ts';
+
+/** A session, and what to give back when it is saved or touched. */
+export interface ReadSession {
+  readonly fields: SessionFields;
+  readonly baseline: Baseline;
+  /** Milliseconds since 1970; null: it does not expire. */
+  readonly expiresAt: number | null;
+}
+
+/** Ids and sessions are asked for in pages of so many. */
+const PAGE = 500;
+
+/**
+ * Sessions of web requests, for stores of any framework. A session that was read is saved as what changed since, and
+ * the cluster merges it with what others saved meanwhile; a save of a session that ended meanwhile is dropped.
+ *
+ * Calls fail with a `RequestError`, by their deadline.
+ */
+export class SessionStore {
+  readonly #client: Client;
+  readonly #settings: Settings;
+  readonly #serializer: Serializer | undefined;
+  readonly #user: ((session: SessionFields) => string | undefined) | undefined;
+  readonly #userLimit: UserLimit | undefined;
+  readonly #onSaved: SessionStoreOptions['onSaved'];
+  readonly #availability: Availability;
+
+  /** @throws {RequestError} VALIDATION */
+  constructor(options: SessionStoreOptions) {
+    this.#settings = settingsOf(options);
+    this.#client = options.client;
+    this.#serializer = options.serializer;
+    this.#user = options.user;
+    this.#userLimit = options.userLimit;
+    this.#onSaved = options.onSaved;
+    this.#availability = new Availability(options.client, (isAvailable, failure) =>
+      options.onAvailability?.(isAvailable, failure),
+    );
+  }
+
+  /** Reads a session with every save that was acknowledged before; undefined when there is none. */
+  async read(sessionId: string): Promise<ReadSession | undefined> {
+    const id = this.#idOf(sessionId);
+    const session = await this.#load(id);
+    if (session === undefined) return undefined;
+    const { metadata } = session;
+    const stored = () => this.#client.decodeValue(session.data);
+    const fields = sessionFields(stored(), this.#serializer, id);
+    // Decoded once more: the application may change what it is given.
+    const baseline = new Baseline(sessionId, metadata, () => stored() as StoredFields);
+    return { fields, baseline, expiresAt: metadata.expiresAt };
+  }
+
+  /**
+   * Saves a session. With the baseline of a read, saves what changed since; without, replaces what is there.
+   * @param ttlMs time to live from now on, until the next save or touch; null: no expiry, or as it was
+   * @returns the baseline of the next save; undefined when it was dropped, since the session had ended
+   * @throws {RequestError} CONFLICT with the policy `reject`, USER_LIMIT, TOO_LARGE, VALIDATION
+   */
+  async save(
+    sessionId: string,
+    session: object,
+    ttlMs: number | null,
+    baseline?: Baseline,
+    isSame?: IsSameField,
+  ): Promise<Baseline | undefined> {
+    const id = this.#idOf(sessionId);
+    const fields = storedFields(session, this.#serializer);
+    const user = this.#user?.(session as SessionFields);
+    if (baseline === undefined || baseline.id !== sessionId) {
+      const options = { ...this.#deadline(), ...ttlOption(ttlMs), ...this.#labels(user) };
+      const metadata = await this.#availability.watch(this.#client.store(id, fields, options));
+      return new Baseline(sessionId, metadata, () => fields);
+    }
+    const { conflict, touchAfterMs } = this.#settings;
+    const changes = changesSince(baseline.fields, fields, session, this.#serializer, isSame);
+    const isChanged = Object.keys(changes.set).length > 0 || changes.unset.length > 0;
+    const ttl = baseline.ttlFor(ttlMs);
+    const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
+    if (!isChanged && !isRelabelled && baseline.isFresh(ttl, touchAfterMs, Date.now())) return baseline;
+
+    const options: SaveOptions = {
+      ...this.#deadline(),
+      ...ttlOption(ttl),
+      conflict,
+      ...(this.#user === undefined ? {} : { labels: this.#labels(user) }),
+    };
+    const sent = conflict === 'last-write' ? { set: fields } : changes;
+    const { metadata, conflicts } = await this.#availability.watch(
+      this.#client.save(id, baseline.revision, sent, options),
+    );
+    if (conflicts > 0 || metadata === null) this.#onSaved?.({ id: sessionId, conflicts, isDropped: metadata === null });
+    return metadata === null ? undefined : new Baseline(sessionId, metadata, () => fields);
+  }
+
+  /** Whether a field means what it meant when the session was read. */
+  isSameField(baseline: Baseline, session: object, field: string, isSame: IsSameField): boolean {
+    const value = (session as SessionFields)[field];
+    const before = field in baseline.fields ? { [field]: baseline.fields[field] } : {};
+    const after = storedFields({ [field]: value }, this.#serializer);
+    const { set, unset } = changesSince(before, after, { [field]: value }, this.#serializer, isSame);
+    return !(field in set) && unset.length === 0;
+  }
+
+  /** Restarts the time to live; null: as it was. A session that is not there stays so. */
+  async touch(sessionId: string, ttlMs: number | null, baseline?: Baseline): Promise<void> {
+    const id = this.#idOf(sessionId);
+    const own = baseline?.id === sessionId ? baseline : undefined;
+    const ttl = own?.ttlFor(ttlMs) ?? ttlMs;
+    if (own?.isFresh(ttl, this.#settings.touchAfterMs, Date.now())) return;
+    await this.#unlessAway(this.#client.touch(id, { ...this.#deadline(), ...ttlOption(ttl) }));
+  }
+
+  /** Replaces one field and restarts the time to live, unless the session is not there. */
+  async touchWithField(sessionId: string, ttlMs: number | null, field: string, value: unknown): Promise<void> {
+    const id = this.#idOf(sessionId);
+    const set = storedFields({ [field]: value }, this.#serializer);
+    const transaction = {
+      guards: [{ type: 'exists', id }],
+      thenDo: [
+        { type: 'patch', id, set },
+        { type: 'touch', id, ...ttlOption(ttlMs) },
+      ],
+    } as const;
+    await this.#unlessAway(this.#client.txn(transaction, this.#deadline()));
+  }
+
+  /** Ends a session, for good; one that is not there is no error. */
+  async destroy(sessionId: string): Promise<void> {
+    await this.#availability.watch(this.#client.delete(this.#idOf(sessionId), this.#deadline()));
+  }
+
+  /** Ends every session of a user, under any prefix. Resolves to how many there were. */
+  destroyByUser(user: string): Promise<number> {
+    return this.#availability.watch(this.#client.deleteByUser(user, this.#deadline()));
+  }
+
+  /** Ids of live sessions, without the prefix, of all or of one user. */
+  async ids(user?: string): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const page of this.#pages(user)) ids.push(...page);
+    return ids;
+  }
+
+  /** Every live session. Counts as a read of each. */
+  async all(): Promise<{ id: string; fields: SessionFields; expiresAt: number | null }[]> {
+    const sessions: { id: string; fields: SessionFields; expiresAt: number | null }[] = [];
+    for await (const page of this.#pages()) {
+      const read = await Promise.all(page.map((id) => this.read(id)));
+      for (const session of read) {
+        if (session === undefined) continue;
+        sessions.push({ id: session.baseline.id, fields: session.fields, expiresAt: session.expiresAt });
+      }
+    }
+    return sessions;
+  }
+
+  /** How many live sessions there are. */
+  count(): Promise<number> {
+    return this.#availability.watch(this.#client.count(this.#own(), this.#deadline()));
+  }
+
+  /** Ends every session of this prefix. */
+  async clear(): Promise<void> {
+    await this.#availability.watch(this.#client.deleteMatching(this.#own(), this.#deadline()));
+  }
+
+  /** Ends the asking for a cluster that is away. The client stays open. */
+  close(): void {
+    this.#availability.close();
+  }
+
+  async #load(id: string): Promise<Session | undefined> {
+    const isStaleAllowed = this.#settings.onUnavailable === 'stale-read';
+    const { timeoutMs } = this.#settings;
+    if (!isStaleAllowed) return this.#availability.watch(this.#client.getRaw(id, { timeoutMs }));
+    if (this.#availability.isAvailable) {
+      try {
+        // Leaves time to ask again.
+        return await this.#availability.watch(this.#client.getRaw(id, { timeoutMs: timeoutMs / 2 }));
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+    }
+    return this.#client.getRaw(id, { timeoutMs: timeoutMs / 2, stale: true });
+  }
+
+  /** A touch that is lost only shortens a session: better than failing a request that needed no more than a read. */
+  async #unlessAway(call: Promise<SessionMetadata | object | undefined>): Promise<void> {
+    try {
+      await this.#availability.watch(call);
+    } catch (error) {
+      if (this.#settings.onUnavailable !== 'stale-read' || !isAway(error)) throw error;
+    }
+  }
+
+  async *#pages(user?: string): AsyncGenerator<string[]> {
+    let cursor: string | null = null;
+    do {
+      const filter = user === undefined ? this.#own() : { ...this.#own(), user };
+      const options: RequestOptions & { limit: number; cursor: string | null } = {
+        ...this.#deadline(),
+        limit: Math.min(PAGE, limits.listLimitMax),
+        cursor,
+      };
+      const page = await this.#availability.watch(this.#client.list(filter, options));
+      yield page.items.map(({ id }) => id.slice(this.#settings.prefix.length));
+      cursor = page.cursor;
+    } while (cursor !== null);
+  }
+
+  #idOf(sessionId: string): string {
+    return this.#settings.prefix + sessionId;
+  }
+
+  #own(): { prefix?: string } {
+    const { prefix } = this.#settings;
+    return prefix === '' ? {} : { prefix };
+  }
+
+  #deadline(): { timeoutMs: number } {
+    return { timeoutMs: this.#settings.timeoutMs };
+  }
+
+  #labels(user: string | undefined): { user?: string; userLimit?: UserLimit } {
+    if (user === undefined) return {};
+    return this.#userLimit === undefined ? { user } : { user, userLimit: this.#userLimit };
+  }
+}
+
+/** The cluster counts whole milliseconds, and no more than a hundred years of them. */
+function ttlOption(ttlMs: number | null): { ttlMs?: number } {
+  return ttlMs === null ? {} : { ttlMs: Math.min(Math.ceil(ttlMs), limits.ttlMsMax) };
+}
