@@ -6,6 +6,7 @@ import type { Random } from '../world/random.ts';
 import type { Scheduler } from '../world/scheduler.ts';
 import type { Trace } from '../world/trace.ts';
 import { describeMessages } from './describe-message.ts';
+import { Introductions } from './introductions.ts';
 import { Link } from './link.ts';
 import { StateTransfers } from './state-transfers.ts';
 
@@ -54,9 +55,8 @@ export class Network {
   readonly #endpoints = new Map<NodeId, Endpoint>();
   /** By sender, then receiver. */
   readonly #links = new Map<NodeId, Map<NodeId, Link>>();
-  /** Which lives of which nodes have admitted each other. */
-  readonly #admitted = new WeakMap<Endpoint, WeakSet<Endpoint>>();
   readonly transfers: StateTransfers;
+  readonly introductions: Introductions;
   weather: Weather = fairWeather;
 
   constructor(scheduler: Scheduler, random: Random, trace: Trace) {
@@ -64,10 +64,12 @@ export class Network {
     this.#random = random;
     this.#trace = trace;
     this.transfers = new StateTransfers(scheduler, random, this);
+    this.introductions = new Introductions(this);
   }
 
   join(nodeId: NodeId, endpoint: Endpoint): void {
     this.#endpoints.set(nodeId, endpoint);
+    this.introductions.begin(nodeId);
   }
 
   /** Its process ended: the others see their streams to it close, if they notice. */
@@ -170,29 +172,11 @@ export class Network {
     }
     const receiver = this.#endpoints.get(to);
     receiver?.life.enter(() => {
-      if (!this.isAdmitted(from, frame.sender, to, receiver)) return;
+      if (!this.introductions.isAdmitted(from, frame.sender, to, receiver)) return;
       const { header, messages } = decodeMessages(frame.bytes);
       this.#trace.line(`n${to}`, () => `from n${from}: ${describeMessages(messages)}`);
       receiver.onMessages(from, messages, header);
     });
-  }
-
-  /**
-   * Whether these two have admitted each other, or do so now: each judges the other by what it says of itself, before
-   * anything else passes between them. What a process sent before it died passes only if it was admitted before.
-   */
-  isAdmitted(from: NodeId, sender: Endpoint, to: NodeId, receiver: Endpoint): boolean {
-    const admitted = this.#admitted.get(receiver) ?? new WeakSet();
-    if (admitted.has(sender)) return true;
-    if (!sender.life.isAlive || !receiver.life.isAlive) return false;
-    const toSender = receiver.trust.admit(from, sender.trust.claim);
-    if (toSender !== undefined) sender.life.enter(() => sender.trust.onRefused(to, toSender));
-    const toReceiver = sender.trust.admit(to, receiver.trust.claim);
-    if (toReceiver !== undefined) receiver.trust.onRefused(from, toReceiver);
-    if (toSender !== undefined || toReceiver !== undefined) return false;
-    this.#admitted.set(receiver, admitted.add(sender));
-    this.#admitted.set(sender, (this.#admitted.get(sender) ?? new WeakSet()).add(receiver));
-    return true;
   }
 
   #tellLinkDown(nodeId: NodeId, other: NodeId): void {

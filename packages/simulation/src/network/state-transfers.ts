@@ -55,7 +55,7 @@ export class StateTransfers {
       const timer = receiver.life.after(TIMEOUT_MS, () => answer(undefined));
       const arrive = (served: ServedState | undefined) => void receiver.life.after(0.1, () => answer(served));
       sender.life.after(0.1, () => {
-        if (!this.#network.isAdmitted(by, receiver, from, sender)) arrive(undefined);
+        if (!this.#network.introductions.isAdmitted(by, receiver, from, sender)) arrive(undefined);
         else sender.serveState(indexMin).then(arrive, () => arrive(undefined));
       });
     });

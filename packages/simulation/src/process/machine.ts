@@ -134,10 +134,10 @@ export class Machine {
 
   /** Whether its disk may be worse than it promised, and nobody has noticed yet. */
   get isInDoubt(): boolean {
-    // Who follows a leader was admitted by it.
-    if (this.#isRolledBack && this.node?.replica.raft.lead !== undefined && this.node.replica.raft.lead !== NONE) {
-      this.#isRolledBack = false;
-    }
+    const { node } = this;
+    // A peer that has not met it yet may know better than those that admitted it.
+    const isAdmitted = node !== undefined && this.#world.network.introductions.isKnownToAll(node.member.nodeId);
+    if (isAdmitted && node.replica.raft.lead !== NONE) this.#isRolledBack = false;
     return this.isDamaged || this.isSuspect || this.isMarked || this.#isRolledBack;
   }
 
