@@ -1,11 +1,17 @@
-import { type Baseline, SessionStore, type SessionStoreOptions } from '@holdfast/session-store';
+import {
+  type Baseline,
+  type Callback,
+  cookieOf,
+  deliver,
+  isSameCookie,
+  reviveExpiry,
+  SessionStore,
+  type SessionStoreOptions,
+  ttlMsOf,
+} from '@holdfast/session-store';
 import type { Request } from 'express';
 import session, { type Session, type SessionData } from 'express-session';
-import { type Callback, deliver } from './callback.ts';
-import { cookieExpiry, cookieOf, isSameCookie, withExpiry } from './cookie.ts';
 import type { HoldfastStoreOptions } from './options.ts';
-
-const DEFAULT_TTL_SECONDS = 86_400;
 
 /**
  * An express-session store whose sessions every node of a Holdfast cluster has. Two requests that change one session at
@@ -116,13 +122,13 @@ export class HoldfastStore extends session.Store {
     const found = await this.#store.read(sessionId);
     if (found === undefined) return null;
     const { fields, baseline, expiresAt } = found;
-    if (this.#followsCookie()) withExpiry(fields, expiresAt);
+    reviveExpiry(fields, expiresAt, this.#options);
     this.#baselines.set(fields, baseline);
     return fields as unknown as SessionData;
   }
 
   async #set(sessionId: string, session: SessionData): Promise<void> {
-    const ttlMs = this.#ttlMs(session);
+    const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
     const before = this.#baselines.get(session);
     const after = await this.#store.save(sessionId, session, ttlMs, before, isSameCookie);
@@ -136,7 +142,7 @@ export class HoldfastStore extends session.Store {
 
   async #touch(sessionId: string, session: SessionData): Promise<void> {
     if (this.#options.disableTouch === true) return;
-    const ttlMs = this.#ttlMs(session);
+    const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
     const baseline = this.#baselines.get(session);
     const cookie = cookieOf(session);
@@ -151,21 +157,8 @@ export class HoldfastStore extends session.Store {
   async #all(): Promise<(SessionData & { id: string })[]> {
     const sessions = await this.#store.all();
     return sessions.map(({ id, fields, expiresAt }) => {
-      if (this.#followsCookie()) withExpiry(fields, expiresAt);
+      reviveExpiry(fields, expiresAt, this.#options);
       return { ...(fields as unknown as SessionData), id };
     });
-  }
-
-  /** Whether sessions expire when their cookies do. */
-  #followsCookie(): boolean {
-    return this.#options.disableTTL !== true && typeof this.#options.ttl !== 'function';
-  }
-
-  #ttlMs(session: SessionData): number | null {
-    const { ttl = DEFAULT_TTL_SECONDS, disableTTL = false } = this.#options;
-    if (disableTTL) return null;
-    if (typeof ttl === 'function') return ttl(session) * 1_000;
-    const expiresAt = cookieExpiry(session);
-    return expiresAt === undefined ? ttl * 1_000 : expiresAt - Date.now();
   }
 }

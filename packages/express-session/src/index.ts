@@ -1,4 +1,4 @@
 /** An express-session store over Holdfast. */
-export type { Callback } from './callback.ts';
+export type { Callback } from '@holdfast/session-store';
 export { HoldfastStore } from './holdfast-store.ts';
 export type { HoldfastStoreOptions } from './options.ts';

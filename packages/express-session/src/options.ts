@@ -1,16 +1,9 @@
-import type { SessionStoreOptions } from '@holdfast/session-store';
-import type { SessionData } from 'express-session';
+import type { CookieTtlOptions, SessionStoreOptions } from '@holdfast/session-store';
 
 /** Options of a store; the names that other stores have too mean the same. */
 export interface HoldfastStoreOptions
-  extends Omit<SessionStoreOptions, 'onUnavailable' | 'onAvailability' | 'onSaved'> {
-  /**
-   * Time to live of sessions whose cookie has no expiry, in seconds. A function decides for every session. Default one
-   * day.
-   */
-  readonly ttl?: number | ((session: SessionData) => number);
-  /** Sessions never expire. Default false. */
-  readonly disableTTL?: boolean;
+  extends Omit<SessionStoreOptions, 'onUnavailable' | 'onAvailability' | 'onSaved'>,
+    CookieTtlOptions {
   /** Accesses do not restart the time to live; saves do. Default false. */
   readonly disableTouch?: boolean;
   /**

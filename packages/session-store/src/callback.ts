@@ -1,4 +1,4 @@
-/** As express-session and its users call back. */
+/** As express-session, its users and those of its shape call back. */
 export type Callback<T = void> = (error?: unknown, value?: T) => void;
 
 /**

@@ -1,0 +1,2 @@
+/** A koa-session store over Holdfast. */
+export { HoldfastStore, type HoldfastStoreOptions } from './holdfast-store.ts';
