@@ -85,6 +85,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/list.ts')).countCommand(io),
   },
   {
+    name: 'watch',
+    summary: 'print what happens to sessions, one JSON object a line',
+    load: async (io) => (await import('./commands/watch.ts')).watchCommand(io),
+  },
+  {
     name: 'stats',
     summary: 'print totals, shards and backend figures',
     load: async (io) => (await import('./commands/stats.ts')).statsCommand(io),

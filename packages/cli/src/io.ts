@@ -1,4 +1,6 @@
 /** The outside world as commands see it. `process-io.ts` is the real one; tests bring their own. */
+
+import type { WatchEvent, WatchOptions } from '@holdfast/client';
 import type { NodeConfig, RunningNode } from '@holdfast/node';
 import type { Answers, ListFilter, Operation, Request } from '@holdfast/protocol';
 
@@ -6,6 +8,8 @@ import type { Answers, ListFilter, Operation, Request } from '@holdfast/protocol
 export interface OutputStream {
   /** A person looks at it. */
   readonly isTTY: boolean;
+  /** Nobody reads any more. Noticed after a write. */
+  readonly isGone: boolean;
   write(chunk: string | Uint8Array): void;
 }
 
@@ -40,6 +44,8 @@ export interface SessionClient {
   deleteByUser(user: string, options?: DeleteManyOptions): Promise<number>;
   /** Deletes every session that matches. */
   deleteMatching(filter: ListFilter, options?: DeleteManyOptions): Promise<number>;
+  /** What happens to sessions; `begin` resolves to the first revision that is told. */
+  watch(options: WatchOptions): AsyncIterable<WatchEvent<unknown>> & { begin(): Promise<number> };
   /** A session's data as it is stored, from any JSON value or bytes. */
   encodeValue(value: unknown): Uint8Array;
   decodeValue(data: Uint8Array): unknown;

@@ -48,6 +48,9 @@ function outputOf(stream: NodeJS.WriteStream): OutputStream {
   });
   return {
     isTTY: stream.isTTY === true,
+    get isGone() {
+      return gone;
+    },
     write: (chunk) => {
       if (!gone) stream.write(chunk);
     },

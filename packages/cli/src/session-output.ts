@@ -18,7 +18,7 @@ export function printSession(output: Output, session: Session, data: unknown, ra
  * Applications may store what JSON has no word for. Bytes become `{"base64": …}`, integers beyond 2^53 text, times
  * ISO-8601, maps objects; JSON's own values stay as they are.
  */
-function toJson(value: unknown): unknown {
+export function toJson(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
   if (value === undefined) return null;
   if (typeof value !== 'object' || value === null) return value;

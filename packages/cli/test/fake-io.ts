@@ -1,4 +1,5 @@
 /** An outside world made of values: commands run in it without a process, a clock or a network. */
+import type { WatchEvent, WatchOptions } from '@holdfast/client';
 import type { Answers, ListFilter, Request, SessionMetadata } from '@holdfast/protocol';
 import type {
   ConnectOptions,
@@ -45,6 +46,11 @@ export class FakeIo implements Io {
   closed = 0;
   env: Record<string, string | undefined> = {};
   tty = false;
+  /** Nobody reads stdout. */
+  gone = false;
+  readonly watches: WatchOptions[] = [];
+  /** What watchers are told. */
+  happen: () => AsyncGenerator<WatchEvent<unknown>> = async function* () {};
   stdinText: string | undefined;
   /** The answer to each request; may throw. */
   answer: (request: Request) => unknown = () => metadata;
@@ -55,10 +61,18 @@ export class FakeIo implements Io {
   #stopListener: ((reason: StopReason) => void) | undefined;
 
   get stdout() {
-    return { isTTY: this.tty, write: (chunk: string | Uint8Array) => void this.#stdout.push(Buffer.from(chunk)) };
+    return {
+      isTTY: this.tty,
+      isGone: this.gone,
+      write: (chunk: string | Uint8Array) => void this.#stdout.push(Buffer.from(chunk)),
+    };
   }
   get stderr() {
-    return { isTTY: this.tty, write: (chunk: string | Uint8Array) => void this.#stderr.push(`${chunk}`) };
+    return {
+      isTTY: this.tty,
+      isGone: false,
+      write: (chunk: string | Uint8Array) => void this.#stderr.push(`${chunk}`),
+    };
   }
   get stdin() {
     return {
@@ -84,6 +98,10 @@ export class FakeIo implements Io {
       },
       deleteByUser: async (user: string, options?: DeleteManyOptions) => this.#deleteMany({ user }, options),
       deleteMatching: async (filter: ListFilter, options?: DeleteManyOptions) => this.#deleteMany(filter, options),
+      watch: (watchOptions: WatchOptions) => {
+        this.watches.push(watchOptions);
+        return Object.assign(this.happen(), { begin: async () => watchOptions.fromRevision ?? 8 });
+      },
       // Bytes and JSON values stay apart, as msgpack keeps them.
       encodeValue: (value: unknown) =>
         value instanceof Uint8Array ? Buffer.concat([Buffer.from('!'), value]) : Buffer.from(JSON.stringify(value)),

@@ -40,7 +40,7 @@ describe('command line', () => {
 
   for (const [line, message] of [
     ['stor s1 1', /error: unknown command 'stor'\n {2}hint: Did you mean store\?/],
-    ['watch', /error: unknown command 'watch'/],
+    ['observe', /error: unknown command 'observe'/],
     ['get s1 --stail', /error: unknown option '--stail'\n {2}hint: Did you mean --stale\?/],
     ['get', /error: missing required argument 'id'\n {2}hint: see holdfast get --help/],
     ['list extra', /error: too many arguments/],

@@ -15,6 +15,7 @@ import {
   incrementCommand,
   isWrite,
   type ListFilter,
+  type ListItem,
   type Operation,
   patchCommand,
   type Request,
@@ -36,6 +37,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { parseRequestId } from './identity.ts';
 import { OpenRequest, type ReadAnswer } from './open-request.ts';
 import { type ClientOptions, checkTimeout, type RequestOptions, type Settings, settingsOf } from './options.ts';
+import { Watch, type WatchOptions, type WatchPorts } from './watch.ts';
 
 export interface StoreOptions extends RequestOptions, StoreSettings {}
 export interface SaveOptions extends RequestOptions, SaveSettings {}
@@ -49,6 +51,20 @@ export interface ListOptions extends RequestOptions {
   readonly limit?: number;
   /** Goes on after the page that gave it. */
   readonly cursor?: string | null;
+}
+export interface TouchOptions extends RequestOptions {
+  /** A new time to live; default: the one that the session has. */
+  readonly ttlMs?: number;
+  /**
+   * Writes nothing when the expiry would move by less than this share of the time to live; 0.01 saves nearly all touches
+   * of busy sessions. That is decided by a linearizable read, which answers as it stands and counts as an access, told to
+   * the cluster within a second. Default 0: always writes.
+   */
+  readonly skipBelow?: number;
+}
+export interface ListAllOptions extends RequestOptions {
+  /** Sessions asked for at once. Default 500. */
+  readonly pageSize?: number;
 }
 /** A session with its data as a value. */
 export interface LoadedSession<T> {
@@ -71,6 +87,7 @@ export class Client implements AsyncDisposable {
   /** Repeated requests: each has the identity of an earlier client, and a connection of its own. */
   readonly #repeats = new Set<Dispatcher>();
   #ownHost: Promise<Host> | undefined;
+  readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
   /** @throws {RequestError} VALIDATION */
@@ -109,9 +126,25 @@ export class Client implements AsyncDisposable {
   }
 
   /** Moves the last access and the sliding expiry; with `ttlMs` sets a new time to live. Undefined when there is none. */
-  touch(id: string, options: RequestOptions & { ttlMs?: number } = {}): Promise<SessionMetadata | undefined> {
-    const command = { type: 'touch', id, ttlMs: options.ttlMs ?? null } as const;
-    return this.#submit(command, options, decodeAnswer, true) as Promise<SessionMetadata | undefined>;
+  touch(id: string, options: TouchOptions = {}): Promise<SessionMetadata | undefined> {
+    const { skipBelow = 0, requestId, ttlMs = null } = options;
+    if (skipBelow !== 0 && requestId === undefined) return this.#touchIfDue(id, ttlMs, skipBelow, options);
+    return this.#submit({ type: 'touch', id, ttlMs }, options, decodeAnswer, true) as Promise<
+      SessionMetadata | undefined
+    >;
+  }
+
+  async #touchIfDue(
+    id: string,
+    ttlMs: number | null,
+    skipBelow: number,
+    options: TouchOptions,
+  ): Promise<SessionMetadata | undefined> {
+    const untilMs = performance.now() + (options.timeoutMs ?? this.#settings.timeoutMs);
+    const query = { type: 'touch-due', id, ttlMs, skipBelow } as const;
+    const answer = (await this.#submit(query, options, decodeAnswer, true)) as Answers['touch-due'] | undefined;
+    if (answer?.isDue !== true) return answer?.metadata;
+    return this.touch(id, { ...options, skipBelow: 0, timeoutMs: Math.max(1, untilMs - performance.now()) });
   }
 
   /** Sets and removes top-level fields of a session, whose data must be an object. Undefined when there is none. */
@@ -178,6 +211,25 @@ export class Client implements AsyncDisposable {
   list(filter: ListFilter = {}, options: ListOptions = {}): Promise<Answers['list']> {
     const { limit = 50, cursor = null } = options;
     return this.execute({ type: 'list', filter, limit, cursor }, options);
+  }
+
+  /** Every session that matches, in no particular order; those made or deleted meanwhile may be told or not. */
+  async *listAll(filter: ListFilter = {}, options: ListAllOptions = {}): AsyncGenerator<ListItem, undefined> {
+    const { pageSize = 500, ...each } = options;
+    let cursor: string | null = null;
+    do {
+      const page: Answers['list'] = await this.list(filter, { ...each, limit: pageSize, cursor });
+      yield* page.items;
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return undefined;
+  }
+
+  /** Tells what happens to sessions, from now on or from a revision on: see `Watch`. */
+  watch<T = unknown>(options: WatchOptions = {}): Watch<T> {
+    const ask: WatchPorts['ask'] = (query, each) => this.execute<'watch'>(query, each);
+    const { timeoutMs } = this.#settings;
+    return new Watch({ ask, timeoutMs, closing: this.#closing.signal }, options);
   }
 
   async count(filter: ListFilter = {}, options: RequestOptions = {}): Promise<number> {
@@ -282,6 +334,8 @@ export class Client implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    const { nodes } = this.#settings;
+    this.#closing.abort(new RequestError({ code: 'UNREACHABLE', addresses: nodes, problem: 'the client was closed' }));
     await Promise.all([this.#dispatcher, ...this.#repeats].map((dispatcher) => dispatcher.close()));
     const host = await this.#ownHost?.catch(() => undefined);
     await host?.close();

@@ -14,6 +14,7 @@ import { isFinal, Link, type LinkEvents } from './link.ts';
 import type { OpenRequest } from './open-request.ts';
 import type { Settings } from './options.ts';
 import { SessionOrder } from './session-order.ts';
+import { watchWaitMs } from './watch.ts';
 
 /** How often open requests are looked at besides when the earliest deadline comes. */
 const checkMs = 250;
@@ -319,7 +320,7 @@ export class Dispatcher implements LinkEvents {
     if (connection === undefined || !this.#link.hasAlternatives || nowMs - connection.heardAtMs < silenceMs) return;
     for (const { operation, sentAtMs } of connection.requests) {
       if (nowMs - sentAtMs < silenceMs) return;
-      if (!isSimple(operation)) continue;
+      if (nowMs - sentAtMs < answerWithinMs(operation)) continue;
       connection.abandon(`${connection.address} owes an answer and is silent`);
       return;
     }
@@ -345,9 +346,12 @@ export class Dispatcher implements LinkEvents {
   }
 }
 
-/** What a node answers as soon as its turn comes: no scan, no other nodes but for the log. */
-function isSimple(operation: Operation): boolean {
-  return operation === 'get' || operation === 'meta' || isClientCommandCode(operationCodes[operation]);
+/** A node that says nothing for so long after it was asked is given up; Infinity where the work may take any time. */
+function answerWithinMs(operation: Operation): number {
+  if (operation === 'watch') return silenceMs + watchWaitMs;
+  // Answered as soon as its turn comes: no scan, no other nodes but for the log.
+  const isSimple = operation === 'get' || operation === 'meta' || operation === 'touch-due';
+  return isSimple || isClientCommandCode(operationCodes[operation]) ? silenceMs : Number.POSITIVE_INFINITY;
 }
 
 /** Whether a request that ends now may still be carried out, or has been. */

@@ -2,6 +2,7 @@ import { type Failure, RequestError } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import type { ClientIdentity } from './identity.ts';
+import { pause } from './pause.ts';
 import { race } from './race.ts';
 
 /** A node that has not answered a dial by then no longer keeps the next one waiting. */
@@ -201,16 +202,4 @@ function failureOf(error: unknown, addresses: readonly string[]): Failure {
     return { code: 'NOT_SUPPORTED', problem: `${problem}: it is no Holdfast node, or not one for clients` };
   }
   return { code: 'UNREACHABLE', addresses: [...addresses], problem };
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, delayMs);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -1,6 +1,7 @@
 /** Bodies of answers: sessions and their metadata by hand, all others as arrays in the order of `commands.ts`. */
 import { isTxnOperation } from './client-command-codec.ts';
 import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata, TxnResult } from './commands.ts';
+import { eventTypes, type SessionEvent } from './events.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
 import { operationCodes, operationOf } from './operations.ts';
@@ -22,6 +23,8 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   'delete-by-user': (answer) => [answer.deleted, answer.left],
   'delete-unchanged': (answer) => [answer.deleted, answer.changed],
   txn: (answer) => [answer.succeeded, answer.results.flatMap(resultFields)],
+  'touch-due': (answer) => [answer.isDue, ...encodeMetadata(answer.metadata)],
+  watch: ({ next, events }) => [next.revision, next.order, events.map(eventFields)],
   list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...encodeMetadata(item.metadata)])],
   count: (answer) => [answer.count],
   stats: (answer) => [
@@ -65,6 +68,11 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
   'delete-by-user': (fields) => ({ deleted: fields.integer('deleted'), left: fields.integer('left') }),
   'delete-unchanged': (fields) => ({ deleted: fields.integer('deleted'), changed: fields.integer('changed') }),
   txn: (fields) => ({ succeeded: fields.boolean('succeeded'), results: readResults(fields.list('results')) }),
+  'touch-due': (fields) => ({ isDue: fields.boolean('isDue'), metadata: decodeMetadata(fields) }),
+  watch: (fields) => {
+    const next = { revision: fields.integer('revision'), order: fields.integer('order') };
+    return { next, events: readEach(fields.list('events'), readEvent) };
+  },
   list: (fields) => {
     const cursor = fields.textOrNull('cursor');
     const items = readEach(
@@ -214,6 +222,22 @@ function readResults(fields: Fields): TxnResult[] {
     results.push({ operation, answer: decodeAnswer(operation, body) } as TxnResult);
   }
   return results;
+}
+
+function eventFields({ type, id, revision, order, timeMs, data, metadata }: SessionEvent): Packed[] {
+  return [type, id, revision, order, timeMs, data, ...encodeMetadata(metadata)];
+}
+
+function readEvent(fields: Fields): SessionEvent {
+  return {
+    type: fields.choice('type', eventTypes),
+    id: fields.text('id'),
+    revision: fields.integer('revision'),
+    order: fields.integer('order'),
+    timeMs: fields.integer('timeMs'),
+    data: fields.bytesOrNull('data'),
+    metadata: decodeMetadata(fields),
+  };
 }
 
 function readEach<T>(fields: Fields, read: (item: Fields) => T): T[] {

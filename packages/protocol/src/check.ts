@@ -1,8 +1,9 @@
 /** Limits of requests, checked where they enter: by the client, the CLI and the node that receives them. */
 
 import { checkClientCommand } from './check-client.ts';
-import { checkCount, checkHowMany, checkId, checkText, invalid } from './check-values.ts';
+import { checkCount, checkHowMany, checkId, checkText, checkTtl, invalid } from './check-values.ts';
 import type { Command, ListFilter, Query } from './commands.ts';
+import type { WatchQuery } from './events.ts';
 import { limits } from './limits.ts';
 import { filterNumbers } from './query-codec.ts';
 
@@ -59,6 +60,16 @@ export function checkQuery(query: Query): void {
     case 'meta':
       checkId(query.id);
       return;
+    case 'touch-due':
+      checkId(query.id);
+      checkTtl(query.ttlMs);
+      if (!(query.skipBelow >= 0 && query.skipBelow <= 1)) {
+        throw invalid(`skipBelow is ${query.skipBelow}`, 'give a share of the time to live, from 0 to 1');
+      }
+      return;
+    case 'watch':
+      checkWatch(query);
+      return;
     case 'list':
       checkFilter(query.filter);
       if (!Number.isSafeInteger(query.limit) || query.limit < 1 || query.limit > limits.listLimitMax) {
@@ -77,9 +88,28 @@ export function checkQuery(query: Query): void {
   }
 }
 
+function checkWatch({ from, filter, waitMs }: WatchQuery): void {
+  if (from !== null) {
+    checkCount(from.revision, 'the revision to watch from');
+    checkCount(from.order, 'the place to watch from');
+    if (from.revision === 0) throw invalid('the revision to watch from is 0', 'revisions begin with 1');
+  }
+  if (filter.id !== undefined) checkId(filter.id);
+  checkPrefix(filter.prefix);
+  if (filter.user !== undefined) checkText(filter.user, 'the user', limits.userBytesMax);
+  checkCount(waitMs, 'the wait for events');
+  if (waitMs > limits.watchWaitMsMax) {
+    throw invalid(`the wait for events is ${waitMs} ms`, `give at most ${limits.watchWaitMsMax}, then ask again`);
+  }
+}
+
+/** An empty prefix is every id, and no mistake. */
+function checkPrefix(prefix: string | undefined): void {
+  if (prefix !== undefined && prefix !== '') checkText(prefix, 'the prefix', limits.idBytesMax);
+}
+
 function checkFilter(filter: ListFilter): void {
-  // An empty prefix is every id, and no mistake.
-  if (filter.prefix !== undefined && filter.prefix !== '') checkText(filter.prefix, 'the prefix', limits.idBytesMax);
+  checkPrefix(filter.prefix);
   if (filter.user !== undefined) checkText(filter.user, 'the user', limits.userBytesMax);
   if (filter.tag !== undefined) checkText(filter.tag, 'the tag', limits.tagBytesMax);
   for (const name of filterNumbers) {

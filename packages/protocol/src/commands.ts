@@ -1,5 +1,6 @@
 /** What a node can be asked for, and what it answers. Times are milliseconds since 1970 in the cluster's log time. */
 import type { ClientCommand, TxnOperation } from './client-commands.ts';
+import type { EventPage, WatchQuery } from './events.ts';
 
 export interface SessionMetadata {
   readonly createdAt: number;
@@ -97,10 +98,24 @@ export interface ListFilter {
   readonly expiresAfter?: number;
 }
 
+/**
+ * Whether a touch would move the expiry by at least this share of the time to live, or change the time to live. If not,
+ * the session counts as accessed, and the touch may be left out.
+ */
+export interface TouchDueQuery {
+  readonly type: 'touch-due';
+  readonly id: string;
+  readonly ttlMs: number | null;
+  /** 0 to 1. */
+  readonly skipBelow: number;
+}
+
 /** What goes round the log: a reader gets an answer that includes every write acknowledged before it asked. */
 export type Query =
   | { readonly type: 'get'; readonly id: string; readonly stale: boolean }
   | { readonly type: 'meta'; readonly id: string; readonly stale: boolean }
+  | TouchDueQuery
+  | WatchQuery
   | { readonly type: 'list'; readonly filter: ListFilter; readonly limit: number; readonly cursor: string | null }
   | { readonly type: 'count'; readonly filter: ListFilter }
   | { readonly type: 'stats' }
@@ -151,30 +166,6 @@ export interface CheckReport {
   readonly nodes: readonly { readonly name: string; readonly shardHashes: readonly string[] | null }[];
 }
 
-/** What happened to a session, at one place of the log. */
-export interface SessionEvent {
-  readonly type: 'create' | 'update' | 'delete' | 'expire' | 'touch';
-  readonly id: string;
-  /** Of the command that did it; several events may share it, as in a transaction. */
-  readonly revision: number;
-  /** Place among the events of its revision. */
-  readonly order: number;
-  /** Log time. */
-  readonly timeMs: number;
-  /** After it; of deletions and expiries, before it. */
-  readonly metadata: SessionMetadata;
-  /** The last data, of deletions and expiries only. */
-  readonly data: Uint8Array | null;
-}
-/** All conditions must hold. */
-export interface EventFilter {
-  readonly id?: string;
-  readonly prefix?: string;
-  readonly user?: string;
-  /** Touches too. Default: only what changed sessions. */
-  readonly touches?: boolean;
-}
-
 /** What a save came to. */
 export interface SaveAnswer {
   /** Null: dropped, since the session is gone or a later one of the same id. */
@@ -210,6 +201,8 @@ export interface Answers {
   txn: TxnAnswer;
   get: Session;
   meta: SessionMetadata;
+  'touch-due': { readonly isDue: boolean; readonly metadata: SessionMetadata };
+  watch: EventPage;
   list: { readonly items: readonly ListItem[]; readonly cursor: string | null };
   count: { readonly count: number };
   stats: {

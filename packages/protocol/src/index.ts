@@ -7,6 +7,7 @@ export * from './command-builders.ts';
 export * from './command-codec.ts';
 export * from './commands.ts';
 export * from './errors.ts';
+export * from './events.ts';
 export * from './failure-codec.ts';
 export * from './fields.ts';
 export * from './frames.ts';

@@ -19,6 +19,11 @@ export const limits = {
   frameBytesMax: 4 * 1_048_576,
   listPageBytesMax: 1_048_576,
   listLimitMax: 10_000,
+  /** Events of one answer to a watcher, about; and their bytes, unless one alone has more. */
+  eventsPerPageMax: 1_000,
+  eventPageBytesMax: 1_048_576,
+  /** How long a node keeps a watcher waiting for the next event. */
+  watchWaitMsMax: 60_000,
   /** A list cursor, characters. */
   cursorBytesMax: 2_048,
   /** Names and addresses of nodes, peer ids and nonces, bytes. */

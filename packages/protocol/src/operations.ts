@@ -31,6 +31,8 @@ export const operationCodes = {
   status: 70,
   members: 71,
   check: 72,
+  'touch-due': 73,
+  watch: 74,
   expire: 128,
   access: 129,
   'allocate-member': 130,

@@ -1,6 +1,7 @@
 /** Bodies of queries. */
 import type { ListFilter, Query } from './commands.ts';
 import { RequestError } from './errors.ts';
+import type { EventFilter, EventPlace, WatchQuery } from './events.ts';
 import { Fields } from './fields.ts';
 import { operationOf } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';
@@ -10,6 +11,10 @@ export function encodeQuery(query: Query): Uint8Array {
     case 'get':
     case 'meta':
       return encodeArray([query.id, query.stale]);
+    case 'touch-due':
+      return encodeArray([query.id, query.ttlMs, query.skipBelow]);
+    case 'watch':
+      return encodeArray(watchFields(query));
     case 'list':
       return encodeArray([filterFields(query.filter), query.limit, query.cursor]);
     case 'count':
@@ -34,6 +39,19 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
       fields.end();
       return query;
     }
+    case 'touch-due': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = {
+        type,
+        id: fields.text('id'),
+        ttlMs: fields.integerOrNull('ttlMs'),
+        skipBelow: fields.number('skipBelow'),
+      };
+      fields.end();
+      return query;
+    }
+    case 'watch':
+      return readWatch(new Fields(decodeArray(body, what), what));
     case 'list': {
       const fields = new Fields(decodeArray(body, what), what);
       const query: Query = {
@@ -64,6 +82,27 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
         problem: `operation ${operationCode} is not a query this version knows`,
       });
   }
+}
+
+function watchFields({ from, filter, waitMs }: WatchQuery): Packed[] {
+  const { id = null, prefix = null, user = null, touches = false } = filter;
+  return [from === null ? null : [from.revision, from.order], id, prefix, user, touches, waitMs];
+}
+
+function readWatch(fields: Fields): WatchQuery {
+  const place = fields.listOrNull('from');
+  const from: EventPlace | null =
+    place === null ? null : { revision: place.integer('revision'), order: place.integer('order') };
+  place?.end();
+  const filter: { -readonly [K in keyof EventFilter]: EventFilter[K] } = {};
+  for (const name of ['id', 'prefix', 'user'] as const) {
+    const value = fields.textOrNull(name);
+    if (value !== null) filter[name] = value;
+  }
+  if (fields.boolean('touches')) filter.touches = true;
+  const waitMs = fields.integer('waitMs');
+  fields.end();
+  return { type: 'watch', from, filter, waitMs };
 }
 
 const filterTexts = ['prefix', 'user', 'tag'] as const satisfies readonly (keyof ListFilter)[];

@@ -146,6 +146,21 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
   fc.record({ type: fc.constant('count' as const), filter }),
   fc.record({ type: fc.constantFrom('stats' as const, 'cleanup' as const, 'status' as const, 'members' as const) }),
   fc.record({ type: fc.constant('check' as const) }),
+  fc.record({
+    type: fc.constant('touch-due' as const),
+    id,
+    ttlMs,
+    skipBelow: fc.double({ min: 0, max: 1, noNaN: true }),
+  }),
+  fc.record({
+    type: fc.constant('watch' as const),
+    from: fc.option(fc.record({ revision: fc.integer({ min: 1 }), order: count })),
+    filter: fc.record(
+      { id, prefix: id, user: id, touches: fc.constant(true) },
+      { requiredKeys: [], noNullPrototype: true },
+    ),
+    waitMs: fc.integer({ min: 0, max: 60_000 }),
+  }),
 );
 
 export const metadata: fc.Arbitrary<SessionMetadata> = fc.record({

@@ -200,6 +200,11 @@ describe('limits of queries', () => {
     ['an endless cursor', { type: 'list', filter: {}, limit: 1, cursor: 'f'.repeat(3_000) }],
     ['a negative time', { type: 'count', filter: { createdAfter: -1 } }],
     ['a size that is no number', { type: 'count', filter: { sizeBytesMin: Number.NaN } }],
+    ['a share above 1', { type: 'touch-due', id: 'a', ttlMs: null, skipBelow: 1.1 }],
+    ['a share that is no number', { type: 'touch-due', id: 'a', ttlMs: null, skipBelow: Number.NaN }],
+    ['revision 0', { type: 'watch', from: { revision: 0, order: 0 }, filter: {}, waitMs: 1 }],
+    ['a watch of no id', { type: 'watch', from: null, filter: { id: '' }, waitMs: 1 }],
+    ['a wait of more than a minute', { type: 'watch', from: null, filter: {}, waitMs: 60_001 }],
     ['an empty id', { type: 'get', id: '', stale: false }],
   ];
   for (const [what, refusedQuery] of refused) {

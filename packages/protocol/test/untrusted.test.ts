@@ -98,6 +98,16 @@ const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint
     encodeAnswer('txn', { succeeded: true, results: [{ operation: 'delete', answer: { deleted: 1 } }] }),
   ],
   ['query', (bytes) => decodeQuery(operationCodes.list, bytes), list],
+  [
+    'watch',
+    (bytes) => decodeQuery(operationCodes.watch, bytes),
+    encodeQuery({ type: 'watch', from: { revision: 3, order: 1 }, filter: { user: 'u' }, waitMs: 5 }),
+  ],
+  [
+    'page of events',
+    (bytes) => decodeAnswer('watch', bytes),
+    encodeArray([9, 0, [['delete', 'a', 8, 0, 5, new Uint8Array(2), 1, 2, null, null, null, 3, 4, 5, 'u', ['t']]]]),
+  ],
   ['answer', (bytes) => decodeAnswer('store', bytes), metadata],
   ['stats', (bytes) => decodeAnswer('stats', bytes), encodeArray([1, 2, ['0', 1], ['kind', 'disk']])],
   ['failure', decodeFailure, encodeArray(['CONFLICT', 'id', 5])],

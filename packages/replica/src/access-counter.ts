@@ -51,16 +51,12 @@ export class AccessCounter {
 
   /** Counts one more read; returns what {@link pending} would tell now. */
   count(id: string, createdRevision: number, nowMs: number): UncountedReads {
-    let counted = this.#counts.get(id);
-    if (counted !== undefined && counted.createdRevision === createdRevision) {
-      counted.count += 1;
-      counted.lastAccessedAt = Math.max(counted.lastAccessedAt, nowMs);
-    } else if (counted !== undefined || this.#counts.size < SESSIONS_MAX) {
-      counted = { id, createdRevision, count: 1, lastAccessedAt: nowMs, isApplied: false };
-      this.#counts.set(id, counted);
-    }
-    if (this.#timer === undefined || this.#counts.size === SESSIONS_MAX) this.#schedule();
-    return this.#together(id, createdRevision, counted);
+    return this.#note(id, createdRevision, nowMs, 1);
+  }
+
+  /** The session was in use, but not read: moves the last access alone. */
+  see(id: string, createdRevision: number, nowMs: number): UncountedReads {
+    return this.#note(id, createdRevision, nowMs, 0);
   }
 
   /** Reads of this session that were served here and are not in its record yet. */
@@ -75,6 +71,19 @@ export class AccessCounter {
     this.#endPause();
     await this.#flush;
     await this.#flushNow();
+  }
+
+  #note(id: string, createdRevision: number, nowMs: number, reads: number): UncountedReads {
+    let counted = this.#counts.get(id);
+    if (counted !== undefined && counted.createdRevision === createdRevision) {
+      counted.count += reads;
+      counted.lastAccessedAt = Math.max(counted.lastAccessedAt, nowMs);
+    } else if (counted !== undefined || this.#counts.size < SESSIONS_MAX) {
+      counted = { id, createdRevision, count: reads, lastAccessedAt: nowMs, isApplied: false };
+      this.#counts.set(id, counted);
+    }
+    if (this.#timer === undefined || this.#counts.size === SESSIONS_MAX) this.#schedule();
+    return this.#together(id, createdRevision, counted);
   }
 
   #together(id: string, createdRevision: number, counted: Count | undefined): UncountedReads {

@@ -6,12 +6,15 @@ import {
   RequestError,
   type Session,
   type SessionMetadata,
+  type TouchDueQuery,
+  type WatchQuery,
 } from '@holdfast/protocol';
-import type { SessionMachine, SessionRecord } from '@holdfast/sessions';
+import { expiryAfterTouch, type SessionMachine, type SessionRecord } from '@holdfast/sessions';
 import type { AccessCounter, UncountedReads } from './access-counter.ts';
 import type { WaitingRead } from './read-rounds.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { SystemCommands } from './system-commands.ts';
+import type { Watches } from './watches.ts';
 
 const COMMAND_TIMEOUT_MS = 5_000;
 /** Reads waiting for log time at most; more are refused. */
@@ -22,6 +25,7 @@ export interface QueriesPorts {
   readonly sweeper: Sweeper;
   readonly commands: SystemCommands;
   readonly accesses: AccessCounter;
+  readonly watches: Watches;
   /** Log time now, for `--stale` reads. */
   readonly nowMs: () => number;
   readonly engineStats: () => Promise<Record<string, number | string>>;
@@ -50,7 +54,8 @@ export class Queries {
   /** @param nowMs the leader's log time, read after the query arrived */
   serve(read: WaitingRead, nowMs: number): void {
     const { query } = read;
-    if (query.type === 'get' || query.type === 'meta') this.#serveSession(read, query, nowMs);
+    if (isSessionQuery(query)) this.#serveSession(read, query, nowMs);
+    else if (query.type === 'watch') this.#ports.watches.submit(query, read.target, read.number);
     else this.#settle(read, query.type, this.#answer(query, nowMs));
   }
 
@@ -58,7 +63,11 @@ export class Queries {
   serveLocally(read: WaitingRead): void {
     const { query } = read;
     const { nowMs } = this.#ports;
-    if (query.type !== 'get' && query.type !== 'meta') {
+    if (query.type === 'watch') {
+      this.#ports.watches.submit(query, read.target, read.number);
+      return;
+    }
+    if (!isSessionQuery(query)) {
       this.#settle(read, query.type, this.#answer(query, nowMs()));
       return;
     }
@@ -109,7 +118,7 @@ export class Queries {
 
   #afterTime(read: WaitingRead): void {
     const { query } = read;
-    if (query.type !== 'get' && query.type !== 'meta') return;
+    if (!isSessionQuery(query)) return;
     const machine = this.#ports.machine();
     this.#answerSession(read, query, machine.get(query.id), machine.logTimeMs);
   }
@@ -125,12 +134,19 @@ export class Queries {
       read.target.reply(read.number, 'meta', metadataOf(record, accesses.pending(id, record.createdRevision)));
       return;
     }
+    if (query.type === 'touch-due') {
+      const isDue = isTouchDue(record, query, nowMs);
+      const { createdRevision } = record;
+      const uncounted = isDue ? accesses.pending(id, createdRevision) : accesses.see(id, createdRevision, nowMs);
+      read.target.reply(read.number, 'touch-due', { isDue, metadata: metadataOf(record, uncounted) });
+      return;
+    }
     const metadata = metadataOf(record, accesses.count(id, record.createdRevision, nowMs));
     const session: Session = { id, data: record.data, metadata };
     read.target.reply(read.number, 'get', session);
   }
 
-  async #answer(query: Exclude<Query, SessionQuery>, nowMs: number): Promise<Answers[Operation]> {
+  async #answer(query: Exclude<Query, SessionQuery | WatchQuery>, nowMs: number): Promise<Answers[Operation]> {
     const { machine, sweeper, engineStats, status, members, check } = this.#ports;
     switch (query.type) {
       case 'status':
@@ -170,7 +186,20 @@ export class Queries {
   }
 }
 
-type SessionQuery = Extract<Query, { type: 'get' | 'meta' }>;
+type SessionQuery = Extract<Query, { type: 'get' | 'meta' | 'touch-due' }>;
+
+function isSessionQuery(query: Query): query is SessionQuery {
+  return query.type === 'get' || query.type === 'meta' || query.type === 'touch-due';
+}
+
+/** @param nowMs log time */
+function isTouchDue(record: SessionRecord, { ttlMs, skipBelow }: TouchDueQuery, nowMs: number): boolean {
+  const sliding = ttlMs ?? record.ttlMs;
+  if (sliding !== record.ttlMs) return true;
+  const expiresAt = expiryAfterTouch(record, sliding, nowMs);
+  if (sliding === null || expiresAt === null || record.expiresAt === null) return false;
+  return expiresAt - record.expiresAt >= skipBelow * sliding;
+}
 
 /** As stored, plus the reads this node has served and not yet replicated. */
 function metadataOf(record: SessionRecord, uncounted: UncountedReads): SessionMetadata {

@@ -22,6 +22,7 @@ import { type ServedState, StateSnapshots } from './state-snapshots.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
 import { VersionSwitch } from './version-switch.ts';
+import { Watches } from './watches.ts';
 
 /**
  * One copy of the state: Raft, the log, the state machine, and the ways of writes and reads through them. Knows peers
@@ -55,6 +56,7 @@ export class Replica {
   readonly #election: FastElection;
   readonly #versions: VersionSwitch;
   readonly #transfers: LeadershipTransfers;
+  readonly #watches: Watches;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -217,11 +219,13 @@ export class Replica {
       hasLeader: () => this.raft.lead !== NONE,
       report,
     });
+    this.#watches = new Watches({ machine, clock, soon });
     const queries = new Queries({
       machine,
       sweeper: this.#sweeper,
       commands: this.commands,
       accesses: this.#accesses,
+      watches: this.#watches,
       nowMs: logTimeMs,
       engineStats: () => engine.stats(),
       status: parts.status,
@@ -308,6 +312,7 @@ export class Replica {
     this.#election.stop();
     this.#transfers.stop();
     this.#snapshots.stop();
+    this.#watches.stop();
     this.#proposals.close();
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
     try {
@@ -326,6 +331,7 @@ export class Replica {
     if (applied.header !== undefined) this.#proposals.onApplied(applied.header, applied.replies);
     this.#keeper.onApplied();
     this.waiters.onApplied();
+    this.#watches.onApplied();
     const changesMembers = applied.replies.some(
       (reply) => reply.ok && (reply.operation === 'allocate-member' || reply.operation === 'update-member'),
     );
@@ -336,6 +342,7 @@ export class Replica {
     this.#machine = machine;
     this.clusterClock.observeEntry(machine.logTimeMs);
     this.waiters.onApplied();
+    this.#watches.onApplied();
     this.#membersChanged();
   }
 

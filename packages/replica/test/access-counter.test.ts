@@ -59,6 +59,17 @@ describe('the access counter', () => {
     return { count, lastAccessedAt };
   };
 
+  it('moves the last access of a session that was used but not read', async () => {
+    counter.count('a', 1, 5);
+    counter.see('a', 1, 9);
+    counter.see('b', 2, 7);
+    await clock.pass(0);
+    assert.deepEqual(accesses(0), [
+      { id: 'a', createdRevision: 1, count: 1, lastAccessedAt: 9 },
+      { id: 'b', createdRevision: 2, count: 0, lastAccessedAt: 7 },
+    ]);
+  });
+
   it('replicates a read after a quiet second at once', async () => {
     counter.count('s', 5, 1_000);
     await clock.pass(0);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { type Query, RequestError, type Session } from '@holdfast/protocol';
+import { type Answers, type Query, RequestError, type Session } from '@holdfast/protocol';
 import type { SessionMachine, SessionRecord } from '@holdfast/sessions';
 import type { AccessCounter } from '../src/access-counter.ts';
 import { Queries } from '../src/queries.ts';
 import type { Sweeper } from '../src/sweeper.ts';
 import type { SystemCommands } from '../src/system-commands.ts';
+import type { Watches } from '../src/watches.ts';
 import { settled } from './manual-clock.ts';
 import { bytes } from './messages.ts';
 import { RecordingTarget } from './recording-target.ts';
@@ -39,6 +40,7 @@ describe('queries', () => {
   let clockMs: number;
   let target: RecordingTarget;
   let counted: string[];
+  let seen: string[];
   let times: { resolve: () => void; reject: (error: Error) => void }[];
   let sweeps: number[];
   let sweep: () => Promise<number>;
@@ -50,6 +52,7 @@ describe('queries', () => {
     clockMs = 100;
     target = new RecordingTarget();
     counted = [];
+    seen = [];
     times = [];
     sweeps = [];
     sweep = async () => 0;
@@ -77,6 +80,10 @@ describe('queries', () => {
         counted.push(`${id} ${createdRevision} ${nowMs}`);
         return accesses.pending();
       },
+      see: (id: string, createdRevision: number, nowMs: number) => {
+        seen.push(`${id} ${createdRevision} ${nowMs}`);
+        return accesses.pending();
+      },
       pending: () => ({ count: counted.length, lastAccessedAt: 50 }),
     };
     queries = new Queries({
@@ -84,6 +91,7 @@ describe('queries', () => {
       sweeper: sweeper as unknown as Sweeper,
       commands: commands as unknown as SystemCommands,
       accesses: accesses as unknown as AccessCounter,
+      watches: { submit: () => assert.fail() } as unknown as Watches,
       nowMs: () => clockMs,
       engineStats: async () => ({ backend: 'memory' }),
       status: () => assert.fail(),
@@ -104,6 +112,32 @@ describe('queries', () => {
     assert.deepEqual(data, bytes(3));
     assert.deepEqual([metadata.accessCount, metadata.lastAccessedAt, metadata.revision], [5, 50, 7]);
     assert.deepEqual(counted, ['s 6 100']);
+  });
+
+  it('tell whether a touch would move the expiry far enough; one that would not counts as an access', () => {
+    const due = (ttlMs: number | null, skipBelow: number, nowMs: number): boolean => {
+      const number = target.answers.size + 1;
+      serve(number, { type: 'touch-due', id: 's', ttlMs, skipBelow }, nowMs);
+      return (target.answers.get(number) as Answers['touch-due']).isDue;
+    };
+    record = { ...recordOf(1_100), ttlMs: 1_000 };
+    assert.deepEqual(
+      [due(null, 0.01, 109), due(null, 0.01, 110), due(1_000, 0.01, 109), due(1_001, 0.01, 100), due(null, 0, 100)],
+      [false, true, false, true, true],
+    );
+    assert.deepEqual(seen, ['s 6 109', 's 6 109']);
+    assert.deepEqual(counted, []);
+    // The absolute limit is nearer: no touch moves the expiry.
+    record = { ...recordOf(1_100), ttlMs: 1_000, lifetimeMs: 1_099 };
+    assert.equal(due(null, 0.01, 900), false);
+    record = recordOf(null);
+    assert.deepEqual([due(null, 0.01, 900), due(5_000, 0.01, 900)], [false, true]);
+  });
+
+  it('tell nothing of a session whose time is over', () => {
+    record = { ...recordOf(100), ttlMs: 1_000 };
+    serve(1, { type: 'touch-due', id: 's', ttlMs: null, skipBelow: 0.01 }, 100);
+    assert.equal(target.outcome(1), 'NOT_FOUND');
   });
 
   it('count no look at the metadata', () => {

@@ -4,14 +4,13 @@ import {
   decodeMetadata,
   encodeArray,
   encodeMetadata,
+  eventTypes,
   Fields,
   type SessionEvent,
 } from '@holdfast/protocol';
 import type { Engine, EnginePair } from '@holdfast/storage';
 import { eventHeadsKey, eventKeyPlace, eventKinds, eventRange } from './keys.ts';
 import { readSlices } from './range-reader.ts';
-
-const types = ['create', 'update', 'delete', 'expire', 'touch'] as const;
 
 /** What an engine holds of the event log. */
 export interface LoadedEvents {
@@ -30,7 +29,7 @@ export function decodeEvent({ key, value }: EnginePair): SessionEvent {
   const fields = new Fields(decodeArray(value, 'an event'), 'an event');
   const event = {
     ...eventKeyPlace(key),
-    type: fields.choice('type', types),
+    type: fields.choice('type', eventTypes),
     id: fields.text('id'),
     timeMs: fields.integer('timeMs'),
     metadata: decodeMetadata(fields.list('metadata')),

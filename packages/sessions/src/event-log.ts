@@ -1,7 +1,14 @@
-import { type EventFilter, RequestError, type SessionEvent, type SessionMetadata } from '@holdfast/protocol';
+import {
+  type EventFilter,
+  type EventPage,
+  type EventPlace,
+  RequestError,
+  type SessionEvent,
+  type SessionMetadata,
+} from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { decodeEvent, encodeHeads, type LoadedEvents } from './event-codec.ts';
-import { EventRing } from './event-ring.ts';
+import { EventRing, isBefore } from './event-ring.ts';
 import { eventHeadsKey, eventKinds } from './keys.ts';
 
 export interface EventLogOptions {
@@ -13,12 +20,15 @@ export interface EventLogOptions {
   readonly touchesMax?: number;
 }
 
-export interface EventPage {
-  /** In the order in which they happened. */
-  readonly events: readonly SessionEvent[];
-  /** Go on from here: every event before it was looked at. */
-  readonly nextRevision: number;
+/** How much one page may hold. */
+export interface EventPageBounds {
+  readonly events: number;
+  /** Of what events carry, about; a single event may have more. */
+  readonly bytes: number;
 }
+
+/** What an event carries besides id, user, tags and data, about. */
+const eventBytes = 128;
 
 /**
  * What happened to sessions, as far back as there is room. Apply writes it; a node that begins with a snapshot begins a
@@ -60,23 +70,32 @@ export class EventLog {
   }
 
   /**
-   * Events from a revision on that pass the filter. At least one revision, and no revision in part.
-   * @param limit of events, about
+   * Events from a place on that pass the filter.
    * @param revision of the state now
    * @throws {RequestError} COMPACTED when events from there on are gone
    */
-  read(fromRevision: number, filter: EventFilter, limit: number, revision: number): EventPage {
+  read(from: EventPlace, filter: EventFilter, bounds: EventPageBounds, revision: number): EventPage {
     const rings = filter.touches === true ? [this.#changes, this.#touches] : [this.#changes];
     const compacted = Math.max(...rings.map((ring) => ring.compactedRevision));
-    if (fromRevision <= compacted) throw new RequestError({ code: 'COMPACTED', revision: compacted + 1 });
-    const parts = rings.map((ring) => ring.read(fromRevision, (event) => matches(event, filter), limit));
+    if (from.revision <= compacted) throw new RequestError({ code: 'COMPACTED', revision: compacted + 1 });
+    const parts = rings.map((ring) => ring.read(from, (event) => matches(event, filter), bounds.events));
+    let next: EventPlace = { revision: revision + 1, order: 0 };
     // What one ring has not looked at must not be overtaken by the other.
-    const nextRevision = Math.min(revision + 1, ...parts.map((part) => part.nextRevision));
-    const events = parts
-      .flatMap((part) => part.events)
-      .filter((event) => event.revision < nextRevision)
-      .sort((left, right) => left.revision - right.revision || left.order - right.order);
-    return { events, nextRevision: Math.max(nextRevision, fromRevision) };
+    for (const part of parts) if (part.next !== undefined && isBefore(part.next, next)) next = part.next;
+    const found = parts.flatMap((part) => part.events).filter((event) => isBefore(event, next));
+    found.sort((left, right) => left.revision - right.revision || left.order - right.order);
+    const events: SessionEvent[] = [];
+    let bytes = 0;
+    for (const event of found) {
+      bytes += sizeOf(event);
+      if (events.length === bounds.events || (events.length > 0 && bytes > bounds.bytes)) {
+        next = event;
+        break;
+      }
+      events.push(event);
+    }
+    if (isBefore(next, from)) next = from;
+    return { events, next: { revision: next.revision, order: next.order } };
   }
 
   /** What the engine must learn since the last call; later changes do not show in it. */
@@ -115,4 +134,10 @@ function matches(event: SessionEvent, { id, prefix, user }: EventFilter): boolea
     (prefix === undefined || event.id.startsWith(prefix)) &&
     (user === undefined || event.metadata.user === user)
   );
+}
+
+function sizeOf({ id, data, metadata }: SessionEvent): number {
+  let sizeBytes = eventBytes + id.length + (metadata.user?.length ?? 0) + (data?.length ?? 0);
+  for (const tag of metadata.tags) sizeBytes += tag.length;
+  return sizeBytes;
 }

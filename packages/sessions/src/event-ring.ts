@@ -1,4 +1,4 @@
-import type { SessionEvent } from '@holdfast/protocol';
+import type { EventPlace, SessionEvent } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { encodeEvent } from './event-codec.ts';
 import { eventKey } from './keys.ts';
@@ -46,21 +46,23 @@ export class EventRing {
     this.add(event);
   }
 
+  /**
+   * Events from a place on that match, at most `limit`.
+   * @returns and the place of the first that was not looked at; undefined when there is none
+   */
   read(
-    fromRevision: number,
+    from: EventPlace,
     matches: (event: SessionEvent) => boolean,
     limit: number,
-  ): { readonly events: SessionEvent[]; readonly nextRevision: number } {
-    const found: SessionEvent[] = [];
-    for (let at = this.#placeOf(fromRevision); at < this.#events.length; at += 1) {
+  ): { readonly events: SessionEvent[]; readonly next: EventPlace | undefined } {
+    const events: SessionEvent[] = [];
+    for (let at = this.#positionOf(from); at < this.#events.length; at += 1) {
       const event = this.#events[at];
       if (event === undefined) break;
-      if (found.length >= limit && event.revision !== found.at(-1)?.revision) {
-        return { events: found, nextRevision: event.revision };
-      }
-      if (matches(event)) found.push(event);
+      if (events.length >= limit) return { events, next: event };
+      if (matches(event)) events.push(event);
     }
-    return { events: found, nextRevision: Number.POSITIVE_INFINITY };
+    return { events, next: undefined };
   }
 
   beginWrite(): Iterable<EngineWrite> {
@@ -109,15 +111,20 @@ export class EventRing {
     this.#first = 0;
   }
 
-  /** Of the first event at or after a revision. */
-  #placeOf(revision: number): number {
+  /** Of the first event at or behind a place. */
+  #positionOf(place: EventPlace): number {
     let low = this.#first;
     let high = this.#events.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#events[middle]?.revision ?? 0) < revision) low = middle + 1;
+      const event = this.#events[middle];
+      if (event !== undefined && isBefore(event, place)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
+}
+
+export function isBefore(left: EventPlace, right: EventPlace): boolean {
+  return left.revision < right.revision || (left.revision === right.revision && left.order < right.order);
 }

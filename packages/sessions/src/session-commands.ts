@@ -10,7 +10,7 @@ import type {
 import { type Context, conflict, notFound } from './context.ts';
 import { allChanged } from './field-revisions.ts';
 import { hashId, hashLabels } from './hash.ts';
-import { expiryFrom, isLive, revise, withTimes } from './session-record.ts';
+import { expiryAfterTouch, expiryFrom, isLive, revise, withTimes } from './session-record.ts';
 import type { Reply, SessionRecord } from './types.ts';
 import { makeRoom } from './user-commands.ts';
 
@@ -64,7 +64,7 @@ export function runTouch(context: Context, command: TouchCommand): Reply {
   const record = changes.get(command.id, hashId(command.id));
   if (record === undefined || !isLive(record, timeMs)) return notFound(command.id);
   const ttlMs = command.ttlMs ?? record.ttlMs;
-  const expiresAt = ttlMs === null ? record.expiresAt : expiryFrom(timeMs, ttlMs, record.createdAt, record.lifetimeMs);
+  const expiresAt = expiryAfterTouch(record, ttlMs, timeMs);
   const lastAccessedAt = Math.max(record.lastAccessedAt, timeMs);
   const isTouch = ttlMs === record.ttlMs;
   const revision = isTouch ? record.revision : state.revision + 1;

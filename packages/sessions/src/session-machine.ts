@@ -5,6 +5,8 @@ import {
   type Command,
   decodeBatch,
   type EventFilter,
+  type EventPage,
+  type EventPlace,
   type Failure,
   type ListFilter,
 } from '@holdfast/protocol';
@@ -15,7 +17,7 @@ import type { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
 import type { Context } from './context.ts';
 import { DueFinder } from './due-finder.ts';
-import { EventLog, type EventPage } from './event-log.ts';
+import { EventLog, type EventPageBounds } from './event-log.ts';
 import { closed, Flusher } from './flusher.ts';
 import { hashId } from './hash.ts';
 import { rosterKeyUser, rosterRange, sessionKeyId, sessionRange } from './keys.ts';
@@ -254,13 +256,12 @@ export class SessionMachine {
   }
 
   /**
-   * What happened to sessions from a revision on, in order. Ask again from `nextRevision`; nothing is told twice or left
-   * out. The log of events is bounded, and begins anew with a snapshot.
-   * @param limit of events, about: the events of one revision stay together
+   * What happened to sessions from a place on, in order. Ask again from `next`; nothing is told twice or left out. The
+   * log of events is bounded, and begins anew with a snapshot.
    * @throws {RequestError} COMPACTED when events from there on are gone; it names the first revision to ask for
    */
-  events(fromRevision: number, filter: EventFilter, limit: number): EventPage {
-    return this.#events.read(fromRevision, filter, limit, this.#state.revision);
+  events(from: EventPlace, filter: EventFilter, bounds: EventPageBounds): EventPage {
+    return this.#events.read(from, filter, bounds, this.#state.revision);
   }
 
   /**

@@ -22,6 +22,12 @@ export function expiryFrom(
   return Math.min(slidingMs, absoluteMs, Number.MAX_SAFE_INTEGER);
 }
 
+/** When a session would end that is touched at `timeMs`, with a new time to live or the one that it has (null). */
+export function expiryAfterTouch(record: SessionRecord, ttlMs: number | null, timeMs: number): number | null {
+  const sliding = ttlMs ?? record.ttlMs;
+  return sliding === null ? record.expiresAt : expiryFrom(timeMs, sliding, record.createdAt, record.lifetimeMs);
+}
+
 /** What the name and revision of one field take in memory, roughly. */
 const fieldBytes = 100;
 

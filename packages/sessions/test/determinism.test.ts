@@ -372,7 +372,11 @@ async function applyUpTo(machine: SessionMachine, entries: readonly LogEntry[]):
 /** What there is, by what happened. */
 function sessionsOfEvents(machine: SessionMachine): Map<string, number> {
   const sessions = new Map<string, number>();
-  for (const { type, id: name, metadata, data } of machine.events(1, { touches: true }, 1_000_000).events) {
+  for (const { type, id: name, metadata, data } of machine.events(
+    { revision: 1, order: 0 },
+    { touches: true },
+    { events: 1_000_000, bytes: 1e9 },
+  ).events) {
     const ends = type === 'delete' || type === 'expire';
     assert.equal(sessions.has(name), type !== 'create', `${type} of ${name}`);
     assert.equal(data !== null, ends);

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { RequestError, type SessionEvent } from '@holdfast/protocol';
-import { SessionMachine } from '../src/index.ts';
+import { type EventPlace, RequestError, type SessionEvent } from '@holdfast/protocol';
+import { type EventPageBounds, SessionMachine } from '../src/index.ts';
 import { Driven, each, openMachine, options, store, takeSnapshot } from './harness.ts';
 import { TinyEngine } from './tiny-engine.ts';
 
 function shown({ events }: { readonly events: readonly SessionEvent[] }): string[] {
   return events.map(({ type, id, revision }) => `${revision} ${type} ${id}`);
 }
+
+const at = (revision: number): EventPlace => ({ revision, order: 0 });
+/** Bounds of a page: its events; and bytes, as many as they need. */
+const upTo = (events: number): EventPageBounds => ({ events, bytes: Number.POSITIVE_INFINITY });
 
 function compactedAt(run: () => unknown): number {
   try {
@@ -27,9 +31,9 @@ describe('events', () => {
     node.done(1_030, { type: 'touch', id: 'a', ttlMs: null });
     node.done(1_040, { type: 'delete', ids: ['b', 'nobody'] });
     node.done(1_130, { type: 'expire', ids: ['a'] });
-    const page = node.machine.events(1, {}, 100);
+    const page = node.machine.events(at(1), {}, upTo(100));
     assert.deepEqual(shown(page), ['1 create a', '2 update a', '3 create b', '5 delete b', '6 expire a']);
-    assert.equal(page.nextRevision, 7);
+    assert.deepEqual(page.next, at(7));
     const [, update, , removal, expiry] = page.events;
     assert.deepEqual([update?.data, update?.metadata.sizeBytes, update?.timeMs], [null, 1, 1_010]);
     assert.deepEqual(Uint8Array.from(removal?.data ?? []), Uint8Array.of(1, 2, 3));
@@ -41,8 +45,12 @@ describe('events', () => {
     node.done(1_000, store('a'));
     node.done(1_001, { type: 'touch', id: 'a', ttlMs: null });
     node.done(1_002, store('a'));
-    assert.deepEqual(shown(node.machine.events(1, { touches: true }, 9)), ['1 create a', '2 touch a', '3 update a']);
-    assert.deepEqual(shown(node.machine.events(2, {}, 9)), ['3 update a']);
+    assert.deepEqual(shown(node.machine.events(at(1), { touches: true }, upTo(9))), [
+      '1 create a',
+      '2 touch a',
+      '3 update a',
+    ]);
+    assert.deepEqual(shown(node.machine.events(at(2), {}, upTo(9))), ['3 update a']);
   });
 
   it('tell of a session whose time was over before a sweep came', async () => {
@@ -50,19 +58,19 @@ describe('events', () => {
     node.applyAll(1_000, [store('a', { ttlMs: 10 }), store('b', { ttlMs: 10 })]);
     node.done(1_010, store('a'));
     node.done(1_010, { type: 'delete', ids: ['b'] });
-    assert.deepEqual(shown(node.machine.events(3, {}, 9)), ['3 expire a', '3 create a', '4 expire b']);
+    assert.deepEqual(shown(node.machine.events(at(3), {}, upTo(9))), ['3 expire a', '3 create a', '4 expire b']);
   });
 
   it('pass a filter by id, prefix and user', async () => {
     const node = await Driven.open();
     node.applyAll(1_000, [store('web:1', { user: 'u' }), store('web:2'), store('api:1', { user: 'u' })]);
-    const by = (filter: object) => shown(node.machine.events(1, filter, 9));
+    const by = (filter: object) => shown(node.machine.events(at(1), filter, upTo(9)));
     assert.deepEqual(by({ id: 'web:2' }), ['2 create web:2']);
     assert.deepEqual(by({ prefix: 'web:' }), ['1 create web:1', '2 create web:2']);
     assert.deepEqual(by({ user: 'u', prefix: 'api' }), ['3 create api:1']);
   });
 
-  it('come in pages without gap or double, those of one revision together', async () => {
+  it('come in pages without gap or double, however small', async () => {
     const node = await Driven.open();
     for (let i = 0; i < 10; i++) {
       node.applyAll(1_000 + i, [store(`a${i}`), store(`b${i}`), { type: 'touch', id: 'a0', ttlMs: null }]);
@@ -70,15 +78,16 @@ describe('events', () => {
       node.done(1_000 + i, store('a0'));
     }
     for (const touches of [false, true]) {
-      const whole = node.machine.events(1, { touches }, 1_000).events;
-      for (const limit of [1, 2, 7]) {
+      const whole = node.machine.events(at(1), { touches }, upTo(1_000)).events;
+      for (const bounds of [upTo(1), upTo(2), upTo(7), { events: 100, bytes: 1 }, { events: 100, bytes: 300 }]) {
         const paged: SessionEvent[] = [];
-        let from = 1;
-        while (from <= node.machine.revision) {
-          const page = node.machine.events(from, { touches }, limit);
-          assert.ok(page.nextRevision > from);
+        let from = at(1);
+        while (from.revision <= node.machine.revision) {
+          const page = node.machine.events(from, { touches }, bounds);
+          assert.ok(page.events.length <= bounds.events);
+          assert.notDeepEqual(page.next, from);
           paged.push(...page.events);
-          from = page.nextRevision;
+          from = page.next;
         }
         assert.deepEqual(paged, whole);
       }
@@ -90,15 +99,15 @@ describe('events', () => {
     for (let i = 0; i < 5; i++) node.done(1_000, store(`s${i}`));
     for (let i = 1; i <= 4; i++) node.done(1_000 + i, { type: 'touch', id: 's0', ttlMs: null });
     assert.equal(
-      compactedAt(() => node.machine.events(2, {}, 9)),
+      compactedAt(() => node.machine.events(at(2), {}, upTo(9))),
       3,
     );
-    assert.deepEqual(shown(node.machine.events(3, {}, 9)), ['3 create s2', '4 create s3', '5 create s4']);
+    assert.deepEqual(shown(node.machine.events(at(3), {}, upTo(9))), ['3 create s2', '4 create s3', '5 create s4']);
     assert.equal(
-      compactedAt(() => node.machine.events(6, { touches: true }, 9)),
+      compactedAt(() => node.machine.events(at(6), { touches: true }, upTo(9))),
       8,
     );
-    assert.equal(node.machine.events(8, { touches: true }, 9).events.length, 2);
+    assert.equal(node.machine.events(at(8), { touches: true }, upTo(9)).events.length, 2);
   });
 
   it('are bounded by the data they keep', async () => {
@@ -108,10 +117,10 @@ describe('events', () => {
       node.done(1_000, { type: 'delete', ids: ['a'] });
     }
     assert.equal(
-      compactedAt(() => node.machine.events(1, {}, 9)),
+      compactedAt(() => node.machine.events(at(1), {}, upTo(9))),
       5,
     );
-    assert.deepEqual(shown(node.machine.events(5, {}, 9)).length, 4);
+    assert.deepEqual(shown(node.machine.events(at(5), {}, upTo(9))).length, 4);
   });
 
   it('are there after a restart and a replay, as if there had been none', async () => {
@@ -131,17 +140,17 @@ describe('events', () => {
       if (i % 3 === 0) node.done(1_000 + i, { type: 'delete', ids: [`s${i % 4}`] });
       await steps[i % steps.length]?.();
     }
-    const from = compactedAt(() => node.machine.events(1, {}, 1));
-    const expected = node.machine.events(from, {}, 99);
+    const from = compactedAt(() => node.machine.events(at(1), {}, upTo(1)));
+    const expected = node.machine.events(at(from), {}, upTo(99));
     const again = await openMachine(node.engine, bounds);
     for (const entry of node.log.entries.slice(again.appliedIndex - 1)) again.apply(entry);
     assert.equal(
-      compactedAt(() => again.events(1, {}, 1)),
+      compactedAt(() => again.events(at(1), {}, upTo(1))),
       from,
     );
     const plain = (events: readonly SessionEvent[]) =>
       events.map((event) => ({ ...event, data: event.data && [...event.data] }));
-    assert.deepEqual(plain(again.events(from, {}, 99).events), plain(expected.events));
+    assert.deepEqual(plain(again.events(at(from), {}, upTo(99)).events), plain(expected.events));
     // What was dropped is gone from the engine too: state, heads, sessions and six events.
     await again.flush();
     assert.equal(node.engine.size, 2 + again.stats().totalSessions + 6);
@@ -153,13 +162,13 @@ describe('events', () => {
     const { chunks } = await takeSnapshot(node.machine);
     const copy = await SessionMachine.install(new TinyEngine(), each(chunks), options);
     assert.equal(
-      compactedAt(() => copy.events(1, {}, 9)),
+      compactedAt(() => copy.events(at(1), {}, upTo(9))),
       3,
     );
-    assert.deepEqual(copy.events(3, {}, 9), { events: [], nextRevision: 3 });
+    assert.deepEqual(copy.events(at(3), {}, upTo(9)), { events: [], next: at(3) });
     const entry = node.log.add(1_001, [store('c')]);
     copy.apply(entry);
     node.machine.apply(entry);
-    assert.deepEqual(copy.events(3, {}, 9), node.machine.events(3, {}, 9));
+    assert.deepEqual(copy.events(at(3), {}, upTo(9)), node.machine.events(at(3), {}, upTo(9)));
   });
 });

@@ -82,7 +82,7 @@ describe('txn', () => {
     assert.deepEqual(failure, { code: 'NOT_FOUND', id: 'b' });
     assert.deepEqual(node.machine.shardHashes(), hashes);
     assert.equal(node.machine.revision, 2);
-    assert.equal(node.machine.events(3, {}, 10).events.length, 0);
+    assert.equal(node.machine.events({ revision: 3, order: 0 }, {}, { events: 10, bytes: 1e9 }).events.length, 0);
     await audit(node.machine);
   });
 
