@@ -1,6 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import {
   decodeErrorFrame,
+  decodeLeader,
   decodeReplyFrame,
   decodeWelcome,
   encodeHello,
@@ -35,6 +36,8 @@ export interface ConnectionEvents {
   onLost(connection: Connection, requests: readonly OpenRequest[], failure: Failure | undefined): void;
   /** It takes requests again. */
   onDrain(): void;
+  /** The node said that another one leads now. */
+  onLeader(connection: Connection): void;
 }
 
 export interface ConnectionOptions {
@@ -52,6 +55,8 @@ export class Connection {
   readonly address: string;
   readonly identity: ClientIdentity;
   readonly welcome: Welcome;
+  /** Address of the leader, as this node last said; null when it knew none. */
+  leader: string | null;
   /** When the node last sent something, on the clock of `performance.now()`. */
   heardAtMs = performance.now();
   /** No new requests are sent here; it closes when the last one under way has its answer. */
@@ -95,11 +100,19 @@ export class Connection {
     this.#channel = channel;
     this.address = address;
     this.welcome = welcome;
+    this.leader = welcome.leader;
     this.identity = options.identity;
     this.#events = options.events;
     channel.onClose = () => this.#lose(undefined);
     channel.onDrain = () => this.#events.onDrain();
     channel.onFrame = (frame) => this.#receive(frame);
+  }
+
+  /** The node said that it leads itself. */
+  get isLeader(): boolean {
+    const { members, name } = this.welcome;
+    const own = members.find((member) => member.name === name);
+    return this.leader !== null && this.leader === (own?.address ?? this.address);
   }
 
   get underWay(): number {
@@ -186,7 +199,13 @@ export class Connection {
   #receive(frame: Uint8Array): void {
     this.heardAtMs = performance.now();
     try {
-      if (frameKind(frame) === 'error') {
+      const kind = frameKind(frame);
+      if (kind === 'leader') {
+        this.leader = decodeLeader(frame);
+        this.#events.onLeader(this);
+        return;
+      }
+      if (kind === 'error') {
         this.#lose(decodeErrorFrame(frame));
         void this.#channel.close();
         return;

@@ -10,9 +10,11 @@ import type { Host } from '@holdfast/transport';
 import { atTurnEnd } from '@holdfast/transport/turn';
 import type { Connection } from './connection.ts';
 import { ClientIdentity, formatRequestId, type RequestId } from './identity.ts';
+import { LeaderRoute } from './leader-route.ts';
 import { isFinal, Link, type LinkEvents } from './link.ts';
 import type { OpenRequest } from './open-request.ts';
 import type { Settings } from './options.ts';
+import { ReadyQueue } from './ready-queue.ts';
 import { SessionOrder } from './session-order.ts';
 import { watchWaitMs } from './watch.ts';
 
@@ -32,14 +34,15 @@ const renewalsMax = 3;
 export class Dispatcher implements LinkEvents {
   readonly #settings: Settings;
   readonly #link: Link;
+  readonly #leader: LeaderRoute;
   readonly #order = new SessionOrder();
   /** A repeated request keeps the identity it was given; others may take a new one. */
   readonly #fixedIdentity: boolean;
   #identity: ClientIdentity;
   readonly #open = new Set<OpenRequest>();
   #openBytes = 0;
-  /** To be sent at the next opportunity, in this order. */
-  #ready: OpenRequest[] = [];
+  readonly #readyWrites = new ReadyQueue();
+  readonly #readyReads = new ReadyQueue();
   #flushScheduled = false;
   /** To be sent again after a short while. */
   #later: OpenRequest[] = [];
@@ -54,6 +57,10 @@ export class Dispatcher implements LinkEvents {
     this.#identity = new ClientIdentity(repeated);
     const { nodes, token } = settings;
     this.#link = new Link({ nodes, clusterId, token, host, identity: () => this.#identity, events: this });
+    this.#leader = new LeaderRoute({
+      dial: (address, signal) => this.#link.dial(address, signal),
+      onReady: () => this.#scheduleFlush(),
+    });
   }
 
   submit(request: OpenRequest, signal: AbortSignal | undefined): Promise<unknown> {
@@ -93,7 +100,8 @@ export class Dispatcher implements LinkEvents {
   }
 
   #makeReady(request: OpenRequest): void {
-    this.#ready.push(request);
+    if (request.isWrite) this.#readyWrites.push(request);
+    else this.#readyReads.push(request);
     this.#scheduleFlush();
   }
 
@@ -105,33 +113,20 @@ export class Dispatcher implements LinkEvents {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    if (this.#ready.length === 0) return;
-    const connection = this.#link.connection;
-    if (connection === undefined) {
+    const { inFlightMax, leaderWrites } = this.#settings;
+    const main = this.#link.connection;
+    const forWrites = this.#leader.connection ?? main;
+    if (main === undefined) {
       if (this.#open.size > 0) this.#link.want();
-      return;
-    }
-    if (!connection.isFree) return;
-    const ready = this.#ready;
-    const batch: OpenRequest[] = [];
-    const held: OpenRequest[] = [];
-    let room = this.#settings.inFlightMax - connection.underWay;
-    let roomBytes = connection.roomBytes;
-    let at = 0;
-    for (; at < ready.length && room > 0 && roomBytes > 0; at++) {
-      const request = ready[at];
-      if (request === undefined || request.settled) continue;
-      if (request.isWrite && !this.#identify(request, connection)) {
-        if (!request.settled) held.push(request);
-        continue;
-      }
-      batch.push(request);
-      room--;
-      roomBytes -= request.body.length;
-    }
-    this.#ready = at < ready.length ? held.concat(ready.slice(at)) : held;
-    connection.send(batch, performance.now());
+    } else this.#readyReads.sendTo(main, inFlightMax, () => true);
+    if (forWrites === undefined || this.#readyWrites.isEmpty) return;
+    if (leaderWrites && !this.#fixedIdentity) this.#leader.want();
+    this.#readyWrites.sendTo(forWrites, inFlightMax, (request) => this.#identify(request, forWrites));
   };
+
+  get #hasReady(): boolean {
+    return !this.#readyWrites.isEmpty || !this.#readyReads.isEmpty;
+  }
 
   /** Numbers a write at its first sending. False when it cannot be sent now, or not at all (it is settled then). */
   #identify(request: OpenRequest, connection: Connection): boolean {
@@ -149,7 +144,7 @@ export class Dispatcher implements LinkEvents {
   }
 
   onReply(connection: Connection, request: OpenRequest, reply: WireReply): void {
-    if (this.#ready.length > 0) this.#scheduleFlush();
+    if (this.#hasReady) this.#scheduleFlush();
     if (!reply.ok) {
       this.#refused(connection, request, reply.failure);
       return;
@@ -173,15 +168,17 @@ export class Dispatcher implements LinkEvents {
         } else this.#fail(request, failure);
         break;
       case 'CLIENT_EXPIRED':
-        this.#expired(connection, request);
+        this.#expired(request);
         break;
       case 'NOT_READY':
+        this.#leader.lost(connection);
         if (this.#link.hasAlternatives) {
           this.#link.leave(connection, true);
           this.#makeReady(request);
         } else this.#retryLater(request);
         break;
       case 'NO_QUORUM':
+        this.#leader.lost(connection);
         // This node may be the one that is cut off.
         if (++connection.refusals > 1 && this.#link.hasAlternatives) this.#link.leave(connection, true);
         this.#retryLater(request);
@@ -201,7 +198,7 @@ export class Dispatcher implements LinkEvents {
   }
 
   /** The cluster does not know this client any more, as after a long idle time. A write never in doubt starts anew. */
-  #expired(connection: Connection, request: OpenRequest): void {
+  #expired(request: OpenRequest): void {
     if (request.inDoubt) this.#fail(request, this.#unknown(request));
     else if (this.#fixedIdentity || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
     else {
@@ -210,7 +207,10 @@ export class Dispatcher implements LinkEvents {
       request.identity = undefined;
       request.sequence = 0;
       request.renewals++;
-      this.#link.leave(connection, false);
+      // Both connections may have said hello with the identity that is forgotten.
+      const main = this.#link.connection;
+      if (main !== undefined && main.identity !== this.#identity) this.#link.leave(main, false);
+      this.#leader.drop();
       this.#makeReady(request);
     }
   }
@@ -228,24 +228,31 @@ export class Dispatcher implements LinkEvents {
     for (const request of later) if (!request.settled) this.#makeReady(request);
   };
 
-  onReady(): void {
+  onReady(connection: Connection): void {
+    this.#leader.hear(connection, connection);
     this.#scheduleFlush();
+  }
+
+  onLeader(connection: Connection): void {
+    this.#leader.hear(connection, this.#link.connection);
   }
 
   onDrain(): void {
     this.#scheduleFlush();
   }
 
-  onLost(_connection: Connection, requests: readonly OpenRequest[], failure: Failure | undefined): void {
+  onLost(connection: Connection, requests: readonly OpenRequest[], failure: Failure | undefined): void {
     const final = failure !== undefined && isFinal(failure);
     for (const request of requests) {
       request.inDoubt ||= request.isWrite;
       if (failure !== undefined) request.lastFailure = failure;
       if (final) this.#fail(request, request.inDoubt ? this.#unknown(request) : failure);
     }
+    this.#leader.lost(connection);
     // What was under way goes before what has not been sent yet.
-    this.#ready = [...requests.filter(({ settled }) => !settled), ...this.#ready];
-    if (this.#ready.length > 0) this.#scheduleFlush();
+    this.#readyWrites.putFirst(requests.filter(({ settled, isWrite }) => !settled && isWrite));
+    this.#readyReads.putFirst(requests.filter(({ settled, isWrite }) => !settled && !isWrite));
+    if (this.#hasReady) this.#scheduleFlush();
   }
 
   onRefused(failure: Failure, final: boolean): void {
@@ -301,7 +308,9 @@ export class Dispatcher implements LinkEvents {
     }
     this.#nextCheckMs = Number.POSITIVE_INFINITY;
     if (this.#open.size === 0) return;
-    this.#leaveSilentNode(nowMs);
+    const main = this.#link.connection;
+    if (main !== undefined && this.#link.hasAlternatives) leaveIfSilent(main, nowMs);
+    if (this.#leader.connection !== undefined) leaveIfSilent(this.#leader.connection, nowMs);
     this.#checkAt(nextMs);
   };
 
@@ -313,17 +322,6 @@ export class Dispatcher implements LinkEvents {
     if (this.#link.connection === undefined) return this.#unreachable('no connection in time');
     const problem = 'it was not sent in time, behind other requests of this client';
     return { code: 'OVERLOADED', problem };
-  }
-
-  #leaveSilentNode(nowMs: number): void {
-    const connection = this.#link.connection;
-    if (connection === undefined || !this.#link.hasAlternatives || nowMs - connection.heardAtMs < silenceMs) return;
-    for (const { operation, sentAtMs } of connection.requests) {
-      if (nowMs - sentAtMs < silenceMs) return;
-      if (nowMs - sentAtMs < answerWithinMs(operation)) continue;
-      connection.abandon(`${connection.address} owes an answer and is silent`);
-      return;
-    }
   }
 
   #unknown({ identity, sequence }: OpenRequest): Failure {
@@ -342,7 +340,17 @@ export class Dispatcher implements LinkEvents {
       this.#fail(request, mayHappen(request) ? this.#unknown(request) : this.#unreachable('the client was closed'));
     }
     clearTimeout(this.#checkTimer);
-    await this.#link.close();
+    await Promise.all([this.#link.close(), this.#leader.close()]);
+  }
+}
+
+function leaveIfSilent(connection: Connection, nowMs: number): void {
+  if (nowMs - connection.heardAtMs < silenceMs) return;
+  for (const { operation, sentAtMs } of connection.requests) {
+    if (nowMs - sentAtMs < silenceMs) return;
+    if (nowMs - sentAtMs < answerWithinMs(operation)) continue;
+    connection.abandon(`${connection.address} owes an answer and is silent`);
+    return;
   }
 }
 

@@ -16,7 +16,7 @@ const addressesMax = 64;
 
 export interface LinkEvents extends ConnectionEvents {
   /** There is a connection now. */
-  onReady(): void;
+  onReady(connection: Connection): void;
   /** No node took us in this round. `final`: and none will, however often it is asked. */
   onRefused(failure: Failure, final: boolean): void;
 }
@@ -59,6 +59,7 @@ export class Link {
         events.onReply(connection, request, reply);
       },
       onDrain: () => events.onDrain(),
+      onLeader: (connection) => events.onLeader(connection),
       onLost: (connection, requests, failure) => {
         this.#draining.delete(connection);
         if (connection === this.#connection) {
@@ -133,7 +134,8 @@ export class Link {
       if (this.#failures > 0) await pause(this.#backoffMs(), signal);
       const result = await race(
         this.#addresses,
-        (address, stopped) => this.#open(host, address, stopped),
+        (address, stopped) =>
+          this.#open(host, address, AbortSignal.any([stopped, AbortSignal.timeout(attemptTimeoutMs)])),
         (late) => void late.close(),
         { staggerMs, signal },
       );
@@ -143,12 +145,17 @@ export class Link {
     return undefined;
   }
 
-  #open(host: Host, address: string, stopped: AbortSignal): Promise<Connection> {
+  /** One more connection of the same client, which is the caller's to close. */
+  async dial(address: string, signal: AbortSignal): Promise<Connection> {
+    return this.#open(await this.#options.host(), address, signal);
+  }
+
+  #open(host: Host, address: string, signal: AbortSignal): Promise<Connection> {
     return Connection.open(host, address, {
       identity: this.#options.identity(),
       clusterId: this.#clusterId,
       token: this.#options.token,
-      signal: AbortSignal.any([stopped, AbortSignal.timeout(attemptTimeoutMs)]),
+      signal,
       events: this.#events,
     });
   }
@@ -162,7 +169,7 @@ export class Link {
     const known = [address, ...this.#addresses.filter((other) => other !== address), ...learned];
     this.#addresses = [...new Set(known)].slice(0, Math.max(addressesMax, this.#options.nodes.length));
     this.lastFailure = undefined;
-    this.#options.events.onReady();
+    this.#options.events.onReady(connection);
   }
 
   /** One address costs no waiting the first time: a single node that restarts is tried again soon. */

@@ -10,8 +10,10 @@ export interface ClientOptions {
   readonly token?: Uint8Array;
   /** The only cluster to talk to. Without it: the first one met, from then on. */
   readonly clusterId?: string;
-  /** Requests under way at once; further ones wait. Default 1,024. */
+  /** Requests under way at once with one node; further ones wait. Default 1,024. */
   readonly inFlightMax?: number;
+  /** Sends writes to the leader itself, over a second connection, when another node serves the rest. Default true. */
+  readonly leaderWrites?: boolean;
   /** Dials with this host and leaves it open on close. Without it the client starts its own. */
   readonly host?: Host;
 }
@@ -32,6 +34,7 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly token: Uint8Array | undefined;
   readonly inFlightMax: number;
+  readonly leaderWrites: boolean;
   /** Requests that wait for a place among those in flight, and the bytes of all open ones. */
   readonly waitingMax: number;
   readonly openBytesMax: number;
@@ -39,7 +42,7 @@ export interface Settings {
 
 /** @throws {RequestError} VALIDATION */
 export function settingsOf(options: ClientOptions): Settings {
-  const { nodes, timeoutMs = 5_000, token, inFlightMax = 1_024 } = options;
+  const { nodes, timeoutMs = 5_000, token, inFlightMax = 1_024, leaderWrites = true } = options;
   if (nodes.length === 0) throw invalid('no node is named', 'give the address of at least one node, as host:port');
   if (!Number.isSafeInteger(inFlightMax) || inFlightMax < 1) {
     throw invalid(`inFlightMax is ${inFlightMax}`, 'give a whole number of at least 1');
@@ -50,6 +53,7 @@ export function settingsOf(options: ClientOptions): Settings {
     timeoutMs,
     token,
     inFlightMax,
+    leaderWrites,
     waitingMax: 65_536,
     openBytesMax: 256 * 1_048_576,
   };

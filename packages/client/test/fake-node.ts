@@ -11,6 +11,7 @@ import {
   decodeRequestFrame,
   encodeAnswer,
   encodeErrorFrame,
+  encodeLeader,
   encodeReplyFrame,
   encodeWelcome,
   type Failure,
@@ -49,6 +50,9 @@ export class FakeNode {
   logTimeMs = 1_700_000_000_000;
   token: Uint8Array | undefined;
   members: Welcome['members'] = [];
+  name = 'n1';
+  /** Who leads, as it says. */
+  leader: string | null = null;
   /** Instead of a welcome. */
   refusal: Failure | undefined;
   silentHandshake = false;
@@ -94,9 +98,9 @@ export class FakeNode {
         encodeWelcome({
           protocolVersion: 1,
           clusterId: this.clusterId,
-          name: 'n1',
+          name: this.name,
           logTimeMs: this.logTimeMs,
-          leader: null,
+          leader: this.leader,
           members: this.members,
           nonce,
           tokenRequired: token !== undefined,
@@ -136,6 +140,12 @@ export class FakeNode {
   /** Answers a request that was met with silence. */
   answer(got: Got, outcome: Exclude<Outcome, 'silence'> = { answer: answerFor(got.request) }): void {
     got.channel.send(...encodeReplyFrame([replyTo(got, outcome)]));
+  }
+
+  /** Tells its clients that another node leads. */
+  tellLeader(address: string | null): void {
+    this.leader = address;
+    for (const channel of this.channels) channel.send(encodeLeader(address));
   }
 
   /** Breaks every channel, as a crash would. */

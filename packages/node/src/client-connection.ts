@@ -11,6 +11,7 @@ import {
   decodeRequestFrame,
   encodeAnswer,
   encodeErrorFrame,
+  encodeLeader,
   encodeReplyFrame,
   encodeWelcome,
   type Failure,
@@ -114,6 +115,11 @@ export class ClientConnection implements ReplyTarget {
 
   fail(number: number, failure: Failure): void {
     if (this.#settle(number)) this.#push({ number, ok: false, failure });
+  }
+
+  /** Another node leads now. */
+  tellLeader(address: string | null): void {
+    if (this.#state === 'open') this.#channel.send(encodeLeader(address));
   }
 
   /** Says why and closes. Replies that are ready still leave; open requests get none. */

@@ -32,7 +32,7 @@ export class ClientHandler {
   }
 
   start(): void {
-    this.#options.host.handle(clientProtocol, (channel) => this.#accept(channel));
+    this.#options.host.handle(clientProtocol, (channel) => this.accept(channel));
   }
 
   get connections(): number {
@@ -46,6 +46,12 @@ export class ClientHandler {
     return open;
   }
 
+  /** Another node leads now: clients may send it their writes. */
+  leaderChanged(): void {
+    const { leader } = this.#options.welcome();
+    for (const connection of this.#connections) connection.tellLeader(leader);
+  }
+
   /** Tells all clients that the node stops, so that they go to another one. */
   close(): void {
     this.#isClosed = true;
@@ -54,7 +60,8 @@ export class ClientHandler {
     }
   }
 
-  #accept(channel: Channel): void {
+  /** Serves one more client, if there is room. */
+  accept(channel: Channel): void {
     if (this.#isClosed || this.#connections.size >= connectionsMax) {
       const code = this.#isClosed ? 'NOT_READY' : 'OVERLOADED';
       const problem = this.#isClosed ? 'this node is stopping' : `this node has ${connectionsMax} clients already`;

@@ -1,7 +1,7 @@
 import { type Failure, RequestError } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { bestHeir, Replica, type ReplicaParts } from '@holdfast/replica';
-import type { Host } from '@holdfast/transport';
+import type { Channel, Host } from '@holdfast/transport';
 import { Admission, othersOfName, takenName } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
 import { ClusterView, isVoter } from './cluster-view.ts';
@@ -90,7 +90,10 @@ export class Member {
       send: (messages) => this.#links.send(messages),
       isReachable: (id) => this.#links.isUp(id),
       fetchState: (wanted) => fetchSnapshot({ host, clock, self, log: report }, this.#sources(wanted.lead), wanted),
-      onLeader: () => this.#descriptors.changed(),
+      onLeader: () => {
+        this.#descriptors.changed();
+        this.#clients.leaderChanged();
+      },
       onMembers: () => this.#membersChanged(),
       notReady: () => this.#notReady(),
       status: () => view.status(),
@@ -219,6 +222,11 @@ export class Member {
     this.#joins.start();
     this.#isServing = true;
     this.#descriptors.changed();
+  }
+
+  /** Serves a client of this process. */
+  acceptClient(channel: Channel): void {
+    this.#clients.accept(channel);
   }
 
   /** Hands over, then leaves in order. `abandon`: the replica has failed, and nothing more may be written. */

@@ -9,7 +9,7 @@ import { malformed } from './pack.ts';
 import type { WireReply, WireRequest } from './wire.ts';
 
 /** First byte of every frame between client and node. */
-export const frameKinds = { hello: 1, welcome: 2, proof: 3, requests: 4, replies: 5, error: 6 } as const;
+export const frameKinds = { hello: 1, welcome: 2, proof: 3, requests: 4, replies: 5, error: 6, leader: 7 } as const;
 export type FrameKind = keyof typeof frameKinds;
 export const frameVersion = 1;
 

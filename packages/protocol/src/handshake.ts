@@ -1,4 +1,4 @@
-/** The frames before the first request: hello, welcome, proof; and the frame that ends a channel with a reason. */
+/** The frames beside requests and replies: hello, welcome, proof; who leads; and why a channel ends. */
 import type { Failure } from './errors.ts';
 import { RequestError } from './errors.ts';
 import { decodeFailure, encodeFailure } from './failure-codec.ts';
@@ -105,6 +105,19 @@ export interface ProvenHandshake {
 export function handshakeProof(token: Uint8Array, side: 'client' | 'node', handshake: ProvenHandshake): Uint8Array {
   const { clusterId, clientPeerId, nodePeerId, clientNonce, nodeNonce } = handshake;
   return proof(token, side, clusterId, clientPeerId, nodePeerId, clientNonce, nodeNonce);
+}
+
+/** Tells a client that another node leads now: its address, null when none is known. */
+export function encodeLeader(address: string | null): Uint8Array {
+  return frame('leader', encodeArray([address]));
+}
+
+/** @throws {RequestError} UPGRADE_REQUIRED, VALIDATION */
+export function decodeLeader(bytes: Uint8Array): string | null {
+  const fields = open(bytes, 'leader');
+  const address = fields.textOrNull('leader');
+  fields.end();
+  return address;
 }
 
 /** Why this end closes the channel: the last frame on it. */

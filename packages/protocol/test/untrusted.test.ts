@@ -8,6 +8,7 @@ import {
   decodeErrorFrame,
   decodeFailure,
   decodeHello,
+  decodeLeader,
   decodeProof,
   decodeQuery,
   decodeReplyFrame,
@@ -18,6 +19,7 @@ import {
   encodeBatch,
   encodeCommandBody,
   encodeErrorFrame,
+  encodeLeader,
   encodeQuery,
   encodeReplyFrame,
   encodeRequestFrame,
@@ -114,6 +116,7 @@ const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint
   ['hello', decodeHello, Uint8Array.of(1, 1, ...encodeArray([1, new Uint8Array(16), 5, null, new Uint8Array(32)]))],
   ['welcome', decodeWelcome, welcome],
   ['proof', decodeProof, Uint8Array.of(3, 1, ...encodeArray([new Uint8Array(32)]))],
+  ['leader frame', decodeLeader, encodeLeader('a:1')],
   ['error frame', decodeErrorFrame, encodeErrorFrame({ code: 'NOT_READY', problem: 'p' })],
   [
     'request frame',
