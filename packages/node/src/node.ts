@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { Client } from '@holdfast/client';
 import { RequestError } from '@holdfast/protocol';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import {
@@ -19,6 +20,7 @@ import {
 } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
+import { type EmbeddedClientOptions, EmbeddedClients } from './embedded-client.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { KnownMembers } from './known-members.ts';
 import { Member } from './member.ts';
@@ -44,6 +46,14 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
+/** A node in the application's own process. */
+export interface EmbeddedNode extends RunningNode {
+  /**
+   * A client that reaches this node without the network, and the others through it. Closed with the node, if not before.
+   */
+  client(options?: EmbeddedClientOptions): Client;
+}
+
 /**
  * Starts a node on its data directory: a new one begins a cluster of its own, or joins one; a known one goes on. One
  * whose data is lost gets a new id from a majority of the others and is filled again; the old data is moved aside.
@@ -51,7 +61,7 @@ export interface RunningNode {
  *
  * @throws {RequestError} VALIDATION, UNREACHABLE, NOT_AUTHORISED, WRONG_CLUSTER, NO_QUORUM, NOT_READY, CORRUPT
  */
-export async function startNode(config: NodeConfig): Promise<RunningNode> {
+export async function startNode(config: NodeConfig): Promise<EmbeddedNode> {
   checkConfig(config);
   for (;;) {
     const opened: (() => Promise<void>)[] = [];
@@ -71,7 +81,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
 }
 
 /** Undefined when the peers do not admit this node with the data it has. */
-async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<RunningNode | undefined> {
+async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<EmbeddedNode | undefined> {
   const keyring = await keyringOf(config);
   const directory = await DataDirectory.open(config.dataDirectory);
   opened.push(() => directory.close());
@@ -129,6 +139,13 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   }
   failedEarly.catch(() => {});
 
+  const clients = new EmbeddedClients({
+    host,
+    address,
+    clusterId: record.clusterId,
+    token: config.token,
+    accept: (channel) => member.acceptClient(channel),
+  });
   let failure: Error | undefined;
   const failed = member.failed.then(async (error) => {
     failure = error;
@@ -141,7 +158,9 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     address: host.address ?? listen,
     clusterId: record.clusterId,
     failed,
+    client: (options = {}) => clients.open(options),
     async stop() {
+      await clients.close();
       await member.stop({ abandon: failure !== undefined });
       // Found while it was read: a start would not look there, and take the engine for sound.
       if (isEngineDamage(failure)) await discardEngine(directory.engineDirectory);
