@@ -3,7 +3,7 @@ import { allKilled } from './all-killed.ts';
 import { failover } from './failover.ts';
 import { joinCompacted } from './join-compacted.ts';
 
-const [name, size] = process.argv.slice(2);
+const [name, sizeText, ...more] = process.argv.slice(2);
 const print = (line: string) => console.log(line);
 
 async function proveFailover(kills: number): Promise<boolean> {
@@ -34,17 +34,27 @@ async function proveJoin(sessions: number): Promise<boolean> {
   return check.equal && check.nodes.length === 4 && counted === sessions;
 }
 
-const proofs: Record<string, () => Promise<boolean>> = {
-  failover: () => proveFailover(Number(size ?? 20)),
-  'all-killed': () => proveAllKilled(Number(size ?? 10)),
-  join: () => proveJoin(Number(size ?? 50_000)),
+interface Proof {
+  readonly run: (size: number) => Promise<boolean>;
+  /** When none is given. */
+  readonly size: number;
+}
+
+const proofs: Record<string, Proof> = {
+  failover: { run: proveFailover, size: 20 },
+  'all-killed': { run: proveAllKilled, size: 10 },
+  join: { run: proveJoin, size: 50_000 },
 };
 const proof = proofs[name ?? ''];
-if (proof === undefined) {
-  console.error(`usage: npm run prove:NAME, with NAME one of ${Object.keys(proofs).join(', ')}`);
+const size = sizeText === undefined ? proof?.size : Number(sizeText);
+// A proof of no size would hold without having shown anything.
+if (proof === undefined || size === undefined || !Number.isSafeInteger(size) || size < 1 || more.length > 0) {
+  console.error(`usage: npm run prove:NAME [-- SIZE]
+  NAME  one of ${Object.keys(proofs).join(', ')}
+  SIZE  a whole number from 1 on (kills, rounds, sessions)`);
   process.exitCode = 2;
 } else {
-  const holds = await proof();
+  const holds = await proof.run(size);
   print(holds ? 'holds' : 'DOES NOT HOLD');
   process.exitCode = holds ? 0 : 1;
 }

@@ -246,11 +246,6 @@ export class RawNode {
     return { core: this.#core.save(), hardState: this.#previousHardState, softState: this.#previousSoftState };
   }
 
-  /** For tests: makes the next election timeout known. */
-  setRandomizedElectionTimeout(ticks: number): void {
-    this.#core.randomizedElectionTicks = ticks;
-  }
-
   #propose(type: EntryType, data: Uint8Array): ProposeResult {
     const entries = [{ term: 0, index: 0, type, data }];
     const reason = step(this.#core, createMessage('MsgProp', this.id, { from: this.id, entries }));

@@ -40,11 +40,9 @@ export class ReadRequests {
     return this.#rounds.at(-1)?.id ?? 0;
   }
 
-  /** False when too many wait: the request is dropped, and its sender asks again. */
-  postpone(request: ReadRequest): boolean {
-    if (this.#postponed.length >= PENDING_MAX) return false;
-    this.#postponed.push(request);
-    return true;
+  /** When too many wait the request is dropped, and its sender asks again. */
+  postpone(request: ReadRequest): void {
+    if (this.#postponed.length < PENDING_MAX) this.#postponed.push(request);
   }
 
   takePostponed(): readonly ReadRequest[] {
@@ -53,6 +51,7 @@ export class ReadRequests {
     return postponed;
   }
 
+  /** False when too many wait: the request is dropped, and its sender asks again. */
   open(request: ReadRequest | undefined, index: LogIndex, sentAtTicks: number): boolean {
     if (this.#rounds.length >= PENDING_MAX) return false;
     this.#rounds.push({ id: this.#nextRound, request, index, sentAtTicks });

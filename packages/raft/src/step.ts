@@ -59,7 +59,7 @@ function tickLeader(core: Core): void {
     core.electionElapsed = 0;
     if (core.config.checkQuorum) stepLeader(core, createMessage('MsgCheckQuorum', core.id, { from: core.id }));
     // A transfer that took this long has failed: go on leading (thesis §3.10).
-    if (core.state === 'StateLeader') core.leadTransferee = NONE;
+    core.leadTransferee = NONE;
   }
   if (core.state === 'StateLeader' && core.heartbeatElapsed >= core.config.heartbeatTicks) {
     core.heartbeatElapsed = 0;

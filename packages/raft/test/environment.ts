@@ -108,6 +108,12 @@ export class TestNode {
     this.#raw = this.#newCore(this.#raw.save());
   }
 
+  /** Makes the next election timeout known. */
+  setElectionTimeout(ticks: number): void {
+    const saved = this.#raw.save();
+    this.#raw = this.#newCore({ ...saved, core: { ...saved.core, randomizedElectionTicks: ticks } });
+  }
+
   append(hardState: HardState | undefined, entries: readonly Entry[], snapshot: SnapshotMeta | undefined): void {
     if (hardState !== undefined) this.log.setHardState(hardState);
     if (snapshot !== undefined) {

@@ -70,7 +70,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'send-snapshot': sendSnapshot,
   'set-randomized-election-timeout': (environment, directive) => {
     const timeoutTicks = Number(argument(directive, 'timeout'));
-    return silently(() => first(environment, directive).raw.setRandomizedElectionTimeout(timeoutTicks));
+    return silently(() => first(environment, directive).setElectionTimeout(timeoutTicks));
   },
   stabilize: (environment, directive) => stabilize(environment, idsOf(environment, directive)),
   status: (environment, directive) => describeProgress(first(environment, directive).raw.status().progress),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Message } from '../src/types.ts';
-import { Cluster, PRODUCT } from './cluster.ts';
+import { Cluster, led, PRODUCT, singleChange } from './cluster.ts';
 
 /** A leader of `voters` that has answered one read, so that it knows who is quick; `silent` nodes answered nothing. */
 function leaderOf(voters: number, silent: readonly number[] = []): Cluster {
@@ -39,6 +39,14 @@ describe('a read round', () => {
     assert.deepEqual(asked(leaderOf(3), 2), [2]);
     assert.deepEqual(asked(leaderOf(5), 2), [2, 3]);
     assert.deepEqual(asked(leaderOf(4), 2), [2, 3]);
+  });
+
+  it('asks one more where the leader itself has no vote', () => {
+    const cluster = led({ voters: 5, stepDownOnRemoval: false });
+    cluster.node(1).raw.proposeConfChange(singleChange('ConfChangeRemoveNode', 1));
+    cluster.settle();
+    assert.deepEqual(asked(cluster, 1), [2, 3, 4, 5]);
+    assert.deepEqual(asked(cluster, 2), [2, 3, 4]);
   });
 
   it('asks those that answered last time', () => {

@@ -23,7 +23,6 @@ export interface RunResult {
   readonly profile: Profile;
   readonly traceHash: string;
   readonly virtualMs: number;
-  readonly events: number;
   readonly counts: Counts;
   /** Virtual time from the end of the faults until all was well again; undefined when it never was. */
   readonly recoveryMs: number | undefined;
@@ -48,6 +47,7 @@ export class Simulation {
   readonly #workload: Workload;
   #healedAtMs: number | undefined;
   #recoveredAtMs: number | undefined;
+  #finals: readonly FinalState[] = [];
 
   /** @param sink gets a line for everything that happens; without one a run is several times faster */
   constructor(seed: number, profile: Profile, sink?: (line: TraceLine) => void) {
@@ -84,7 +84,6 @@ export class Simulation {
       profile,
       traceHash: trace.hash,
       virtualMs: scheduler.nowMs,
-      events: scheduler.planned,
       counts,
       recoveryMs,
       violation,
@@ -169,8 +168,6 @@ export class Simulation {
       await this.#complete(this.#workload.readAll(reader.machine), LIVENESS_MS, 'every session is read');
     }
   }
-
-  #finals: readonly FinalState[] = [];
 
   /** What clients saw. */
   get history(): History {

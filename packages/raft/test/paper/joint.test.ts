@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { ConfChanger } from '../../src/conf-changer.ts';
-import { jointVote, majorityVote } from '../../src/quorum.ts';
-import { Tracker } from '../../src/tracker.ts';
 import type { ConfChange, ConfChangeTransition, ConfChangeType, NodeId } from '../../src/types.ts';
 import { bytes, type Cluster, type ClusterOptions, led, singleChange } from '../cluster.ts';
 
@@ -174,6 +171,34 @@ describe('thesis §4.3 joint consensus', () => {
     }
   });
 
+  it('that ends by itself is ended once, whatever else is applied meanwhile', () => {
+    // Each entry is applied by itself.
+    const cluster = led({ learners: 2, applyingBytesMax: 1 });
+    const { raw, log } = cluster.node(1);
+    const firstIndex = log.lastIndex() + 1;
+    raw.proposeConfChange(replace('auto'));
+    for (const text of ['a', 'b', 'c']) raw.propose(bytes(text));
+    cluster.settle();
+    const types = log.all().flatMap(({ index, type }) => (index < firstIndex ? [] : [type]));
+    const [change, normal] = ['EntryConfChangeV2', 'EntryNormal'] as const;
+    assert.deepEqual(types, [change, normal, normal, normal, change]);
+  });
+
+  it('comes with a snapshot to a node that has a vote in its old half only', () => {
+    for (const [votersOutgoing, taken] of [
+      [[1, 2, 3], 8],
+      // It belongs to neither half.
+      [[1, 2], 0],
+    ] as const) {
+      const cluster = led();
+      const conf = { voters: [1, 2], votersOutgoing, learners: [], learnersNext: [], autoLeave: false };
+      const { raw } = cluster.node(3);
+      const { term, commitIndex } = raw;
+      cluster.inject('MsgSnap', 3, { from: 1, term, snapshot: { index: commitIndex + 8, term, conf } });
+      assert.equal(raw.commitIndex - commitIndex, taken);
+    }
+  });
+
   it('is the only change that may be made: others, and leaving what is not joint, become empty entries', () => {
     for (const [isJoint, change] of [
       [true, singleChange('ConfChangeRemoveNode', 2)],
@@ -207,81 +232,5 @@ describe('thesis §4.3 joint consensus', () => {
     cluster.settle();
     assert.deepEqual([log.initialState().conf.learnersNext, log.initialState().conf.learners], [[], [3]]);
     assert.equal(raw.status().progress.get(3)?.isLearner, true);
-  });
-});
-
-describe('thesis §4.1, §4.3 no two majorities without a node in common', () => {
-  const IDS = [1, 2, 3, 4, 5] as const;
-  const SUBSETS = Array.from({ length: 2 ** IDS.length }, (_, mask) => mask);
-  const setOf = (mask: number): ReadonlySet<NodeId> => new Set(IDS.filter((_, bit) => (mask >> bit) & 1));
-  const none: ReadonlySet<NodeId> = new Set();
-
-  /** Which sets of nodes decide, in a configuration that may be joint. */
-  function deciders(incoming: number, outgoing = 0): number[] {
-    const [first, second] = [setOf(incoming), outgoing === 0 ? none : setOf(outgoing)];
-    return SUBSETS.filter((mask) => {
-      const votes = setOf(mask);
-      return jointVote(first, second, (id) => votes.has(id)) === 'VoteWon';
-    });
-  }
-
-  it('between any old, joint and new configuration of up to five nodes', () => {
-    const single = SUBSETS.map((mask) => (mask === 0 ? [] : deciders(mask)));
-    let checked = 0;
-    for (const old of SUBSETS.slice(1)) {
-      for (const next of SUBSETS.slice(1)) {
-        // Only the smallest deciding sets matter: larger ones meet whatever those meet.
-        const minimal = deciders(next, old).filter((mask, _, all) => {
-          return !all.some((other) => other !== mask && (other & mask) === other);
-        });
-        for (const mask of minimal) {
-          for (const other of [...(single[old] ?? []), ...(single[next] ?? []), ...minimal]) {
-            assert.notEqual(mask & other, 0, `old ${old}, new ${next}: ${mask} and ${other}`);
-            checked++;
-          }
-        }
-      }
-    }
-    assert(checked > 10_000, `${checked} pairs`);
-  });
-
-  it('between the configurations before and after any simple change', () => {
-    for (const old of SUBSETS.slice(1)) {
-      for (const nodeId of IDS) {
-        for (const type of ['ConfChangeAddNode', 'ConfChangeRemoveNode', 'ConfChangeAddLearnerNode'] as const) {
-          const tracker = new Tracker({ messagesMax: 1, bytesMax: 1 });
-          const conf = {
-            voters: [...setOf(old)],
-            votersOutgoing: [],
-            learners: [],
-            learnersNext: [],
-            autoLeave: false,
-          };
-          const { config, progress } = new ConfChanger(tracker, 1).restore(conf);
-          tracker.use(config, progress);
-          if (type !== 'ConfChangeAddNode' && setOf(old).size === 1 && setOf(old).has(nodeId)) {
-            assert.throws(() => new ConfChanger(tracker, 1).simple([{ type, nodeId }]), /removed all voters/);
-            continue;
-          }
-          const { voters } = new ConfChanger(tracker, 1).simple([{ type, nodeId }]).config;
-          for (const mask of SUBSETS) {
-            const votes = setOf(mask);
-            const others = setOf(31 - mask);
-            const isWonBefore = majorityVote(setOf(old), (id) => votes.has(id)) === 'VoteWon';
-            const isWonAfter = majorityVote(voters, (id) => others.has(id)) === 'VoteWon';
-            assert.equal(isWonBefore && isWonAfter, false, `${old} ${type} ${nodeId}`);
-          }
-        }
-      }
-    }
-  });
-
-  it('so two changes at once never go the simple way', () => {
-    const tracker = new Tracker({ messagesMax: 1, bytesMax: 1 });
-    const conf = { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-    const { config, progress } = new ConfChanger(tracker, 1).restore(conf);
-    tracker.use(config, progress);
-    const changes = [4, 5].map((nodeId) => ({ type: 'ConfChangeAddNode', nodeId }) as const);
-    assert.throws(() => new ConfChanger(tracker, 1).simple(changes), /more than one voter changed/);
   });
 });

@@ -56,6 +56,21 @@ describe('§5.4.1 election restriction: a vote', () => {
     assert.equal(cluster.messages[0]?.type, 'MsgVoteResp');
   });
 
+  it('makes who gives it wait for an election timeout from then on, and not who refuses it', () => {
+    for (const [candidate, state] of [
+      [{}, 'StateFollower'],
+      [{ index: 4 }, 'StateCandidate'],
+    ] as const) {
+      const cluster = voter({ electionTicks: 10, random: () => 0 });
+      // A refusal that brings it into the term: what comes after it does not begin a new one.
+      answer(cluster, { index: 4, from: 3 });
+      cluster.tick(1, 9);
+      answer(cluster, candidate);
+      cluster.tick(1);
+      assert.equal(cluster.node(1).raw.state, state);
+    }
+  });
+
   it('is kept when a candidate falls back to follower in its own term', () => {
     const cluster = voter();
     cluster.node(1).raw.campaign();

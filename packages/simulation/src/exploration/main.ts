@@ -1,6 +1,7 @@
 /** `npm run explore`: visits every state of a small cluster, or goes random ways through a larger one. */
 import { parseArgs } from 'node:util';
-import { Random } from '../world/random.ts';
+import { runCommand, wholeNumber } from '../command-line.ts';
+import { Random, SEED_MAX } from '../world/random.ts';
 import { type Exploration, explore } from './explore.ts';
 import { checkScope, DEFAULT_SCOPE, type Scope } from './scope.ts';
 import type { Violation } from './violation.ts';
@@ -23,8 +24,6 @@ const USAGE = `npm run explore -- [options]     every order of events among the 
   --states N       give up after so many (default ${DEFAULT_SCOPE.statesMax})
   --walks N        go N random ways instead, for scopes too large to visit whole; with --seed N (default 1)
 Any message may be lost (never arrive) or overtake any other. Exit 0: every promise holds; 1: one does not; 2: usage.`;
-
-class UsageError extends Error {}
 
 function main(): number {
   const { values } = parseArgs({
@@ -50,13 +49,8 @@ function main(): number {
   const number = (
     name: Exclude<keyof typeof values, 'product' | 'paged' | 'apply-later' | 'write-at-once' | 'keep-all'>,
     preset: number,
-  ) => {
-    const text = values[name];
-    const value = text === undefined ? preset : Number(text);
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new UsageError(`--${name} must be a whole number, not ${text}`);
-    return value;
-  };
+    max?: number,
+  ) => wholeNumber(values[name] ?? String(preset), name, 0, max);
   const scope = checkScope({
     nodes: number('nodes', DEFAULT_SCOPE.nodes),
     terms: number('terms', DEFAULT_SCOPE.terms),
@@ -78,7 +72,7 @@ function main(): number {
   const startMs = performance.now();
   const secondsSinceStart = () => (performance.now() - startMs) / 1_000;
   if (walks > 0) {
-    const result = walk(scope, walks, new Random(number('seed', 1), 'walks'));
+    const result = walk(scope, walks, new Random(number('seed', 1, SEED_MAX), 'walks'));
     return conclude(describeWalks(result, secondsSinceStart()), result.violation);
   }
   let toldAtSeconds = 0;
@@ -128,12 +122,4 @@ function format(count: number): string {
   return count.toLocaleString('en');
 }
 
-try {
-  process.exitCode = main();
-} catch (error) {
-  const isUsage = error instanceof UsageError || error instanceof RangeError;
-  const isOption = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  if (!isUsage && !isOption) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+void runCommand(USAGE, main);

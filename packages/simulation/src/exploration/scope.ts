@@ -1,3 +1,5 @@
+import { UsageError } from '../command-line.ts';
+
 /** How far an exploration goes. All counts are over a whole run, whichever node it happens to; 15 at most. */
 export interface Scope {
   /** Voters, 1 to 5. */
@@ -64,15 +66,15 @@ export function spend(used: Used, budget: Budget): Used {
   return used + (1 << (BUDGETS.indexOf(budget) * BITS));
 }
 
-/** @throws {RangeError} naming what is out of range */
+/** @throws {UsageError} naming what is out of range */
 export function checkScope(scope: Scope): Scope {
   for (const [name, value] of Object.entries(scope)) {
     if (typeof value === 'boolean' || name === 'statesMax') continue;
     if (!Number.isSafeInteger(value) || value < 0 || value > BUDGET_MAX) {
-      throw new RangeError(`${name} must be a whole number from 0 to ${BUDGET_MAX}`);
+      throw new UsageError(`${name} must be a whole number from 0 to ${BUDGET_MAX}, not ${value}`);
     }
   }
-  if (scope.nodes < 1 || scope.nodes > 5) throw new RangeError('nodes must be from 1 to 5');
-  if (!(scope.statesMax >= 1)) throw new RangeError('states must be at least 1');
+  if (scope.nodes < 1 || scope.nodes > 5) throw new UsageError('nodes must be from 1 to 5');
+  if (!(scope.statesMax >= 1)) throw new UsageError('states must be at least 1');
   return scope;
 }

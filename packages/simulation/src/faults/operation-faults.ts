@@ -1,7 +1,5 @@
 import { type Fault, memberIds } from './fault.ts';
-
-/** Voters at most. */
-const NODES_MAX = 7;
+import { NODES_MAX } from './profile.ts';
 
 /** What an operator may do at any time, and what goes wrong then. */
 export const operationFaults = {

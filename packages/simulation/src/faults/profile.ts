@@ -61,6 +61,7 @@ export interface Profile {
 }
 
 export interface ProfileOptions {
+  /** 1 to {@link NODES_MAX}. */
   readonly nodes?: number | undefined;
   readonly seconds?: number | undefined;
   /** Exactly these faults. */
@@ -68,6 +69,8 @@ export interface ProfileOptions {
 }
 
 const SECONDS = 60;
+/** More voters than this no cluster has: each costs every commit another answer. */
+export const NODES_MAX = 7;
 const KIBIBYTE = 1_024;
 
 /** Draws the profile of a seed; `options` fix what they name. */

@@ -1,7 +1,8 @@
 /** `npm run prove:mutation`: the tests of the Raft core notice when one comparison or one assignment in it is changed. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Random } from '../world/random.ts';
+import { runCommand, UsageError, wholeNumber } from '../command-line.ts';
+import { Random, SEED_MAX } from '../world/random.ts';
 import { drawMutants, type Mutant, type SourceFile } from './mutant.ts';
 import { runTests } from './run-tests.ts';
 
@@ -27,12 +28,10 @@ async function main(): Promise<number> {
       only: { type: 'string', default: '' },
     },
   });
-  const [seed, count] = [Number(values.seed), Number(values.count)];
+  const seed = wholeNumber(values.seed, 'seed', 0, SEED_MAX);
+  const count = wholeNumber(values.count, 'count', 1);
   const mutants = drawMutants(readSources(values.only), count, new Random(seed, 'mutation'));
-  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(count) || mutants.length === 0) {
-    console.error(USAGE);
-    return 2;
-  }
+  if (mutants.length === 0) throw new UsageError(`--only: no place in files whose names contain "${values.only}"`);
   const clean = await runTests(TESTS, undefined, 600_000);
   if (clean.failedBy !== undefined) {
     console.log(`without any change: ${clean.failedBy}\nDOES NOT HOLD`);
@@ -65,12 +64,4 @@ function describe({ file, line, originalLine, mutantLine }: Mutant, end: string)
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+void runCommand(USAGE, main);

@@ -1,6 +1,8 @@
 /** `npm run prove:planted-bugs`: every planted bug is found by the simulation, and the sources as they are keep all seeds. */
 import { parseArgs } from 'node:util';
+import { runCommand, UsageError, wholeNumber } from '../command-line.ts';
 import { runSeed } from '../replay.ts';
+import { SEED_MAX } from '../world/random.ts';
 import { findBug, type Hunt } from './find-bug.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { plantedBugs } from './planted-bugs.ts';
@@ -23,11 +25,10 @@ async function main(): Promise<number> {
   });
   const parts = values.only.split(',');
   const bugs = plantedBugs.filter(({ name }) => parts.some((part) => name.includes(part)));
-  const [seeds, processes, clean] = [values.seeds, values.processes, values.clean].map(Number);
-  if (bugs.length === 0 || !isCount(seeds) || !isCount(processes) || clean === undefined) {
-    console.error(USAGE);
-    return 2;
-  }
+  if (bugs.length === 0) throw new UsageError(`--only: no bug has a name that contains "${values.only}"`);
+  const seeds = wholeNumber(values.seeds, 'seeds', 1, SEED_MAX);
+  const processes = wholeNumber(values.processes, 'processes', 1);
+  const clean = wholeNumber(values.clean, 'clean', 0, SEED_MAX);
   for (let seed = 1; seed <= clean; seed += 1) {
     const { violation } = await runSeed(seed, {});
     if (violation === undefined) continue;
@@ -77,16 +78,4 @@ async function inParallel(
   return hunts;
 }
 
-function isCount(value: number | undefined): value is number {
-  return value !== undefined && Number.isInteger(value) && value > 0;
-}
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+void runCommand(USAGE, main);

@@ -1,3 +1,6 @@
+/** Seeds beyond this would be others again: only 32 bits count. */
+export const SEED_MAX = 2 ** 32 - 1;
+
 /** Random numbers of one concern (sfc32). The same seed and name give the same numbers on every machine. */
 export class Random {
   #a: number;
@@ -6,7 +9,10 @@ export class Random {
   #count = 1;
   readonly #seed: number;
 
-  /** @param name of the concern: what one concern draws does not change what another gets */
+  /**
+   * @param seed 0 to {@link SEED_MAX}
+   * @param name of the concern: what one concern draws does not change what another gets
+   */
   constructor(seed: number, name: string) {
     let hash = 0x811c9dc5 ^ seed;
     for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);

@@ -39,11 +39,6 @@ export class Scheduler {
     return this.#nowMs;
   }
 
-  /** Events so far, those that were cancelled included. */
-  get planned(): number {
-    return this.#order;
-  }
-
   after(delayMs: number, run: () => void): Timer {
     this.#order += 1;
     const event = new Planned(this.#nowMs + Math.max(0, delayMs), this.#order, run);
