@@ -1,0 +1,2 @@
+/** An unstorage driver over Holdfast. */
+export { type HoldfastDriverOptions, holdfastDriver } from './holdfast-driver.ts';
