@@ -119,13 +119,17 @@ export class NodeProcess {
 export class ClusterProcess implements AsyncDisposable {
   readonly nodes: NodeProcess[] = [];
   readonly #directory: string;
+  readonly #ownDirectory: string | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, ownDirectory: string | undefined) {
     this.#directory = directory;
+    this.#ownDirectory = ownDirectory;
   }
 
-  static async start(size: number, flags: readonly string[] = []): Promise<ClusterProcess> {
-    const cluster = new ClusterProcess(await mkdtemp(join(tmpdir(), 'holdfast-e2e-')));
+  /** @param directory the caller's, for a folder of each node; default: one that goes with the cluster */
+  static async start(size: number, flags: readonly string[] = [], directory?: string): Promise<ClusterProcess> {
+    const own = directory === undefined ? await mkdtemp(join(tmpdir(), 'holdfast-e2e-')) : undefined;
+    const cluster = new ClusterProcess(directory ?? own ?? '', own);
     try {
       for (let count = 0; count < size; count += 1) await cluster.add(flags);
     } catch (error) {
@@ -168,6 +172,6 @@ export class ClusterProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
-    await rm(this.#directory, { recursive: true, force: true });
+    if (this.#ownDirectory !== undefined) await rm(this.#ownDirectory, { recursive: true, force: true });
   }
 }

@@ -20,7 +20,7 @@ export const exitCodes = {
 /** For `--help`. */
 export const exitCodesText = `Exit codes:
   0 ok   1 unexpected   2 usage or validation   3 not found   4 conflict   5 no node answered
-  6 no quorum or not ready   7 not authorised   8 timeout, outcome unknown   9 corrupt
+  6 no quorum, not ready or no space   7 not authorised   8 timeout, outcome unknown   9 corrupt
   130 interrupted   143 terminated`;
 
 /** A record, so that a new failure code does not compile until it has an exit code. */
@@ -35,6 +35,7 @@ const byFailure: Record<FailureCode, number> = {
   NO_QUORUM: exitCodes.notReady,
   NOT_READY: exitCodes.notReady,
   OVERLOADED: exitCodes.notReady,
+  NO_SPACE: exitCodes.notReady,
   NOT_AUTHORISED: exitCodes.notAuthorised,
   TIMEOUT: exitCodes.timeout,
   OUTCOME_UNKNOWN: exitCodes.timeout,

@@ -18,6 +18,7 @@ const status: ClusterStatus = {
       lag: 0,
       sessions: 5,
       version: '0.1.0',
+      disk: 'low',
     },
     {
       name: 'n2',
@@ -29,6 +30,7 @@ const status: ClusterStatus = {
       lag: null,
       sessions: null,
       version: null,
+      disk: null,
     },
   ],
 };
@@ -55,8 +57,8 @@ describe('status', () => {
     io.answer = () => status;
     const lines = (await io.run('status')).stdout.trimEnd().split('\n');
     assert.deepEqual(lines, [
-      'n1\t127.0.0.1:7400\tleader\tup\t90\t0\t5\t0.1.0\tp1',
-      'n2\t127.0.0.1:7401\tfollower\tdown\t\t\t\t\tp2',
+      'n1\t127.0.0.1:7400\tleader\tup\t90\t0\t5\tlow\t0.1.0\tp1',
+      'n2\t127.0.0.1:7401\tfollower\tdown\t\t\t\t\t\tp2',
     ]);
   });
 });

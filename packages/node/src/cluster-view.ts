@@ -1,4 +1,4 @@
-import type { ClusterStatus, MemberInfo } from '@holdfast/protocol';
+import type { ClusterStatus, DiskRoom, MemberInfo } from '@holdfast/protocol';
 import type { ConfState, NodeId, RawNode } from '@holdfast/raft';
 import type { Clock } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
@@ -22,6 +22,7 @@ export interface ClusterViewPorts {
   };
   readonly raft: RawNode;
   readonly machine: () => SessionMachine;
+  readonly diskRoom: () => DiskRoom;
   readonly clock: Clock;
   readonly directory: MemberDirectory;
   readonly descriptors: () => NodeDescriptors;
@@ -37,7 +38,7 @@ export class ClusterView {
 
   /** This node by its own word. */
   descriptor(): NodeDescriptor {
-    const { self, raft, machine, clock } = this.#ports;
+    const { self, raft, machine, clock, diskRoom } = this.#ports;
     return {
       nodeId: self.nodeId,
       name: self.name,
@@ -48,6 +49,7 @@ export class ClusterView {
       appliedIndex: machine().appliedIndex,
       term: raft.term,
       sessions: machine().stats().totalSessions,
+      disk: diskRoom(),
       wallMs: clock.wallMs(),
       bootCounter: self.bootCounter,
     };
@@ -70,6 +72,7 @@ export class ClusterView {
         lag: descriptor === undefined ? null : Math.max(0, commitIndex - descriptor.appliedIndex),
         sessions: descriptor?.sessions ?? null,
         version: descriptor?.version ?? null,
+        disk: descriptor?.disk ?? null,
       }))
       .sort((left, right) => byName.compare(left.name, right.name));
     const leader = directory.get(raft.lead)?.name ?? null;

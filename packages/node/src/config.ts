@@ -34,6 +34,11 @@ export interface NodeConfig {
   readonly logKeepBytes?: number;
   /** Bytes a second of states handed out to members that lack theirs; 0: no limit. Default 32 MiB. */
   readonly snapshotBytesPerSecond?: number;
+  /**
+   * Room on the disk that is left free: below it stores are refused. 0: none. Default 64 MiB, or four files of the log if
+   * that is more.
+   */
+  readonly diskReserveBytes?: number;
   /** Time between sweeps of expired sessions; 0: only by command. Default 10,000. */
   readonly cleanupIntervalMs?: number;
   /**
@@ -62,6 +67,7 @@ export const defaults = {
   shards: 64,
   logKeepBytes: 64 * 1_048_576,
   snapshotBytesPerSecond: 32 * 1_048_576,
+  diskReserveBytes: 64 * 1_048_576,
   cleanupIntervalMs: 10_000,
 } as const;
 
@@ -78,7 +84,11 @@ const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 /** @throws {RequestError} VALIDATION, naming what is wrong and what would be right */
 export function checkConfig(config: NodeConfig): void {
   const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
-  const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0, compressionThresholdBytes } = config;
+  const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0 } = config;
+  const { compressionThresholdBytes, diskReserveBytes } = config;
+  if (diskReserveBytes !== undefined && !isWhole(diskReserveBytes, 0, Number.MAX_SAFE_INTEGER)) {
+    refuse(`--disk-reserve is ${diskReserveBytes} bytes`, 'give a size such as 64M, or 0');
+  }
   if (shards !== undefined && !isWhole(shards, 1, SHARDS_MAX)) {
     refuse(`--shards is ${shards}`, `give a whole number from 1 to ${SHARDS_MAX}`);
   }

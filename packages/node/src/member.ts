@@ -149,6 +149,7 @@ export class Member {
       self: identity,
       raft,
       machine,
+      diskRoom: () => this.#replica.diskRoom,
       clock,
       directory,
       descriptors: () => this.#descriptors,

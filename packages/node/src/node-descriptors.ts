@@ -1,6 +1,6 @@
 /** What the nodes tell each other about themselves over gossip, so that any of them can print the whole cluster. */
 
-import { decodeArray, encodeArray, Fields, limits } from '@holdfast/protocol';
+import { type DiskRoom, decodeArray, encodeArray, Fields, limits } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import type { Clock, Timer } from '@holdfast/replica';
 import type { Gossip } from '@holdfast/transport';
@@ -28,6 +28,7 @@ export interface NodeDescriptor {
   readonly appliedIndex: number;
   readonly term: number;
   readonly sessions: number;
+  readonly disk: DiskRoom;
   readonly wallMs: number;
   readonly bootCounter: number;
 }
@@ -151,7 +152,7 @@ function isNewer(descriptor: NodeDescriptor, sequence: number, last: Heard): boo
 }
 
 export function encodeDescriptor(descriptor: NodeDescriptor, sequence: number): Uint8Array {
-  const { nodeId, name, address, peerId, role, appliedIndex, term, sessions, wallMs, bootCounter } = descriptor;
+  const { nodeId, name, address, peerId, role, appliedIndex, term, sessions, wallMs, bootCounter, disk } = descriptor;
   return encodeArray([
     version,
     sequence,
@@ -166,6 +167,7 @@ export function encodeDescriptor(descriptor: NodeDescriptor, sequence: number): 
     sessions,
     Math.round(wallMs),
     bootCounter,
+    disk,
   ]);
 }
 
@@ -188,6 +190,7 @@ export function decodeDescriptor(message: Uint8Array): { descriptor: NodeDescrip
     sessions: fields.integer('sessions'),
     wallMs: fields.integer('wallMs'),
     bootCounter: fields.integer('bootCounter'),
+    disk: fields.choice('disk', ['ok', 'low', 'full']),
   };
   fields.end();
   return { descriptor, sequence };

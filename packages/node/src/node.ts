@@ -4,15 +4,16 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Client } from '@holdfast/client';
 import { RequestError } from '@holdfast/protocol';
-import { createLog, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
+import { createLog, type DiskSpaceOptions, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import {
+  Ballast,
+  ballastSizeBytes,
   checkBackend,
   DataDirectory,
   defaultCompression,
   discardEngine,
-  engineModuleName,
-  isBuiltIn,
   Keyring,
+  logSegmentSizeBytes,
   NodeDisk,
   type NodeRecord,
   readKeyFile,
@@ -25,6 +26,7 @@ import { askClusterId, requestJoin } from './join-client.ts';
 import { KnownMembers } from './known-members.ts';
 import { Member } from './member.ts';
 import { lossShownBy, SelfReplacement } from './replacement.ts';
+import { addressOf, backendName, refuseChanges } from './start-checks.ts';
 import { asRequestError } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
@@ -269,7 +271,7 @@ function createMember(
   record: NodeRecord,
   host: Host,
   address: string,
-  { randomBytes: bytes }: StorageBootPorts,
+  ports: StorageBootPorts,
   stored: Stored,
   knownMembers: KnownMembers,
 ): Member {
@@ -284,6 +286,7 @@ function createMember(
     token: config.token,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
     snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? defaults.snapshotBytesPerSecond,
+    diskSpace: diskSpaceOf(config, ports),
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,
     tickMs: config.tickMs,
     leaseReads: config.leaseReads,
@@ -291,10 +294,20 @@ function createMember(
     unappliedBytesMax: config.unappliedBytesMax,
     clock: systemClock,
     random: Math.random,
-    randomBytes: bytes,
+    randomBytes: ports.randomBytes,
     soon: atTurnEnd,
     report: config.log,
   });
+}
+
+function diskSpaceOf(
+  { diskReserveBytes }: NodeConfig,
+  { disk, directory, logKeepBytes }: StorageBootPorts,
+): DiskSpaceOptions {
+  const segmentBytes = logSegmentSizeBytes(logKeepBytes);
+  const reserveBytes = diskReserveBytes ?? Math.max(defaults.diskReserveBytes, 4 * segmentBytes);
+  const ballast = new Ballast(disk, directory.path, ballastSizeBytes(segmentBytes));
+  return { disk, directory: directory.path, reserveBytes, ballast };
 }
 
 /**
@@ -309,41 +322,4 @@ async function refuseOtherCluster({ join }: NodeConfig, known: NodeRecord, host:
     if (answer.status === 'rejected' || answer.value === known.clusterId) continue;
     throw new RequestError({ code: 'WRONG_CLUSTER', expected: known.clusterId, actual: answer.value });
   }
-}
-
-/** What was fixed when the node was made cannot be changed by a flag. */
-function refuseChanges({ backend, shards, dataDirectory }: NodeConfig, known: NodeRecord | undefined): void {
-  if (known === undefined) return;
-  if (backend !== undefined && backendName(backend) !== known.backend) {
-    throw new RequestError({
-      code: 'VALIDATION',
-      problem: `${dataDirectory} keeps its state on backend ${known.backend}, not ${backend}`,
-      hint: 'leave --backend out, or start a new node with another data directory',
-    });
-  }
-  if (shards !== undefined && shards !== known.shards) {
-    throw new RequestError({
-      code: 'VALIDATION',
-      problem: `the cluster was founded with ${known.shards} shards; this cannot be changed to ${shards}`,
-      hint: 'leave --shards out',
-    });
-  }
-}
-
-/** As it is kept: a path must mean the same module at a start from another directory. */
-function backendName(backend: string): string {
-  return isBuiltIn(backend) ? backend : engineModuleName(backend);
-}
-
-/** Where others reach this node. */
-function addressOf({ advertise }: NodeConfig, known: NodeRecord | undefined, host: Host): string {
-  const address = advertise ?? known?.advertise ?? host.address ?? '';
-  if (/^(0\.0\.0\.0|\[::\]):/.test(address)) {
-    throw new RequestError({
-      code: 'VALIDATION',
-      problem: `the node listens on ${address}, which is no address that others can dial`,
-      hint: 'say with --advertise HOST:PORT how they reach it',
-    });
-  }
-  return address;
 }

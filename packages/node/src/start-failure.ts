@@ -23,10 +23,11 @@ function failureOf({ code, message, hint, failure }: StorageError): Failure {
       return { code: 'CORRUPT', problem, hint };
     case 'NEWER_VERSION':
       return { code: 'UPGRADE_REQUIRED', problem };
+    case 'NO_SPACE':
+      return { code: 'NO_SPACE', problem };
     case 'LOG_FAILED':
     case 'LOG_OVERLOADED':
     case 'ENGINE_FAILED':
-    case 'NO_SPACE':
     case 'IO':
       // It has no hint of its own, so the message tells the next step too.
       return { code: 'INTERNAL', problem: message };

@@ -20,6 +20,7 @@ function descriptor(nodeId: number, fields: Partial<NodeDescriptor> = {}): NodeD
     appliedIndex: 10,
     term: 2,
     sessions: 5,
+    disk: 'ok',
     wallMs: 1_700_000_000_000,
     bootCounter: 1,
     ...fields,

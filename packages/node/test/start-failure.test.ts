@@ -15,6 +15,7 @@ describe('what a node that cannot start says', () => {
   for (const [failure, code] of [
     [{ code: 'LOG_MISSING', directory }, 'CORRUPT'],
     [{ code: 'LOG_DAMAGED', file: 'f', offset: 7, problem: 'it is torn' }, 'CORRUPT'],
+    [{ code: 'NO_SPACE', file: 'f', errno: 'ENOSPC' }, 'NO_SPACE'],
     [{ code: 'ENGINE_LOCKED', directory }, 'VALIDATION'],
     [{ code: 'DIRECTORY_LOCKED', directory, pid: 7 }, 'VALIDATION'],
     [{ code: 'NEWER_VERSION', file: 'f', what: 'format', version: 2, versionMax: 1 }, 'UPGRADE_REQUIRED'],
@@ -28,8 +29,9 @@ describe('what a node that cannot start says', () => {
   }
 
   it('keeps the next step of a failed disk, for which there is no hint of its own', () => {
-    const told = failureOf({ code: 'NO_SPACE', file: 'f', errno: 'ENOSPC' });
-    assert.deepEqual(told, { code: 'INTERNAL', problem: 'no space for f (ENOSPC); free some space' });
+    const told = failureOf({ code: 'IO', file: 'f', operation: 'write', errno: 'EIO' });
+    const problem = 'write failed with EIO: f; check the path, its permissions and the disk';
+    assert.deepEqual(told, { code: 'INTERNAL', problem });
   });
 
   it('says where the log should be, and what to do about it', () => {

@@ -143,7 +143,12 @@ export interface NodeStatus {
   readonly lag: number | null;
   readonly sessions: number | null;
   readonly version: string | null;
+  /** Null when not known. */
+  readonly disk: DiskRoom | null;
 }
+/** `low`: less is free than is to be held in reserve. `full`: the log has no room for its next file. */
+export type DiskRoom = 'ok' | 'low' | 'full';
+
 export interface ClusterStatus {
   readonly clusterId: string;
   /** Name of the leader; null when none is known. */

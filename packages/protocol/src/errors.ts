@@ -23,6 +23,8 @@ export type Failure =
   | { readonly code: 'NOT_READY'; readonly problem: string }
   /** The node's queues are full. Nothing was written; try again a little later. */
   | { readonly code: 'OVERLOADED'; readonly problem: string }
+  /** Too few disks have room for more data. Nothing was written; reads, deletions and expiry go on. */
+  | { readonly code: 'NO_SPACE'; readonly problem: string }
   | { readonly code: 'NOT_AUTHORISED'; readonly problem: string; readonly hint: string }
   /** A read had no answer in time. Nothing to undo: ask again. */
   | { readonly code: 'TIMEOUT'; readonly timeoutMs: number }
@@ -76,6 +78,7 @@ export function describe(failure: Failure): string {
     case 'NO_QUORUM':
     case 'NOT_READY':
     case 'OVERLOADED':
+    case 'NO_SPACE':
     case 'NOT_AUTHORISED':
     case 'UPGRADE_REQUIRED':
     case 'CORRUPT':
@@ -138,6 +141,8 @@ export function hintFor(failure: Failure): string {
       return 'start again with a new client';
     case 'WRONG_CLUSTER':
       return 'check the address; a node belongs to one cluster for good';
+    case 'NO_SPACE':
+      return 'free disk space on the nodes that lack it (DISK in holdfast status), or delete sessions';
     case 'UPGRADE_REQUIRED':
       return 'install the newer version of holdfast here';
     case 'NOT_SUPPORTED':

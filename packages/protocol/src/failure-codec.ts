@@ -17,6 +17,7 @@ const failureFields: { readonly [C in FailureCode]: Readonly<Record<string, Fiel
   NO_QUORUM: { problem: 'text' },
   NOT_READY: { problem: 'text' },
   OVERLOADED: { problem: 'text' },
+  NO_SPACE: { problem: 'text' },
   NOT_AUTHORISED: { problem: 'text', hint: 'text' },
   TIMEOUT: { timeoutMs: 'integer' },
   OUTCOME_UNKNOWN: { requestId: 'text' },

@@ -55,6 +55,21 @@ export function unknownOperation(operationCode: number): RequestError {
   return new RequestError({ code: 'UPGRADE_REQUIRED', problem });
 }
 
+/** Writes that leave no more data than there was: they go on when disks are nearly full. */
+const shrinking: ReadonlySet<number> = new Set([
+  operationCodes.touch,
+  operationCodes.delete,
+  operationCodes.regenerate,
+  operationCodes.take,
+  operationCodes['delete-by-user'],
+  operationCodes['delete-unchanged'],
+]);
+
+/** Whether a write of a client may make the data grow. */
+export function needsRoom(operationCode: number): boolean {
+  return isClientCommandCode(operationCode) && !shrinking.has(operationCode);
+}
+
 /** A write that clients may send. */
 export function isClientCommandCode(operationCode: number): boolean {
   return operationCode >= 1 && operationCode <= 63 && names[operationCode] !== undefined;

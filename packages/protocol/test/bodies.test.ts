@@ -129,6 +129,7 @@ describe('bodies', () => {
           lag: null,
           sessions: null,
           version: null,
+          disk: null,
         },
         {
           name: 'n2',
@@ -140,6 +141,7 @@ describe('bodies', () => {
           lag: 0,
           sessions: 4,
           version: '0.1.0',
+          disk: 'full',
         },
       ],
     },

@@ -1,6 +1,7 @@
 /** One copy of the replicated state: the loop around Raft, writes, reads and storage, without a network of its own. */
 export { AppliedWaiters } from './applied-waiters.ts';
 export type { Clock, Timer } from './clock.ts';
+export type { DiskSpaceOptions } from './disk-space.ts';
 export { bestHeir } from './heirs.ts';
 export type { TransferOutcome } from './leadership-transfers.ts';
 export type { Membership } from './membership.ts';

@@ -3,7 +3,7 @@
  *
  * ```
  * header   kind u8 · version u8 · messages u16 · recovery epoch u32 · log time f64 · wall clock f64 · head bytes u32 ·
- *          promised term f64 · promised index f64
+ *          promised term f64 · promised index f64 · room u8
  * message  type u8 · flags u8 · entries u16 · to u32 · from u32 · vote u32 · term, logTerm, index, commit, rejectHint,
  *          context f64 · [snapshot] · entry headers (term f64, index f64, type u8, data bytes u32)
  * data     of all entries, in order
@@ -11,8 +11,10 @@
  * Entry data is passed on as it is, never copied; decoded entries are views of the frame. Indices and terms are f64:
  * exact for every safe integer, and one instruction to read.
  */
+import type { DiskRoom } from '@holdfast/protocol';
 import type { ConfState, Entry, EntryType, Message, MessageType, SnapshotMeta } from '@holdfast/raft';
 import type { Promised } from './peer-memory.ts';
+import type { ToldRoom } from './store-gate.ts';
 
 /** What one member can say wrongly to another, or fail to do for it. */
 export type PeerErrorCode =
@@ -47,10 +49,12 @@ export interface PeerFrameHeader {
   readonly wallMs: number;
   /** What the sender has promised durably; absent: it does not say. */
   readonly promised?: Promised;
+  /** Room on the sender's disk; absent: enough. */
+  readonly room?: ToldRoom;
 }
 
 /** Encode adds this for the header of a frame. */
-export const frameHeaderBytes = 44;
+export const frameHeaderBytes = 45;
 const frameKind = 1;
 const frameVersion = 2;
 const messageBytes = 64;
@@ -63,6 +67,10 @@ export const messagesPerFrameMax = 4_096;
 const entriesPerMessageMax = 65_535;
 const confIdsMax = 4_096;
 const nodeIdMax = 0xffff_ffff;
+/** In the byte for room: the place in this list, and a flag. */
+const diskRooms = ['ok', 'low', 'full'] as const satisfies DiskRoom[];
+const roomRefuses = 4;
+const enoughRoom: ToldRoom = { disk: 'ok', refusesStores: false };
 
 /** Never renumber: old and new versions meet during an upgrade. Messages inside one node are not here. */
 const messageCodes: Partial<Record<MessageType, number>> = {
@@ -127,6 +135,7 @@ export function encodeMessages(header: PeerFrameHeader, messages: readonly Messa
   view.setUint32(24, size);
   view.setFloat64(28, checkedCount(header.promised?.term ?? 0));
   view.setFloat64(36, checkedCount(header.promised?.index ?? 0));
+  view.setUint8(44, roomByte(header.room ?? enoughRoom));
   let at = frameHeaderBytes;
   for (const message of messages) at = writeMessage(view, at, message, parts);
   return parts;
@@ -221,6 +230,7 @@ export function decodeMessages(frame: Uint8Array): { header: Required<PeerFrameH
     logTimeMs: view.getFloat64(8),
     wallMs: view.getFloat64(16),
     promised: { term: count(view, 28), index: count(view, 36) },
+    room: roomOf(view.getUint8(44)),
   };
   if (!Number.isFinite(header.logTimeMs) || !Number.isFinite(header.wallMs)) throw malformed('a time that is none');
   const cursor: Cursor = { frame, view, headEnd, at: frameHeaderBytes, dataAt: headEnd };
@@ -228,6 +238,17 @@ export function decodeMessages(frame: Uint8Array): { header: Required<PeerFrameH
   for (let i = 0; i < messageCount; i++) messages.push(readMessage(cursor));
   if (cursor.at !== headEnd || cursor.dataAt !== frame.length) throw malformed('bytes that belong to no message');
   return { header, messages };
+}
+
+function roomByte({ disk, refusesStores }: ToldRoom): number {
+  return diskRooms.indexOf(disk) + (refusesStores ? roomRefuses : 0);
+}
+
+function roomOf(byte: number): ToldRoom {
+  const refusesStores = byte >= roomRefuses;
+  const disk = diskRooms[refusesStores ? byte - roomRefuses : byte];
+  if (disk === undefined) throw malformed(`room ${byte}`);
+  return { disk, refusesStores };
 }
 
 function readMessage(cursor: Cursor): Message {

@@ -3,10 +3,12 @@ import type { Message, NodeId } from '@holdfast/raft';
 import type { SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
 import type { Clock } from './clock.ts';
+import type { DiskSpaceOptions } from './disk-space.ts';
 import type { NodeLog } from './node-log.ts';
 import type { Promised } from './peer-memory.ts';
 import type { PeerMemoryFile } from './peer-memory-file.ts';
 import type { IncomingState, WantedState } from './state-snapshots.ts';
+import type { ToldRoom } from './store-gate.ts';
 
 /** What every frame says besides its messages. */
 export interface FrameFacts {
@@ -16,6 +18,8 @@ export interface FrameFacts {
   readonly wallMs: number;
   /** What the sender has promised durably. */
   readonly promised?: Promised;
+  /** Room on the sender's disk, and what it makes of that of all. */
+  readonly room?: ToldRoom;
 }
 
 /** What a replica is made of. Everything that touches the world is passed in. */
@@ -30,6 +34,8 @@ export interface ReplicaParts {
   /** Raised durably at every start of this node. */
   readonly bootCounter: number;
   readonly logKeepBytes: number;
+  /** Watches the room on the disk. Absent: there always is enough. */
+  readonly diskSpace?: DiskSpaceOptions | undefined;
   /** Time between sweeps by the leader; 0: only when asked. */
   readonly cleanupIntervalMs: number;
   /**

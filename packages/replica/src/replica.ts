@@ -1,10 +1,11 @@
-import type { Failure } from '@holdfast/protocol';
+import type { DiskRoom, Failure } from '@holdfast/protocol';
 import { type LogIndex, type Message, NONE, type NodeId, RawNode } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
 import { AccessCounter } from './access-counter.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
 import { Applier } from './applier.ts';
 import { ClusterClock } from './cluster-clock.ts';
+import { DiskSpace } from './disk-space.ts';
 import { Driver } from './driver.ts';
 import { FastElection } from './fast-election.ts';
 import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
@@ -19,6 +20,7 @@ import type { RequestSink } from './request-sink.ts';
 import { Requests } from './requests.ts';
 import { StateKeeper } from './state-keeper.ts';
 import { type ServedState, StateSnapshots } from './state-snapshots.ts';
+import { StoreGate } from './store-gate.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
 import { VersionSwitch } from './version-switch.ts';
@@ -57,6 +59,8 @@ export class Replica {
   readonly #versions: VersionSwitch;
   readonly #transfers: LeadershipTransfers;
   readonly #watches: Watches;
+  readonly #gate: StoreGate;
+  readonly #space: DiskSpace | undefined;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -126,6 +130,8 @@ export class Replica {
       snapshotFiles,
       machine,
       logKeepBytes: parts.logKeepBytes,
+      hasRoomFor: (sizeBytes) => this.#space?.hasRoomFor(sizeBytes) ?? true,
+      report,
       onFatal,
     });
     this.#snapshots = new StateSnapshots({
@@ -163,6 +169,7 @@ export class Replica {
       onTick: () => this.membership.onTick(),
       onLeader: (lead) => {
         this.#transfers.onLeader(lead);
+        this.#gate.look();
         parts.onLeader(lead);
       },
       activeVersion,
@@ -188,6 +195,15 @@ export class Replica {
       conf: () => this.#machine.conf,
       transferLeader: (to) => this.#driver.transferLeader(to),
     });
+    this.#gate = new StoreGate({
+      clock,
+      raft: this.raft,
+      conf: () => this.#machine.conf,
+      ownRoom: () => this.diskRoom,
+      isReachable: parts.isReachable,
+      transferLeader: (to) => void this.#transfers.transfer(to),
+    });
+    this.#space = this.#watchSpace();
     this.#election = new FastElection({
       clock,
       random,
@@ -237,6 +253,7 @@ export class Replica {
       reads: this.#reads,
       queries,
       nowMs,
+      refusalOf: (operationCode) => this.#gate.refusal(operationCode),
       notReady: () => parts.notReady() ?? (this.#snapshots.isInstalling ? catchingUp : undefined),
     });
   }
@@ -250,7 +267,13 @@ export class Replica {
     return this.trust.isRemoved(this.#parts.nodeId);
   }
 
+  /** Room on the disk of this node. */
+  get diskRoom(): DiskRoom {
+    return this.#space?.room ?? 'ok';
+  }
+
   start(): void {
+    this.#space?.start();
     this.#driver.start();
     this.#keeper.start();
     this.#sweeper.start();
@@ -261,7 +284,8 @@ export class Replica {
   /** What goes with every frame to a peer. */
   frameFacts(): FrameFacts {
     const { clock } = this.#parts;
-    return { logTimeMs: this.clusterClock.nowMs(), wallMs: clock.wallMs(), promised: this.#driver.promised };
+    const { promised } = this.#driver;
+    return { logTimeMs: this.clusterClock.nowMs(), wallMs: clock.wallMs(), promised, room: this.#gate.told };
   }
 
   /** Messages of one frame of a peer that was admitted. */
@@ -269,6 +293,7 @@ export class Replica {
     // Whoever was removed knows less than it promised, or has not heard of it: nothing it says counts.
     if (this.trust.isRemoved(from)) return;
     if (facts.promised !== undefined) this.trust.heard(from, facts.promised);
+    if (facts.room !== undefined) this.#gate.heard(from, facts.room);
     this.#driver.onMessages(from, messages, facts);
   }
 
@@ -285,6 +310,7 @@ export class Replica {
   }
 
   onLinkDown(nodeId: NodeId): void {
+    this.#gate.forget(nodeId);
     // With leases the leader counts on not being forgotten.
     if (this.#parts.leaseReads !== true) this.#election.onLinkDown(nodeId);
   }
@@ -305,6 +331,7 @@ export class Replica {
 
   /** Ends all activity; what is applied is written to the engine unless `abandon` says that it cannot be trusted. */
   async stop({ abandon }: { abandon: boolean }): Promise<void> {
+    this.#space?.stop();
     this.#driver.stop();
     this.#applier.stop();
     this.#sweeper.stop();
@@ -324,6 +351,22 @@ export class Replica {
       await this.#machine.close();
       await this.#parts.engine.close();
     }
+  }
+
+  #watchSpace(): DiskSpace | undefined {
+    const { diskSpace, clock, log, engine, report } = this.#parts;
+    if (diskSpace === undefined) return undefined;
+    return new DiskSpace({
+      ...diskSpace,
+      clock,
+      log,
+      owedBytes: () => (engine.kind === 'memory' ? 0 : this.#keeper.owedBytes),
+      report,
+      onLook: (room) => {
+        if (room === 'low') this.#keeper.makeRoom();
+        this.#gate.look();
+      },
+    });
   }
 
   #onApplied(applied: Applied): void {

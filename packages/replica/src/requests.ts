@@ -9,6 +9,8 @@ export interface RequestsPorts {
   readonly reads: ReadRounds;
   readonly queries: Queries;
   readonly nowMs: () => number;
+  /** Why writes of that kind are refused now; undefined when they are not. */
+  readonly refusalOf: (operationCode: number) => Failure | undefined;
   /** Why requests cannot be served now; undefined when they can. */
   readonly notReady: () => Failure | undefined;
 }
@@ -29,7 +31,7 @@ export class Requests implements RequestSink {
     reply: ReplyTarget,
     replyNumber: number,
   ): void {
-    const failure = this.#ports.notReady();
+    const failure = this.#ports.notReady() ?? this.#ports.refusalOf(operationCode);
     if (failure !== undefined) reply.fail(replyNumber, failure);
     else this.#ports.proposals.submit(identity, operationCode, body, timeoutMs, reply, replyNumber);
   }

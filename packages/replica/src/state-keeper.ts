@@ -1,7 +1,8 @@
 import type { SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
-import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import { type Engine, type Log, type SnapshotFiles, StorageError } from '@holdfast/storage';
 import type { Clock, Timer } from './clock.ts';
+import type { NodeLog } from './node-log.ts';
 
 /**
  * Changes reach the engine when they take this much memory, or after the interval. Late is cheap: many changes of one
@@ -18,6 +19,10 @@ const LOOK_EVERY_MS = 500;
 const TRIM_FACTOR = 5;
 const TRIM_FACTOR_LATER = 1.25;
 const TRIM_LATER_MS = 600_000;
+/** What changes take on their way into an engine: first in its own log, then in a table. */
+const ENGINE_WRITE_FACTOR = 2;
+/** The engine's own files grow by this much in any case. */
+const ENGINE_ROOM_BYTES = 8 * 1_048_576;
 
 export interface StateKeeperPorts {
   readonly clock: Clock;
@@ -26,6 +31,9 @@ export interface StateKeeperPorts {
   readonly snapshotFiles: SnapshotFiles;
   readonly machine: () => SessionMachine;
   readonly logKeepBytes: number;
+  /** Whether the disk has that much room left. */
+  readonly hasRoomFor: (sizeBytes: number) => boolean;
+  readonly report: NodeLog;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -71,6 +79,27 @@ export class StateKeeper {
     return !this.#stopped && this.#ports.machine().dirtyBytes >= BEHIND_DIRTY_BYTES;
   }
 
+  /** What the changes that wait will take on disk, roughly. */
+  get owedBytes(): number {
+    return this.#ports.machine().dirtyBytes * ENGINE_WRITE_FACTOR;
+  }
+
+  /** The disk is nearly full: trims the log now as far as it may be. */
+  makeRoom(): void {
+    const { log, logKeepBytes } = this.#ports;
+    const sizeBytes = log.sizeBytes();
+    if (sizeBytes > logKeepBytes * TRIM_FACTOR_LATER && sizeBytes > this.#leftBytes) this.#queueCheckpoint();
+  }
+
+  /**
+   * An engine that runs out of room must be opened again, so nothing is begun that may not fit. The log has everything;
+   * only memory fills up meanwhile.
+   */
+  get #hasRoom(): boolean {
+    const { engine, hasRoomFor } = this.#ports;
+    return engine.kind === 'memory' || hasRoomFor(this.owedBytes + ENGINE_ROOM_BYTES);
+  }
+
   /** Runs `work` while nothing else writes the engine or the snapshot files. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
@@ -85,7 +114,8 @@ export class StateKeeper {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    await this.exclusively(() => this.#ports.machine().flush());
+    if (this.#hasRoom) await this.exclusively(() => this.#ports.machine().flush());
+    else await this.#last;
   }
 
   /** Ends all work without writing; for a node that can no longer trust its state. */
@@ -104,13 +134,13 @@ export class StateKeeper {
   }
 
   #queueCheckpoint(): void {
-    if (this.#isCheckpointQueued) return;
+    if (this.#isCheckpointQueued || !this.#hasRoom) return;
     this.#isCheckpointQueued = true;
     this.#queue(async () => {
+      this.#isCheckpointQueued = false;
       await this.#checkpoint();
       this.#trimmedAtMs = this.#ports.clock.monotonicMs();
       this.#leftBytes = this.#ports.log.sizeBytes();
-      this.#isCheckpointQueued = false;
     });
   }
 
@@ -125,7 +155,7 @@ export class StateKeeper {
   }
 
   #queueFlush(): void {
-    if (this.#isFlushQueued) return;
+    if (this.#isFlushQueued || !this.#hasRoom) return;
     this.#isFlushQueued = true;
     this.#queue(async () => {
       this.#isFlushQueued = false;
@@ -167,7 +197,12 @@ export class StateKeeper {
 
   #queue(work: () => Promise<void>): void {
     this.exclusively(work).catch((error) => {
-      if (!this.#stopped) this.#ports.onFatal(error);
+      if (this.#stopped) return;
+      // A snapshot that does not fit leaves everything as it was; it is tried again when it is due the next time.
+      if (error instanceof StorageError && error.code === 'NO_SPACE') {
+        this.#leftBytes = this.#ports.log.sizeBytes();
+        this.#ports.report('warn', 'the state could not be written', { problem: error.message });
+      } else this.#ports.onFatal(error);
     });
   }
 }

@@ -9,6 +9,7 @@ const header = {
   logTimeMs: 1_700_000_000_123,
   wallMs: 1_700_000_000_456.5,
   promised: { term: 7, index: 2 ** 40 },
+  room: { disk: 'low', refusesStores: true } as const,
 };
 const count = fc.maxSafeNat();
 const nodeId = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -90,6 +91,22 @@ describe('peer codec', () => {
     const frame = joined(parts);
     const [decoded] = decodeMessages(frame).messages;
     assert.equal(decoded?.entries[0]?.data.buffer, frame.buffer);
+  });
+
+  it('tells the room on the disk, enough of it when nothing is said, and nothing else', () => {
+    for (const disk of ['ok', 'low', 'full'] as const) {
+      for (const refusesStores of [false, true]) {
+        const frame = joined(encodeMessages({ ...header, room: { disk, refusesStores } }, []));
+        assert.deepEqual(decodeMessages(frame).header.room, { disk, refusesStores });
+      }
+    }
+    const { room: _, ...silent } = header;
+    const frame = joined(encodeMessages(silent, []));
+    assert.deepEqual(decodeMessages(frame).header.room, { disk: 'ok', refusesStores: false });
+    for (const byte of [3, 7, 255]) {
+      frame[44] = byte;
+      assert.throws(() => decodeMessages(frame), { code: 'MALFORMED' });
+    }
   });
 
   it('reads frames that begin anywhere in a buffer', () => {

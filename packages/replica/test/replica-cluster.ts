@@ -11,7 +11,7 @@ import {
 } from '@holdfast/protocol';
 import type { NodeId, Term } from '@holdfast/raft';
 import type { MachineVersions } from '@holdfast/sessions';
-import { type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
+import { Ballast, type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
 import type { Clock } from '../src/clock.ts';
 import { Replica } from '../src/replica.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
@@ -20,6 +20,8 @@ import { Random } from './random.ts';
 import { ReplicaNetwork } from './replica-network.ts';
 
 const clusterId = 'c0ffee';
+export const RESERVE_BYTES = 1_000_000;
+const BALLAST_BYTES = 10_000;
 
 export type Outcome =
   | { readonly ok: true; readonly answer: object }
@@ -33,6 +35,8 @@ export interface ClusterOptions {
   readonly leaseReads?: boolean;
   readonly uncommittedBytesMax?: number;
   readonly diskOptions?: MemoryDiskOptions;
+  /** Room left on each node's disk; with it, each watches that there is the reserve. */
+  readonly freeBytes?: (nodeId: NodeId) => number;
   /** Applying one entry takes this node longer than a slice: it goes on with the next in a later turn. */
   readonly appliesSlowly?: (nodeId: NodeId) => boolean;
   /** Versions of the state machine that a node can run, when it starts. */
@@ -161,7 +165,9 @@ export class ReplicaCluster {
   /** Starts a node from what its disk holds; a new one with an empty disk. */
   async boot(nodeId: NodeId): Promise<TestNode> {
     const isNew = !this.nodes.has(nodeId);
-    const node = this.nodes.get(nodeId) ?? new TestNode(nodeId, this.#options.diskOptions ?? {});
+    const { diskOptions = {}, freeBytes } = this.#options;
+    const room = freeBytes === undefined ? {} : { freeBytes: () => freeBytes(nodeId) };
+    const node = this.nodes.get(nodeId) ?? new TestNode(nodeId, { ...diskOptions, ...room });
     this.nodes.set(nodeId, node);
     assert.equal(node.life, undefined, `node ${nodeId} runs already`);
     const ports = this.#storagePorts(node);
@@ -335,8 +341,14 @@ export class ReplicaCluster {
     const state: Pick<Life, 'isAlive' | 'timers' | 'late'> = { isAlive: true, timers: 0, late: undefined };
     const isSlow = () => this.#options.appliesSlowly?.(nodeId) === true;
     const clock = this.#clockOf(nodeId, state);
+    const { freeBytes } = this.#options;
+    const disk = node.disk.mount();
+    const directory = `/node-${nodeId}`;
+    const ballast = new Ballast(disk, directory, BALLAST_BYTES);
+    const diskSpace = { disk, directory, reserveBytes: RESERVE_BYTES, ballast };
     const replica: Replica = new Replica({
       ...stored,
+      diskSpace: freeBytes === undefined ? undefined : diskSpace,
       nodeId,
       logKeepBytes,
       cleanupIntervalMs,

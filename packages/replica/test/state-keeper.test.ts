@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { encodeBatch } from '@holdfast/protocol';
 import { SessionMachine } from '@holdfast/sessions';
-import { type Engine, Log, MemoryDisk, openEngine, SnapshotFiles } from '@holdfast/storage';
+import { type Engine, Log, MemoryDisk, openEngine, SnapshotFiles, StorageError } from '@holdfast/storage';
 import { StateKeeper } from '../src/state-keeper.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { bytes } from './messages.ts';
@@ -22,6 +22,7 @@ describe('the state keeper', () => {
   let machine: SessionMachine;
   let keeper: StateKeeper;
   let created: number;
+  let hasRoom: boolean;
   let fatal: unknown[];
 
   beforeEach(async () => {
@@ -46,6 +47,7 @@ describe('the state keeper', () => {
       return create(meta, metaBytes);
     };
     fatal = [];
+    hasRoom = true;
     keeper = new StateKeeper({
       clock,
       log,
@@ -53,6 +55,8 @@ describe('the state keeper', () => {
       snapshotFiles: files,
       machine: () => machine,
       logKeepBytes: MEBIBYTE,
+      hasRoomFor: () => hasRoom,
+      report: () => {},
       onFatal: (error) => fatal.push(error),
     });
     keeper.start();
@@ -106,6 +110,51 @@ describe('the state keeper', () => {
     await clock.pass(600_000);
     await keeper.exclusively(settled);
     assert.equal(created, before);
+  });
+
+  it('tries a snapshot again that did not fit on the disk, and takes it for no failure', async () => {
+    const create = files.create.bind(files);
+    let refused = 0;
+    files.create = () => {
+      refused += 1;
+      return Promise.reject(new StorageError({ code: 'NO_SPACE', file: '1.partial', errno: 'ENOSPC' }));
+    };
+    await fill(8 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.equal(refused, 1);
+    files.create = create;
+    await fill(8 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.deepEqual(
+      files.list().map(({ index }) => index),
+      [log.lastCheckpoint.index],
+    );
+  });
+
+  it('begins nothing on an engine on disk that may not fit there, and makes up for it', async () => {
+    Object.defineProperty(engine, 'kind', { value: 'disk' });
+    hasRoom = false;
+    await fill(8 * MEBIBYTE);
+    await clock.pass(600_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, 0);
+    hasRoom = true;
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, 1);
+  });
+
+  it('trims the log early when it is told to make room', async () => {
+    await fill(2 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, 0);
+    keeper.makeRoom();
+    keeper.makeRoom();
+    await keeper.exclusively(settled);
+    assert.equal(created, 1);
   });
 
   it('notes no checkpoint before the beginning of a log that a snapshot has replaced meanwhile', async () => {

@@ -37,6 +37,17 @@ describe('a simulated cluster under all faults', function () {
     assert.notEqual((await runSeed(15, {})).traceHash, first.traceHash);
   });
 
+  it('refuses writes while too few disks have room, and takes them again', async () => {
+    const faults = ['disk-full'] as const;
+    let refused = 0;
+    for (const seed of [1, 2, 3, 4]) {
+      const { violation, counts } = await runSeed(seed, { faults: [...faults] });
+      assert.equal(violation, undefined, violation?.problem);
+      refused += counts.noSpace;
+    }
+    assert.ok(refused > 0);
+  });
+
   it('crashes nodes, sends states, changes members and loses answers in its runs', async () => {
     const runs = await Promise.all([14, 15, 16].map((seed) => runSeed(seed, {})));
     const total = (name: keyof (typeof runs)[number]['counts']) =>

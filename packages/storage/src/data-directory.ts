@@ -1,8 +1,9 @@
 import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeRoomToStart } from './ballast.ts';
 import { acquireLock } from './directory-lock.ts';
 import type { Disk } from './disk.ts';
-import { errnoOf } from './errors.ts';
+import { errnoOf, isNoSpace } from './errors.ts';
 import { NodeDisk } from './node-disk.ts';
 import { type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
 import { replaceWholeFile } from './whole-file.ts';
@@ -13,16 +14,17 @@ export const NONCE_FILE = 'nonce';
 /** A node's directory, in use by this process alone until closed (docs/ON-DISK.md). */
 export class DataDirectory {
   readonly path: string;
-  readonly #disk: Disk = new NodeDisk();
+  readonly #disk: Disk;
   readonly #release: () => Promise<void>;
 
-  private constructor(path: string, release: () => Promise<void>) {
+  private constructor(path: string, disk: Disk, release: () => Promise<void>) {
     this.path = path;
+    this.#disk = disk;
     this.#release = release;
   }
 
   /**
-   * Makes the directory if needed and locks it.
+   * Makes the directory if needed and locks it. On a full disk the ballast makes room for that.
    * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`
    */
   static async open(path: string): Promise<DataDirectory> {
@@ -37,7 +39,15 @@ export class DataDirectory {
         error,
       );
     }
-    return new DataDirectory(path, await acquireLock(path));
+    const disk = new NodeDisk();
+    const release = await acquireLock(path).catch(async (error: unknown) => {
+      if (!(error instanceof Error) || !isNoSpace(error.cause)) throw error;
+      await makeRoomToStart(disk, path);
+      return acquireLock(path);
+    });
+    // There may have been just room enough for the lock.
+    await makeRoomToStart(disk, path);
+    return new DataDirectory(path, disk, release);
   }
 
   get logDirectory(): string {

@@ -13,8 +13,15 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file or a whole directory; one that is not there is no error. */
   remove(path: string): Promise<void>;
+  /** How much room there is where `directory` lies,. */
+  space(directory: string): Promise<DiskSpace>;
   /** Makes creations, renames and removals inside `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
+}
+
+export interface DiskSpace {
+  /** As far as this process may use it. */
+  readonly freeBytes: number;
 }
 
 export interface DiskFile {

@@ -1,3 +1,4 @@
+export { Ballast, ballastSizeBytes } from './ballast.ts';
 export { DataDirectory } from './data-directory.ts';
 export * from './disk.ts';
 export * from './engine.ts';
@@ -8,7 +9,7 @@ export { Keyring, MasterKey } from './envelope/keyring.ts';
 export * from './errors.ts';
 export type { LevelDatabase } from './level-port.ts';
 export { Log } from './log.ts';
-export type { AppendWork, LogOptions } from './log-options.ts';
+export { type AppendWork, type LogOptions, logSegmentSizeBytes } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';

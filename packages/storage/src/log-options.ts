@@ -39,10 +39,14 @@ export interface AppendWork {
   readonly mustSync?: boolean | undefined;
 }
 
+/** How large files of the log are unless that is set. */
+export function logSegmentSizeBytes(keepSizeBytes: number = logDefaults.keepSizeBytes): number {
+  return Math.min(Math.max(keepSizeBytes / 4, MEBIBYTE), 16 * MEBIBYTE);
+}
+
 /** @throws {RangeError} when it is set out of bounds. */
 export function segmentSizeBytesOf(options: LogOptions): number {
-  const quarter = (options.keepSizeBytes ?? logDefaults.keepSizeBytes) / 4;
-  const size = options.segmentSizeBytes ?? Math.min(Math.max(quarter, MEBIBYTE), 16 * MEBIBYTE);
+  const size = options.segmentSizeBytes ?? logSegmentSizeBytes(options.keepSizeBytes);
   if (size < 4_096 || size > 1024 * MEBIBYTE) throw new RangeError('a segment has between 4 KiB and 1 GiB');
   return size;
 }

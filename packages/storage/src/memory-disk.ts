@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from './disk.ts';
+import type { Disk, DiskFile, DiskSpace } from './disk.ts';
 import { beginSync, type Inode, newInode, read, tear, truncate, write } from './memory-inode.ts';
 
 export type DiskOperation =
@@ -8,6 +8,7 @@ export type DiskOperation =
   | 'rename'
   | 'remove'
   | 'syncDirectory'
+  | 'space'
   | 'write'
   | 'read'
   | 'sync'
@@ -22,7 +23,9 @@ export interface MemoryDiskOptions {
   /** Called for every asynchronous operation; it takes as long as the promise. Default: it is done at once. */
   readonly delay?: (operation: DiskOperation, path: string) => Promise<void> | undefined;
   /** Asked before room is taken: true makes it fail with `ENOSPC`. What has its room already can be written. */
-  readonly isFull?: () => boolean;
+  readonly isFull?: (sizeBytes: number) => boolean;
+  /** Room that is left. Default: a lot, none while it is full. */
+  readonly freeBytes?: () => number;
 }
 
 /** Everything on a disk at one moment. */
@@ -126,6 +129,7 @@ export class MemoryDisk implements Disk {
         this.#run(life, 'makeDirectory', directory, () => void this.#directories.add(directory)),
       rename: (from, to) => this.#run(life, 'rename', from, () => this.#rename(from, to)),
       remove: (path) => this.#run(life, 'remove', path, () => this.#remove(path)),
+      space: (directory) => this.#run(life, 'space', directory, () => ({ freeBytes: this.#freeBytes() })),
       syncDirectory: (directory) => {
         // Only what was done before the call is promised.
         const covered = new Set(this.#changes);
@@ -151,6 +155,9 @@ export class MemoryDisk implements Disk {
   }
   remove(path: string): Promise<void> {
     return this.mount().remove(path);
+  }
+  space(directory: string): Promise<DiskSpace> {
+    return this.mount().space(directory);
   }
   syncDirectory(directory: string): Promise<void> {
     return this.mount().syncDirectory(directory);
@@ -246,8 +253,14 @@ export class MemoryDisk implements Disk {
     if (code !== undefined) throw errno(code, path);
   }
 
-  #takeRoom(path: string): void {
-    if (this.#options.isFull?.() === true) throw errno('ENOSPC', path);
+  #takeRoom(path: string, sizeBytes: number): void {
+    if (this.#options.isFull?.(sizeBytes) === true) throw errno('ENOSPC', path);
+  }
+
+  #freeBytes(): number {
+    const { freeBytes, isFull } = this.#options;
+    if (freeBytes !== undefined) return freeBytes();
+    return isFull?.(1) === true ? 0 : Number.MAX_SAFE_INTEGER;
   }
 
   /** Does an asynchronous operation of one life. In a later life it never ends: nobody is left to hear of it. */
@@ -269,7 +282,7 @@ export class MemoryDisk implements Disk {
       writeSync: (parts, position) => {
         runSync('write');
         const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
-        if (position + sizeBytes > inode.size) this.#takeRoom(path);
+        if (position + sizeBytes > inode.size) this.#takeRoom(path, position + sizeBytes - inode.size);
         let at = position;
         for (const part of parts) {
           write(inode, part, at);
@@ -292,7 +305,7 @@ export class MemoryDisk implements Disk {
       },
       allocate: (sizeBytes) =>
         run('allocate', () => {
-          this.#takeRoom(path);
+          this.#takeRoom(path, sizeBytes - inode.size);
           inode.bytes = new Uint8Array(sizeBytes);
           inode.size = sizeBytes;
           inode.undo = new Map();

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
-import { mkdir, open as openHandle, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Disk, DiskFile } from './disk.ts';
+import type { Disk, DiskFile, DiskSpace } from './disk.ts';
 import { errnoOf } from './errors.ts';
 
 /**
@@ -43,6 +43,11 @@ export class NodeDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await rm(path, { recursive: true, force: true });
+  }
+
+  async space(directory: string): Promise<DiskSpace> {
+    const { bavail, bsize } = await statfs(directory);
+    return { freeBytes: bavail * bsize };
   }
 
   async syncDirectory(directory: string): Promise<void> {

@@ -27,7 +27,7 @@ function statusDocument({ clusterId, leader, term, commitIndex, nodes }: Cluster
     leader,
     term,
     commitIndex,
-    nodes: nodes.map(({ name, peerId, address, role, state, appliedIndex, lag, sessions, version }) => ({
+    nodes: nodes.map(({ name, peerId, address, role, state, appliedIndex, lag, sessions, version, disk }) => ({
       name,
       peerId,
       address,
@@ -37,6 +37,7 @@ function statusDocument({ clusterId, leader, term, commitIndex, nodes }: Cluster
       lag,
       sessions,
       version,
+      disk,
     })),
   };
 }
@@ -52,7 +53,7 @@ function printStatus(output: Output, { clusterId, leader, term, commitIndex, nod
     output.line('');
   }
   output.table(
-    ['NODE', 'ADDRESS', 'ROLE', 'STATE', 'APPLIED', 'LAG', 'SESSIONS', 'VERSION', 'PEER'],
+    ['NODE', 'ADDRESS', 'ROLE', 'STATE', 'APPLIED', 'LAG', 'SESSIONS', 'DISK', 'VERSION', 'PEER'],
     nodes.map((node) => [
       text(node.name),
       text(node.address),
@@ -61,6 +62,7 @@ function printStatus(output: Output, { clusterId, leader, term, commitIndex, nod
       text(node.appliedIndex),
       text(node.lag),
       text(node.sessions),
+      text(node.disk),
       text(node.version),
       text(node.peerId),
     ]),

@@ -23,6 +23,7 @@ export interface StartOptions {
   readonly cleanupInterval?: number;
   readonly logKeepSize?: number;
   readonly snapshotRate?: number;
+  readonly diskReserve?: number;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -65,6 +66,11 @@ export function startCommand(io: Io): Command {
         '--snapshot-rate <size>',
         'of states for others, a second; 0: any (default 32M)',
         sizeOption('--snapshot-rate'),
+      )
+      .option(
+        '--disk-reserve <size>',
+        'stores are refused when less is free (default 64M)',
+        sizeOption('--disk-reserve'),
       )
       .addOption(
         new Option('--log-level <level>', 'what goes to stderr')
@@ -116,7 +122,7 @@ function delay(durationMs: number): Promise<void> {
 
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
   const { data, listen, advertise, name, backend, shards, tokenFile } = options;
-  const { logKeepSize, snapshotRate, cleanupInterval } = options;
+  const { logKeepSize, snapshotRate, diskReserve, cleanupInterval } = options;
   const { encryptionKeyFile, compression, compressionThreshold } = options;
   if (!data) throw usageError('there is no data directory', 'give one with --data, such as --data ./n1');
   return {
@@ -135,6 +141,7 @@ async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): P
     ...(tokenFile === undefined ? {} : { token: await readToken(tokenFile) }),
     ...(logKeepSize === undefined ? {} : { logKeepBytes: logKeepSize }),
     ...(snapshotRate === undefined ? {} : { snapshotBytesPerSecond: snapshotRate }),
+    ...(diskReserve === undefined ? {} : { diskReserveBytes: diskReserve }),
     ...(cleanupInterval === undefined ? {} : { cleanupIntervalMs: cleanupInterval }),
   };
 }

@@ -6,11 +6,16 @@ import type { Random } from '../world/random.ts';
 const SYNC_MS_MIN = 0.2;
 const SYNC_MS_MAX = 2;
 
+/** Room that a node keeps free on its disk, bytes. */
+export const RESERVE_BYTES = 1_048_576;
+
 /** What is wrong with one machine's disk at the moment. */
 export class DiskTrouble {
   readonly #random: Random;
   /** The process that uses the disk. */
   life: Life | undefined;
+  /** Less is free than is to be kept free. */
+  isLow = false;
   /** Nothing more fits on it. */
   isFull = false;
   /** Every operation takes up to this long; 0: as a sound disk. */
@@ -39,6 +44,7 @@ export class DiskTrouble {
   }
 
   heal(): void {
+    this.isLow = false;
     this.isFull = false;
     this.slowMs = 0;
     this.failsNextSync = false;
@@ -49,6 +55,7 @@ export class DiskTrouble {
   get options(): MemoryDiskOptions {
     return {
       isFull: () => this.isFull,
+      freeBytes: () => (this.isFull ? 0 : this.isLow ? RESERVE_BYTES / 2 : 1_000 * RESERVE_BYTES),
       fault: (operation) => this.#fault(operation),
       delay: (operation) => this.#delay(operation),
     };

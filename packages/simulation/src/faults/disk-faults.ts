@@ -13,10 +13,21 @@ export const diskFaults = {
   },
 
   'disk-full': (target) => {
-    const { trouble } = target.world.random.nemesis.pick(target.cluster.machines);
-    trouble.isFull = true;
+    const { nemesis } = target.world.random;
+    const { machines } = target.cluster;
+    // All at once only run low: without a majority that can write there is nothing to see.
+    const areAll = nemesis.chance(0.25);
+    const troubles = (areAll ? machines : [nemesis.pick(machines)]).map(({ trouble }) => trouble);
+    const isFull = !areAll && nemesis.chance(0.7);
+    for (const trouble of troubles) {
+      trouble.isLow = true;
+      trouble.isFull = isFull;
+    }
     return () => {
-      trouble.isFull = false;
+      for (const trouble of troubles) {
+        trouble.isLow = false;
+        trouble.isFull = false;
+      }
     };
   },
 

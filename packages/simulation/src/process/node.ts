@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import { operationCodes } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { createLog, openStorage, Replica, type StorageBootPorts, type Stored } from '@holdfast/replica';
-import type { NodeRecord } from '@holdfast/storage';
+import { Ballast, type NodeRecord } from '@holdfast/storage';
+import { RESERVE_BYTES } from '../disk/disk-trouble.ts';
 import type { Seen } from '../invariants/checker.ts';
 import type { World } from '../world/world.ts';
 import type { Life } from './life.ts';
@@ -87,9 +88,13 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
   const answered = () => {
     throw new Error('not asked of a replica alone');
   };
+  const disk = machine.disk.mount();
+  const directory = directoryOf(member);
+  const ballast = new Ballast(disk, directory, profile.logSegmentBytes);
   const replica: Replica = new Replica({
     ...stored,
     nodeId,
+    diskSpace: { disk, directory, reserveBytes: RESERVE_BYTES, ballast },
     logKeepBytes: profile.logKeepBytes,
     cleanupIntervalMs: profile.cleanupIntervalMs,
     tickMs: profile.tickMs,

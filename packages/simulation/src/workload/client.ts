@@ -102,6 +102,7 @@ export class Client {
       const outcome = await this.#attempt(machine, command, identity);
       if (outcome.ok) return outcome;
       const { failure } = outcome;
+      if (failure.code === 'NO_SPACE') this.#world.counts.noSpace += 1;
       if (failure.code === 'CONFLICT' || failure.code === 'NOT_FOUND') return { ok: false, failure };
       mayHaveHappened ||= isUnknown(failure);
       const isFinal = attempt >= ATTEMPTS_MAX || !(isUnknown(failure) || isRefused(failure));

@@ -60,5 +60,7 @@ export function isUnknown({ code }: { readonly code: string }): boolean {
 
 /** Nothing was written: the same request may be sent again. */
 export function isRefused({ code }: { readonly code: string }): boolean {
-  return code === 'DOWN' || code === 'NO_QUORUM' || code === 'NOT_READY' || code === 'OVERLOADED';
+  return (
+    code === 'DOWN' || code === 'NO_QUORUM' || code === 'NOT_READY' || code === 'OVERLOADED' || code === 'NO_SPACE'
+  );
 }

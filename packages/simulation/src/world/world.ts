@@ -15,6 +15,8 @@ export interface Counts {
   acknowledged: number;
   reads: number;
   unknown: number;
+  /** Writes refused for want of room on disks. */
+  noSpace: number;
   membershipChanges: number;
 }
 
@@ -39,6 +41,7 @@ export class World {
     acknowledged: 0,
     reads: 0,
     unknown: 0,
+    noSpace: 0,
     membershipChanges: 0,
   };
   /** All faults have ended: none may begin or go on. */
