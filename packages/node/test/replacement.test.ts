@@ -1,6 +1,6 @@
 /** Nodes on real disks and loopback whose data is lost. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestError } from '@holdfast/protocol';
@@ -187,6 +187,18 @@ describe('a node whose data is lost', function () {
     await Promise.all(['n1', 'n2', 'n3'].map(restart));
     assert.equal((await kept('n2')).nodeId, before.nodeId);
     assert.ok(!(await readdir(join(directory, 'n2'))).includes('replacement.json'));
+  });
+
+  it('builds its engine again from the log when only that is damaged, whoever else there is', async () => {
+    await start('n1');
+    await stop('n1');
+    const engine = join(directory, 'n1', 'engine');
+    const manifest = (await readdir(engine)).find((name) => name.startsWith('MANIFEST'));
+    const file = join(engine, manifest ?? '');
+    await truncate(file, (await stat(file)).size - 20);
+    await restart('n1');
+    assert.equal((await kept('n1')).nodeId, 1);
+    assert.deepEqual(log, []);
   });
 
   it('refuses when it is alone: nobody else has the data', async () => {
