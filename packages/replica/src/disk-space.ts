@@ -17,14 +17,18 @@ export interface DiskSpaceOptions {
   readonly ballast: Ballast;
 }
 
-export interface DiskSpacePorts extends DiskSpaceOptions {
+export interface DiskSpacePorts {
+  /** Undefined: there always is enough. */
+  readonly watched: DiskSpaceOptions | undefined;
   readonly clock: Clock;
   readonly log: Pick<Log, 'noSpace' | 'makeSpare'>;
   /** What was taken in already and will yet be written outside the log. */
   readonly owedBytes: () => number;
   readonly report: NodeLog;
+  /** Called after every look that found less than the reserve, but some. */
+  readonly onLow: () => void;
   /** Called after every look. */
-  readonly onLook: (room: DiskRoom) => void;
+  readonly onLook: () => void;
 }
 
 /**
@@ -52,8 +56,9 @@ export class DiskSpace {
   }
 
   start(): void {
-    if (this.#isStopped) return;
-    void this.#look().finally(() => {
+    const { watched } = this.#ports;
+    if (this.#isStopped || watched === undefined) return;
+    void this.#look(watched).finally(() => {
       if (!this.#isStopped) this.#timer = this.#ports.clock.after(LOOK_EVERY_MS, () => this.start());
     });
   }
@@ -63,8 +68,8 @@ export class DiskSpace {
     this.#timer?.cancel();
   }
 
-  async #look(): Promise<void> {
-    const { disk, directory, log, ballast, reserveBytes, owedBytes, onLook } = this.#ports;
+  async #look({ disk, directory, ballast, reserveBytes }: DiskSpaceOptions): Promise<void> {
+    const { log, owedBytes, onLow, onLook, report } = this.#ports;
     try {
       if (log.noSpace !== undefined) {
         await ballast.release();
@@ -77,19 +82,20 @@ export class DiskSpace {
       // The ballast must fit in again, too.
       const enough = this.#room === 'ok' ? reserveBytes : reserveBytes * ENOUGH_FACTOR;
       const wanted = enough + (ballast.isHeld ? 0 : ballast.sizeBytes) + owedBytes();
-      this.#note(isFull ? 'full' : freeBytes < wanted ? 'low' : 'ok', freeBytes);
+      this.#note(isFull ? 'full' : freeBytes < wanted ? 'low' : 'ok', { directory, freeBytes, reserveBytes });
       if (this.#room === 'ok' && !ballast.isHeld) await ballast.hold();
     } catch (error) {
-      this.#ports.report('debug', 'the room on the disk could not be told', { problem: String(error) });
+      report('debug', 'the room on the disk could not be told', { problem: String(error) });
     }
-    if (!this.#isStopped) onLook(this.#room);
+    if (this.#isStopped) return;
+    if (this.#room === 'low') onLow();
+    onLook();
   }
 
-  #note(room: DiskRoom, freeBytes: number): void {
-    const { report, reserveBytes, directory } = this.#ports;
+  #note(room: DiskRoom, fields: { directory: string; freeBytes: number; reserveBytes: number }): void {
+    const { report } = this.#ports;
     if (room === this.#room) return;
     this.#room = room;
-    const fields = { directory, freeBytes, reserveBytes };
     if (room === 'ok') report('warn', 'the disk has room again', fields);
     else if (room === 'low') report('warn', 'the disk is nearly full: this node wants no more data', fields);
     else report('error', 'the disk is full: the log has no room for its next file', fields);

@@ -60,7 +60,7 @@ export class Replica {
   readonly #transfers: LeadershipTransfers;
   readonly #watches: Watches;
   readonly #gate: StoreGate;
-  readonly #space: DiskSpace | undefined;
+  readonly #space: DiskSpace;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -130,7 +130,7 @@ export class Replica {
       snapshotFiles,
       machine,
       logKeepBytes: parts.logKeepBytes,
-      hasRoomFor: (sizeBytes) => this.#space?.hasRoomFor(sizeBytes) ?? true,
+      hasRoomFor: (sizeBytes) => this.#space.hasRoomFor(sizeBytes),
       report,
       onFatal,
     });
@@ -203,7 +203,15 @@ export class Replica {
       isReachable: parts.isReachable,
       transferLeader: (to) => void this.#transfers.transfer(to),
     });
-    this.#space = this.#watchSpace();
+    this.#space = new DiskSpace({
+      watched: parts.diskSpace,
+      clock,
+      log,
+      owedBytes: () => this.#keeper.owedBytes,
+      report,
+      onLow: () => this.#keeper.makeRoom(),
+      onLook: () => this.#gate.look(),
+    });
     this.#election = new FastElection({
       clock,
       random,
@@ -269,11 +277,11 @@ export class Replica {
 
   /** Room on the disk of this node. */
   get diskRoom(): DiskRoom {
-    return this.#space?.room ?? 'ok';
+    return this.#space.room;
   }
 
   start(): void {
-    this.#space?.start();
+    this.#space.start();
     this.#driver.start();
     this.#keeper.start();
     this.#sweeper.start();
@@ -331,7 +339,7 @@ export class Replica {
 
   /** Ends all activity; what is applied is written to the engine unless `abandon` says that it cannot be trusted. */
   async stop({ abandon }: { abandon: boolean }): Promise<void> {
-    this.#space?.stop();
+    this.#space.stop();
     this.#driver.stop();
     this.#applier.stop();
     this.#sweeper.stop();
@@ -351,22 +359,6 @@ export class Replica {
       await this.#machine.close();
       await this.#parts.engine.close();
     }
-  }
-
-  #watchSpace(): DiskSpace | undefined {
-    const { diskSpace, clock, log, engine, report } = this.#parts;
-    if (diskSpace === undefined) return undefined;
-    return new DiskSpace({
-      ...diskSpace,
-      clock,
-      log,
-      owedBytes: () => (engine.kind === 'memory' ? 0 : this.#keeper.owedBytes),
-      report,
-      onLook: (room) => {
-        if (room === 'low') this.#keeper.makeRoom();
-        this.#gate.look();
-      },
-    });
   }
 
   #onApplied(applied: Applied): void {

@@ -81,7 +81,8 @@ export class StateKeeper {
 
   /** What the changes that wait will take on disk, roughly. */
   get owedBytes(): number {
-    return this.#ports.machine().dirtyBytes * ENGINE_WRITE_FACTOR;
+    const { machine, engine } = this.#ports;
+    return engine.kind === 'memory' ? 0 : machine().dirtyBytes * ENGINE_WRITE_FACTOR;
   }
 
   /** The disk is nearly full: trims the log now as far as it may be. */

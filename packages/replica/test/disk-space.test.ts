@@ -28,10 +28,12 @@ describe('the room on the disk', () => {
     looks = [];
     disk = new MemoryDisk({ freeBytes, isFull: (sizeBytes) => sizeBytes > freeBytes() });
     space = new DiskSpace({
-      disk,
-      directory: '/data',
-      reserveBytes: RESERVE_BYTES,
-      ballast: new Ballast(disk, '/data', BALLAST_BYTES),
+      watched: {
+        disk,
+        directory: '/data',
+        reserveBytes: RESERVE_BYTES,
+        ballast: new Ballast(disk, '/data', BALLAST_BYTES),
+      },
       clock,
       log: {
         get noSpace() {
@@ -44,7 +46,8 @@ describe('the room on the disk', () => {
       },
       owedBytes: () => owedBytes,
       report: () => {},
-      onLook: (room) => looks.push(room),
+      onLow: () => looks.push('makes room'),
+      onLook: () => looks.push(space.room),
     });
     space.start();
     await clock.pass(600);
@@ -67,7 +70,9 @@ describe('the room on the disk', () => {
 
   it('is low below the reserve, and enough again only well above it', async () => {
     assert.equal(await roomWith(RESERVE_BYTES), 'ok');
+    assert.ok(!looks.includes('makes room'));
     assert.equal(await roomWith(RESERVE_BYTES - 1), 'low');
+    assert.ok(looks.includes('makes room'));
     assert.equal(await roomWith(RESERVE_BYTES * 1.25 - 1), 'low');
     assert.equal(await roomWith(RESERVE_BYTES * 1.25), 'ok');
   });
