@@ -76,7 +76,15 @@ class Libp2pHost implements Host {
         if (signal.aborted || (error instanceof TransportError && error.code === 'PROTOCOL_NOT_SUPPORTED')) throw error;
       }
     }
-    return this.#open(await this.#connect(target, expected, signal), target, protocol, signal);
+    const connection = await this.#connect(target, expected, signal);
+    if (expected !== undefined) return this.#open(connection, target, protocol, signal);
+    // Nobody can ask for this connection again, so it goes with its channel.
+    try {
+      return await this.#open(connection, target, protocol, signal, () => closeUnused(connection));
+    } catch (error) {
+      closeUnused(connection);
+      throw error;
+    }
   }
 
   /** @throws {TransportError} `INVALID_ADDRESS` when the peer id is none */
@@ -136,7 +144,13 @@ class Libp2pHost implements Host {
     });
   }
 
-  async #open(connection: Connection, target: Address, protocol: string, signal: AbortSignal): Promise<Channel> {
+  async #open(
+    connection: Connection,
+    target: Address,
+    protocol: string,
+    signal: AbortSignal,
+    onClosed: () => void = () => {},
+  ): Promise<Channel> {
     const address = formatAddress(target);
     let stream: Stream;
     try {
@@ -147,6 +161,7 @@ class Libp2pHost implements Host {
       }
       throw this.#dialError(error, address, signal);
     }
+    stream.addEventListener('close', onClosed);
     return this.#adopt(stream, connection);
   }
 
@@ -203,6 +218,15 @@ class Libp2pHost implements Host {
     clearTimeout(timer);
     await this.#libp2p.stop();
   }
+}
+
+/** Closes a connection, unless others use it. */
+function closeUnused(connection: Connection): void {
+  // A stream that closes is taken off its connection after it has said so.
+  setImmediate(() => {
+    if (connection.status !== 'open' || connection.streams.length > 0) return;
+    connection.close().catch((error: unknown) => connection.abort(new Error('it did not close', { cause: error })));
+  });
 }
 
 function remoteOf(connection: Connection): Remote {

@@ -33,6 +33,28 @@ describe('a host', () => {
     assert.equal(far.remote.loopback, true);
   });
 
+  it('closes a connection that nobody can ask for again, with its channel', async () => {
+    const server = await listening();
+    const client = await dialling();
+    const left = new Promise<string>((resolve) => {
+      server.onPeerDisconnect = resolve;
+    });
+    server.handle(protocol, () => {});
+    const near = await client.dial(addressOf(server), protocol, {});
+    await near.close();
+    assert.equal(await left, client.peerId);
+  });
+
+  it('closes a connection to a host that refuses the protocol', async () => {
+    const server = await listening();
+    const client = await dialling();
+    const left = new Promise<string>((resolve) => {
+      server.onPeerDisconnect = resolve;
+    });
+    await assert.rejects(client.dial(addressOf(server), protocol, {}), withCode('PROTOCOL_NOT_SUPPORTED'));
+    assert.equal(await left, client.peerId);
+  });
+
   it('listens on IPv6 and under a name, and can be dialled with a peer id in the address', async () => {
     const six = await createHost({ listen: '[::1]:0' }).catch(() => undefined);
     const client = await dialling();
