@@ -1,3 +1,18 @@
+/** The client of Holdfast, with what its methods take, answer and throw. */
+export {
+  type EventFilter,
+  type Failure,
+  type FailureCode,
+  hintFor,
+  isRetryable,
+  type ListFilter,
+  type ListItem,
+  RequestError,
+  type SaveAnswer,
+  type SessionMetadata,
+  type Transaction,
+  type TxnAnswer,
+} from '@holdfast/protocol';
 export {
   Client,
   type IncrementOptions,

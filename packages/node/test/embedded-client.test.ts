@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { RequestError } from '@holdfast/protocol';
+import { runReadme } from '../../client/test/readme-example.ts';
 import { localChannel } from '../src/local-channel.ts';
 import { type EmbeddedNode, startNode } from '../src/node.ts';
 
@@ -86,6 +88,15 @@ describe('an embedded client', function () {
     assert.ok((moved?.expiresAt ?? 0) > (stored.expiresAt ?? 0));
     assert.equal((await touches.next()).value?.metadata.ttlMs, 700_000);
     await touches.return();
+  });
+
+  it('runs as the README shows it', async () => {
+    const data = join(directory, 'n3');
+    const { code, stdout, stderr } = await runReadme(fileURLToPath(new URL('..', import.meta.url)), (program) =>
+      program.replace("'./n1',", `'${data}', listen: '127.0.0.1:0',`),
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /\{ user: 'ada' \}/);
   });
 
   it('is closed with its node', async () => {
