@@ -1,7 +1,11 @@
-// The long proofs: node e2e/src/prove.ts failover|all-killed|join [rounds]. They print what they measured.
+// The long proofs: node e2e/src/prove.ts NAME [size]. They print what they measured.
 import { allKilled } from './all-killed.ts';
+import { expiries } from './expiries.ts';
 import { failover } from './failover.ts';
+import { increments } from './increments.ts';
 import { joinCompacted } from './join-compacted.ts';
+import { type TouchCost, touches } from './touches.ts';
+import { transfers } from './transfers.ts';
 
 const [name, sizeText, ...more] = process.argv.slice(2);
 const print = (line: string) => console.log(line);
@@ -34,6 +38,40 @@ async function proveJoin(sessions: number): Promise<boolean> {
   return check.equal && check.nodes.length === 4 && counted === sessions;
 }
 
+async function proveIncrements(kills: number): Promise<boolean> {
+  const { acknowledged, unknown, refused, total, unhandled } = await increments(kills, print);
+  print(`${kills} kills of the leader: ${acknowledged} acknowledged, ${unknown} unknown, ${refused} refused`);
+  print(`the counters say ${total}; ${unhandled} unhandled rejections`);
+  return total >= acknowledged && total <= acknowledged + unknown && unhandled === 0;
+}
+
+async function proveTransfers(kills: number): Promise<boolean> {
+  const { transferred, outrun, unknown, total, expectedTotal, unhandled } = await transfers(kills, 100, 32, print);
+  print(`${kills} kills of the leader: ${transferred} transfers, ${outrun} outrun, ${unknown} unknown`);
+  print(`the total is ${total}, was ${expectedTotal}; ${unhandled} unhandled rejections`);
+  return total === expectedTotal && transferred > 0 && unhandled === 0;
+}
+
+async function proveTouches(seconds: number): Promise<boolean> {
+  const show = (what: string, { requests, entries, writtenBytes }: TouchCost) => {
+    const written = writtenBytes === null ? 'not counted here' : `${(writtenBytes / 1_048_576).toFixed(1)} MiB`;
+    print(`${what}: ${requests} requests, ${entries} log entries, written by the three nodes: ${written}`);
+  };
+  const { everyTouch, skipBelow } = await touches(Math.min(100_000, seconds * 2_000), seconds);
+  show('every touch written', everyTouch);
+  show('skipBelow 0.01', skipBelow);
+  return skipBelow.entries < everyTouch.entries;
+}
+
+async function proveExpiries(sessions: number): Promise<boolean> {
+  const { watchers, sameOrder } = await expiries(sessions);
+  for (const [i, { told, twice }] of watchers.entries()) {
+    print(`watcher ${i + 1}: told of ${told} of ${sessions} expiries, ${twice} of them twice`);
+  }
+  print(sameOrder ? 'in the same order' : 'in DIFFERENT orders');
+  return sameOrder && watchers.every(({ told, twice }) => told === sessions && twice === 0);
+}
+
 interface Proof {
   readonly run: (size: number) => Promise<boolean>;
   /** When none is given. */
@@ -44,6 +82,10 @@ const proofs: Record<string, Proof> = {
   failover: { run: proveFailover, size: 20 },
   'all-killed': { run: proveAllKilled, size: 10 },
   join: { run: proveJoin, size: 50_000 },
+  increments: { run: proveIncrements, size: 20 },
+  transfers: { run: proveTransfers, size: 5 },
+  touches: { run: proveTouches, size: 60 },
+  expiries: { run: proveExpiries, size: 10_000 },
 };
 const proof = proofs[name ?? ''];
 const size = sizeText === undefined ? proof?.size : Number(sizeText);
@@ -51,7 +93,7 @@ const size = sizeText === undefined ? proof?.size : Number(sizeText);
 if (proof === undefined || size === undefined || !Number.isSafeInteger(size) || size < 1 || more.length > 0) {
   console.error(`usage: npm run prove:NAME [-- SIZE]
   NAME  one of ${Object.keys(proofs).join(', ')}
-  SIZE  a whole number from 1 on (kills, rounds, sessions)`);
+  SIZE  a whole number from 1 on (kills, rounds, sessions, seconds)`);
   process.exitCode = 2;
 } else {
   const holds = await proof.run(size);

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { expiries } from '../src/expiries.ts';
+import { increments } from '../src/increments.ts';
+import { touches } from '../src/touches.ts';
+import { transfers } from '../src/transfers.ts';
+
+describe('the client and a cluster of processes', function () {
+  this.timeout(120_000);
+
+  it('counts no increment twice and loses none that was acknowledged while leaders die', async () => {
+    const { acknowledged, unknown, total, unhandled } = await increments(2, () => {});
+    assert.ok(acknowledged > 100, `${acknowledged} increments`);
+    assert.ok(total >= acknowledged && total <= acknowledged + unknown, `${total}, ${acknowledged} and ${unknown}`);
+    assert.equal(unhandled, 0);
+  });
+
+  it('keeps the sum of what transactions move while leaders die', async () => {
+    const { transferred, total, expectedTotal, unhandled } = await transfers(1, 20, 8, () => {});
+    assert.ok(transferred > 20, `${transferred} transfers`);
+    assert.equal(total, expectedTotal);
+    assert.equal(unhandled, 0);
+  });
+
+  it('is told of every expiry once, through any node, also when the leader dies meanwhile', async () => {
+    const { watchers, sameOrder } = await expiries(1_000);
+    assert.deepEqual(watchers, [
+      { told: 1_000, twice: 0 },
+      { told: 1_000, twice: 0 },
+    ]);
+    assert.ok(sameOrder);
+  });
+
+  it('saves log entries by touches that are left out', async () => {
+    const { everyTouch, skipBelow } = await touches(500, 2);
+    assert.ok(skipBelow.entries * 2 < everyTouch.entries, `${skipBelow.entries} and ${everyTouch.entries} entries`);
+  });
+});
