@@ -20,12 +20,12 @@ async function statusOf({ address }: NodeProcess): Promise<Status> {
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const untilMs = Date.now() + 30_000;
-  while (!(await isSo())) assert.ok(Date.now() < untilMs, `${what}: not within 30 s`);
+  const untilMs = Date.now() + 60_000;
+  while (!(await isSo())) assert.ok(Date.now() < untilMs, `${what}: not within 60 s`);
 }
 
 describe('a node process whose data is lost', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
 
   /** Changes a bit in the middle of its oldest log file that holds entries. */
   async function damageLog({ dataDirectory }: NodeProcess): Promise<void> {
@@ -46,16 +46,16 @@ describe('a node process whose data is lost', function () {
       assert.ok(first !== undefined && second !== undefined);
       const writer = new AcknowledgedWriter(cluster.addresses, 'lost');
       writer.start();
-      await writer.acknowledge(50);
+      await writer.acknowledge(50, 60_000);
       // A second start begins a second log file: what the first one holds was durable then.
       await second.stop();
       await second.restart();
       await second.kill();
       await lose(second);
-      await writer.acknowledge(50);
+      await writer.acknowledge(50, 60_000);
       await second.restart();
       assert.match(second.stderr, /the lost data was moved aside.*damaged-\d+T\d+Z/);
-      await writer.acknowledge(50);
+      await writer.acknowledge(50, 60_000);
       await writer.stop();
       await until('it votes', async () => {
         const { nodes } = await statusOf(first);
@@ -71,12 +71,12 @@ describe('a node process whose data is lost', function () {
     assert.ok(second !== undefined);
     const writer = new AcknowledgedWriter(cluster.addresses, 'rolled-back');
     writer.start();
-    await writer.acknowledge(30);
+    await writer.acknowledge(30, 60_000);
     await second.stop();
     const copy = `${second.dataDirectory}-copy`;
     await cp(second.dataDirectory, copy, { recursive: true });
     await second.restart();
-    await writer.acknowledge(200);
+    await writer.acknowledge(100, 60_000);
     await second.kill();
     await rm(second.dataDirectory, { recursive: true });
     await cp(copy, second.dataDirectory, { recursive: true });
@@ -88,7 +88,7 @@ describe('a node process whose data is lost', function () {
 });
 
 describe('a node process whose disk fills up', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const flags = ['--disk-reserve', '12M', '--log-keep-size', '1M'];
   let scratch = '';
 
@@ -140,17 +140,17 @@ describe('a node process whose disk fills up', function () {
     assert.ok(first !== undefined && second !== undefined);
     const writer = new AcknowledgedWriter(cluster.addresses, 'full');
     writer.start();
-    await writer.acknowledge(20);
+    await writer.acknowledge(20, 60_000);
     await mount.fill(64 * MEBIBYTE);
     await until('its state is told', async () => {
       const { leader, nodes } = await statusOf(second);
       const disks = nodes.map(({ disk }) => disk);
       return leader !== 'n1' && disks[0] !== 'ok' && disks[1] === 'ok' && disks[2] === 'ok';
     });
-    await writer.acknowledge(50);
+    await writer.acknowledge(50, 60_000);
     await mount.free();
     await until('it has room', async () => (await statusOf(second)).nodes[0]?.disk === 'ok');
-    await writer.acknowledge(20);
+    await writer.acknowledge(20, 60_000);
     await writer.stop();
     assert.deepEqual(await missingSessions(first.address, writer.ids), []);
   });
