@@ -31,7 +31,7 @@ const FAULTS: readonly Fault[] = [
       run.alone({ op: 'store', key, value: run.freshValue() }, { applied: false });
       run.alone({ op: 'get', key });
     },
-    says: /store "v\d+".*→ ok\b(.*\n)*.*needs the value|replaces/,
+    says: /store "v\d+".*→ ok\b(.*\n)*.*(needs the value|replaces)/,
   },
   {
     name: 'double cas',

@@ -294,7 +294,8 @@ describe('replicas in one process', () => {
     for (const [id, value] of kept) assert.equal(await read(1 + (Number(id.slice(1)) % 3), id), value);
   });
 
-  it('come back from a power cut at any disk operation of taking over a snapshot', async () => {
+  it('come back from a power cut at any disk operation of taking over a snapshot', async function () {
+    this.timeout(60_000);
     let operations = 0;
     let cutAt = Number.POSITIVE_INFINITY;
     const isWatched = (path: string) => path.startsWith('/node-3/');

@@ -73,7 +73,7 @@ function main(): number {
   const secondsSinceStart = () => (performance.now() - startMs) / 1_000;
   if (walks > 0) {
     const result = walk(scope, walks, new Random(number('seed', 1, SEED_MAX), 'walks'));
-    return conclude(describeWalks(result, secondsSinceStart()), result.violation);
+    return conclude(describeWalks(result, secondsSinceStart()), result.violation, 'nothing found');
   }
   let toldAtSeconds = 0;
   const result = explore(scope, (depth, states) => {
@@ -81,17 +81,20 @@ function main(): number {
     toldAtSeconds = secondsSinceStart();
     console.log(`  ${depth} events: ${format(states)} states after ${toldAtSeconds.toFixed(0)} s`);
   });
-  return conclude(describeExploration(result, secondsSinceStart()), result.violation);
+  const praise = result.isComplete
+    ? 'holds'
+    : 'nothing found, but not complete: raise --states or make the scope smaller';
+  return conclude(describeExploration(result, secondsSinceStart()), result.violation, praise);
 }
 
-function conclude(summary: string, violation: Violation | undefined): number {
+function conclude(summary: string, violation: Violation | undefined, praise: string): number {
   console.log(summary);
   if (violation !== undefined) {
     console.log(`\n${violation.trace.join('\n')}\n\n${violation.problem}`);
     console.log('DOES NOT HOLD');
     return 1;
   }
-  console.log('holds');
+  console.log(praise);
   return 0;
 }
 

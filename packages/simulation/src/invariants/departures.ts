@@ -13,11 +13,18 @@ export function checkDeparture(nodeId: NodeId, message: Message, mirror: LogMirr
       `node ${nodeId} votes for ${message.to} in term ${message.term}; durable is term ${term} vote ${vote}`,
     );
   }
-  if (message.type === 'MsgAppResp' && (durable.lastIndex < message.index || term < message.term)) {
+  if (message.type === 'MsgAppResp' && !isCovered(message, mirror)) {
     throw new Violation(
       'an entry is durable before it is acknowledged',
       `node ${nodeId} acknowledges entries up to ${message.index} in term ${message.term}; durable is ` +
-        `${durable.lastIndex} in term ${term}`,
+        `${durable.lastIndex}/${durable.term(durable.lastIndex)} in term ${term}`,
     );
   }
+}
+
+function isCovered({ term, index }: Message, { durable, written }: LogMirror): boolean {
+  if (durable.lastIndex < index || durable.hardState.term < term) return false;
+  // What an acknowledgement of an older term was about may be replaced by now.
+  if (term !== written.hardState.term || index < durable.base.index || index < written.base.index) return true;
+  return durable.term(index) === written.term(index);
 }
