@@ -1,0 +1,3 @@
+import type { Store } from 'express-session';
+
+export function shop(store: Store, options?: { thinkingMs?: number }): import('node:http').RequestListener;
