@@ -100,6 +100,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/stats.ts')).cleanupCommand(io),
   },
   {
+    name: 'backup',
+    summary: 'take a backup, or check one',
+    load: async (io) => (await import('./commands/backup.ts')).backupCommand(io),
+  },
+  {
+    name: 'restore',
+    summary: 'bring the sessions of a backup into a cluster',
+    load: async (io) => (await import('./commands/restore.ts')).restoreCommand(io),
+  },
+  {
     name: 'status',
     summary: 'print the cluster and its nodes',
     load: async (io) => (await import('./commands/cluster.ts')).statusCommand(io),

@@ -79,14 +79,18 @@ function ofUsage(error: CommanderError, command: string | undefined): Report {
 /** What storage and transport throw at a node that starts: a word that is stable, and perhaps a hint. */
 const otherExitCodes: Readonly<Record<string, number>> = {
   ADDRESS_IN_USE: exitCodes.usage,
+  KEY_FILE_UNUSABLE: exitCodes.usage,
+  KEY_MISSING: exitCodes.usage,
   INVALID_ADDRESS: exitCodes.usage,
   UNREACHABLE: exitCodes.unreachable,
 };
 
 function ofOther(error: unknown): Report {
-  const message = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
   const code = property(error, 'code') ?? 'INTERNAL';
   const hint = code === 'ADDRESS_IN_USE' ? 'stop what uses it, or choose another --listen HOST:PORT' : '';
+  // Errors of storage end with their hint, which is told apart here.
+  const message = said.replace(`; ${property(error, 'hint')}`, '');
   return {
     code,
     message,

@@ -54,6 +54,23 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   ],
   members: (answer) => [answer.items.map((item) => [item.nodeId, item.name, item.peerId, item.address, item.role])],
   check: (answer) => [answer.appliedIndex, answer.equal, answer.nodes.map((node) => [node.name, node.shardHashes])],
+  'restore-begin': (answer) => [answer.nextChunk],
+  'restore-chunk': (answer) => [answer.nextChunk],
+  'restore-commit': (answer) => [answer.chunks],
+  'restore-drop': (answer) => [answer.dropped],
+  'restore-status': (answer) => [answer.state, answer.restored, answer.skipped, answer.revision],
+  'backup-begin': (answer) => [
+    answer.backupId,
+    answer.clusterId,
+    answer.revision,
+    answer.index,
+    answer.logTimeMs,
+    answer.machineVersion,
+    answer.sessions,
+    answer.sizeBytes,
+  ],
+  'backup-read': (answer) => [answer.chunk],
+  'backup-end': (answer) => [answer.ended],
 };
 
 const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O] } = {
@@ -136,6 +153,28 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
       shardHashes: node.textsOrNull('shardHashes'),
     })),
   }),
+  'restore-begin': (fields) => ({ nextChunk: fields.integer('nextChunk') }),
+  'restore-chunk': (fields) => ({ nextChunk: fields.integer('nextChunk') }),
+  'restore-commit': (fields) => ({ chunks: fields.integer('chunks') }),
+  'restore-drop': (fields) => ({ dropped: fields.boolean('dropped') }),
+  'restore-status': (fields) => ({
+    state: fields.choice('state', ['unknown', 'staging', 'done']),
+    restored: fields.integer('restored'),
+    skipped: fields.integer('skipped'),
+    revision: fields.integer('revision'),
+  }),
+  'backup-begin': (fields) => ({
+    backupId: fields.text('backupId'),
+    clusterId: fields.text('clusterId'),
+    revision: fields.integer('revision'),
+    index: fields.integer('index'),
+    logTimeMs: fields.integer('logTimeMs'),
+    machineVersion: fields.integer('machineVersion'),
+    sessions: fields.integer('sessions'),
+    sizeBytes: fields.integer('sizeBytes'),
+  }),
+  'backup-read': (fields) => ({ chunk: fields.bytesOrNull('chunk') }),
+  'backup-end': (fields) => ({ ended: fields.boolean('ended') }),
 };
 
 export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[O]): Uint8Array {

@@ -73,6 +73,24 @@ export function checkClientCommand(command: ClientCommand): void {
       return;
     case 'txn':
       checkTxn(command);
+      return;
+    case 'restore-begin':
+      checkText(command.restoreId, 'the restore id', limits.nameBytesMax);
+      if (command.deletedAfter !== null) checkCount(command.deletedAfter, 'the revision of the backup');
+      return;
+    case 'restore-chunk':
+      checkText(command.restoreId, 'the restore id', limits.nameBytesMax);
+      checkCount(command.number, 'the number of the chunk');
+      if (command.chunk.length > limits.restoreChunkBytesMax) {
+        throw tooLarge('the chunk', command.chunk.length, limits.restoreChunkBytesMax);
+      }
+      return;
+    case 'restore-commit':
+      checkText(command.restoreId, 'the restore id', limits.nameBytesMax);
+      checkCount(command.chunks, 'the number of chunks');
+      return;
+    case 'restore-drop':
+      checkText(command.restoreId, 'the restore id', limits.nameBytesMax);
   }
 }
 

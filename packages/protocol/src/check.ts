@@ -83,6 +83,16 @@ export function checkQuery(query: Query): void {
     case 'count':
       checkFilter(query.filter);
       return;
+    case 'backup-read':
+      checkText(query.backupId, 'the backup id', limits.nameBytesMax);
+      checkCount(query.number, 'the number of the chunk');
+      return;
+    case 'backup-end':
+      checkText(query.backupId, 'the backup id', limits.nameBytesMax);
+      return;
+    case 'restore-status':
+      checkText(query.restoreId, 'the restore id', limits.nameBytesMax);
+      return;
     default:
       return;
   }

@@ -39,6 +39,10 @@ const encoders: { readonly [T in PackedCommand['type']]: (command: CommandOf<T>)
     thenDo.flatMap(operationFields),
     elseDo.flatMap(operationFields),
   ],
+  'restore-begin': ({ restoreId, mode, deletedAfter }) => [restoreId, mode, deletedAfter],
+  'restore-chunk': ({ restoreId, number, chunk }) => [restoreId, number, chunk],
+  'restore-commit': ({ restoreId, chunks }) => [restoreId, chunks],
+  'restore-drop': ({ restoreId }) => [restoreId],
 };
 
 const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => CommandOf<T> } = {
@@ -81,6 +85,24 @@ const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => Com
     thenDo: readOperations(fields.list('thenDo')),
     elseDo: readOperations(fields.list('elseDo')),
   }),
+  'restore-begin': (fields) => ({
+    type: 'restore-begin',
+    restoreId: fields.text('restoreId'),
+    mode: fields.choice('mode', ['replace', 'merge']),
+    deletedAfter: fields.integerOrNull('deletedAfter'),
+  }),
+  'restore-chunk': (fields) => ({
+    type: 'restore-chunk',
+    restoreId: fields.text('restoreId'),
+    number: fields.integer('number'),
+    chunk: fields.bytes('chunk'),
+  }),
+  'restore-commit': (fields) => ({
+    type: 'restore-commit',
+    restoreId: fields.text('restoreId'),
+    chunks: fields.integer('chunks'),
+  }),
+  'restore-drop': (fields) => ({ type: 'restore-drop', restoreId: fields.text('restoreId') }),
 };
 
 export function encodeClientCommand(command: ClientCommand): Uint8Array {

@@ -1,4 +1,5 @@
 /** What clients can write. Each command is applied by every node at the same place of the log, wholly or not at all. */
+import type { RestoreBeginCommand, RestoreChunkCommand, RestoreCommitCommand, RestoreDropCommand } from './backups.ts';
 
 /** At most so many live sessions of one user. */
 export interface UserLimit {
@@ -154,7 +155,11 @@ export type ClientCommand =
   | IncrementCommand
   | DeleteByUserCommand
   | DeleteUnchangedCommand
-  | TxnCommand;
+  | TxnCommand
+  | RestoreBeginCommand
+  | RestoreChunkCommand
+  | RestoreCommitCommand
+  | RestoreDropCommand;
 
 /** The ids of sessions that a client's command names, for callers that keep writes on one session in order. */
 export function idsOf(command: ClientCommand): readonly string[] {
@@ -164,6 +169,10 @@ export function idsOf(command: ClientCommand): readonly string[] {
     case 'regenerate':
       return [command.id, command.newId];
     case 'delete-by-user':
+    case 'restore-begin':
+    case 'restore-chunk':
+    case 'restore-commit':
+    case 'restore-drop':
       return [];
     case 'delete-unchanged':
       return command.sessions.map(({ id }) => id);

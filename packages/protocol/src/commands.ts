@@ -1,4 +1,5 @@
 /** What a node can be asked for, and what it answers. Times are milliseconds since 1970 in the cluster's log time. */
+import type { BackupBegun, RestoreOutcome } from './backups.ts';
 import type { ClientCommand, TxnOperation } from './client-commands.ts';
 import type { EventPage, WatchQuery } from './events.ts';
 
@@ -122,7 +123,12 @@ export type Query =
   | { readonly type: 'cleanup' }
   | { readonly type: 'status' }
   | { readonly type: 'members' }
-  | { readonly type: 'check' };
+  | { readonly type: 'check' }
+  | { readonly type: 'backup-begin' }
+  /** Chunks are read in order; the last one may be read again. */
+  | { readonly type: 'backup-read'; readonly backupId: string; readonly number: number }
+  | { readonly type: 'backup-end'; readonly backupId: string }
+  | { readonly type: 'restore-status'; readonly restoreId: string };
 
 export type Request = ClientCommand | Query;
 export type Operation = Request['type'];
@@ -204,6 +210,10 @@ export interface Answers {
   /** `changed`: live sessions that were not as seen, and stayed. */
   'delete-unchanged': { readonly deleted: number; readonly changed: number };
   txn: TxnAnswer;
+  'restore-begin': { readonly nextChunk: number };
+  'restore-chunk': { readonly nextChunk: number };
+  'restore-commit': { readonly chunks: number };
+  'restore-drop': { readonly dropped: boolean };
   get: Session;
   meta: SessionMetadata;
   'touch-due': { readonly isDue: boolean; readonly metadata: SessionMetadata };
@@ -220,6 +230,11 @@ export interface Answers {
   status: ClusterStatus;
   members: { readonly items: readonly MemberInfo[] };
   check: CheckReport;
+  'backup-begin': BackupBegun;
+  /** Null behind the last. */
+  'backup-read': { readonly chunk: Uint8Array | null };
+  'backup-end': { readonly ended: boolean };
+  'restore-status': RestoreOutcome;
 }
 
 /** What the cluster's own commands answer, to the node that proposed them. */

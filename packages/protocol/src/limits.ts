@@ -51,4 +51,6 @@ export const limits = {
   /** Client ids remembered at once; beyond it new ones are refused. */
   clientsMax: 100_000,
   shardsMax: 4_096,
+  /** Sessions of a backup in one command that stages them: one of the largest, or many. */
+  restoreChunkBytesMax: 1_572_864,
 } as const;

@@ -22,6 +22,10 @@ export const operationCodes = {
   'delete-by-user': 9,
   'delete-unchanged': 10,
   txn: 11,
+  'restore-begin': 12,
+  'restore-chunk': 13,
+  'restore-commit': 14,
+  'restore-drop': 15,
   get: 64,
   meta: 65,
   list: 66,
@@ -33,6 +37,10 @@ export const operationCodes = {
   check: 72,
   'touch-due': 73,
   watch: 74,
+  'backup-begin': 75,
+  'backup-read': 76,
+  'backup-end': 77,
+  'restore-status': 78,
   expire: 128,
   access: 129,
   'allocate-member': 130,
@@ -63,6 +71,7 @@ const shrinking: ReadonlySet<number> = new Set([
   operationCodes.take,
   operationCodes['delete-by-user'],
   operationCodes['delete-unchanged'],
+  operationCodes['restore-drop'],
 ]);
 
 /** Whether a write of a client may make the data grow. */

@@ -19,6 +19,12 @@ export function encodeQuery(query: Query): Uint8Array {
       return encodeArray([filterFields(query.filter), query.limit, query.cursor]);
     case 'count':
       return encodeArray([filterFields(query.filter)]);
+    case 'backup-read':
+      return encodeArray([query.backupId, query.number]);
+    case 'backup-end':
+      return encodeArray([query.backupId]);
+    case 'restore-status':
+      return encodeArray([query.restoreId]);
     default:
       return encodeArray([]);
   }
@@ -69,11 +75,30 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
       fields.end();
       return query;
     }
+    case 'backup-read': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, backupId: fields.text('backupId'), number: fields.integer('number') };
+      fields.end();
+      return query;
+    }
+    case 'backup-end': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, backupId: fields.text('backupId') };
+      fields.end();
+      return query;
+    }
+    case 'restore-status': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, restoreId: fields.text('restoreId') };
+      fields.end();
+      return query;
+    }
     case 'stats':
     case 'cleanup':
     case 'status':
     case 'members':
     case 'check':
+    case 'backup-begin':
       new Fields(decodeArray(body, what), what).end();
       return { type };
     default:

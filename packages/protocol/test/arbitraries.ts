@@ -115,6 +115,15 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   ),
   fc.record({ type: fc.constant('set-version' as const), version: count }),
   fc.record({ type: fc.constant('mark' as const) }),
+  fc.record({
+    type: fc.constant('restore-begin' as const),
+    restoreId: id,
+    mode: fc.constantFrom('replace' as const, 'merge' as const),
+    deletedAfter: revision,
+  }),
+  fc.record({ type: fc.constant('restore-chunk' as const), restoreId: id, number: count, chunk: data }),
+  fc.record({ type: fc.constant('restore-commit' as const), restoreId: id, chunks: count }),
+  fc.record({ type: fc.constant('restore-drop' as const), restoreId: id }),
 );
 
 const filter: fc.Arbitrary<ListFilter> = fc.record(
@@ -145,7 +154,6 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
   }),
   fc.record({ type: fc.constant('count' as const), filter }),
   fc.record({ type: fc.constantFrom('stats' as const, 'cleanup' as const, 'status' as const, 'members' as const) }),
-  fc.record({ type: fc.constant('check' as const) }),
   fc.record({
     type: fc.constant('touch-due' as const),
     id,
@@ -161,6 +169,10 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
     ),
     waitMs: fc.integer({ min: 0, max: 60_000 }),
   }),
+  fc.record({ type: fc.constantFrom('check' as const, 'backup-begin' as const) }),
+  fc.record({ type: fc.constant('backup-read' as const), backupId: id, number: count }),
+  fc.record({ type: fc.constant('backup-end' as const), backupId: id }),
+  fc.record({ type: fc.constant('restore-status' as const), restoreId: id }),
 );
 
 export const metadata: fc.Arbitrary<SessionMetadata> = fc.record({

@@ -104,6 +104,23 @@ describe('bodies', () => {
       ],
     },
     cleanup: { removed: 1, removedSinceLastCleanup: 2 },
+    'backup-begin': {
+      backupId: 'b',
+      clusterId: 'c',
+      revision: 3,
+      index: 9,
+      logTimeMs: 1_000,
+      machineVersion: 1,
+      sessions: 2,
+      sizeBytes: 30,
+    },
+    'backup-read': { chunk: Buffer.of(1, 2) },
+    'backup-end': { ended: true },
+    'restore-begin': { nextChunk: 0 },
+    'restore-chunk': { nextChunk: 1 },
+    'restore-commit': { chunks: 1 },
+    'restore-drop': { dropped: false },
+    'restore-status': { state: 'done', restored: 1, skipped: 2, revision: 4 },
     members: { items: [{ nodeId: 1, name: 'n1', peerId: 'p', address: 'a:1', role: 'voter' }] },
     check: {
       appliedIndex: 9,
@@ -187,10 +204,11 @@ describe('bodies', () => {
   it('keep the number of every operation', () => {
     // These numbers are in logs and on wires: they may be added to, never changed.
     assert.deepEqual(
-      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 128, 129, 130, 131, 132, 133].map(
-        operationOf,
-      ),
-      'store touch delete patch save regenerate take increment delete-by-user delete-unchanged txn get meta list count stats cleanup status members check touch-due watch expire access allocate-member update-member mark set-version'.split(
+      [
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78,
+        128, 129, 130, 131, 132, 133,
+      ].map(operationOf),
+      'store touch delete patch save regenerate take increment delete-by-user delete-unchanged txn restore-begin restore-chunk restore-commit restore-drop get meta list count stats cleanup status members check touch-due watch backup-begin backup-read backup-end restore-status expire access allocate-member update-member mark set-version'.split(
         ' ',
       ),
     );

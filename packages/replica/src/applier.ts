@@ -18,6 +18,9 @@ export interface ApplierPorts {
   readonly applyConfChange: (change: ReturnType<typeof decodeConfChange>) => ConfState;
   readonly onApplied: (applied: Applied, timeMs: number) => void;
   readonly onConfChange: (conf: ConfState) => void;
+  /** Brings restored sessions to their places, after the entry that switches to them and before the next. */
+  readonly finishRestore: (isStopped: () => boolean) => Promise<void>;
+  readonly onRestored: () => void;
   /** An entry cannot be applied: the node must stop, since skipping it would make it differ from its peers. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -52,14 +55,23 @@ export class Applier {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** After a start, or with another state: what its last entry left to do is done first. */
+  resume(): void {
+    if (!this.#running) this.#slice();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#queue = [];
   }
 
   #slice(): void {
-    const { nowMs, soon, onFatal, clock, isBehind } = this.#ports;
+    const { machine, nowMs, soon, onFatal, clock, isBehind } = this.#ports;
     this.#running = true;
+    if (machine().restores.isMoving) {
+      void this.#finishRestore();
+      return;
+    }
     if (isBehind()) {
       // Raft then holds back what it hands out, and refuses proposals once too much is uncommitted.
       clock.after(BEHIND_RETRY_MS, () => this.#slice());
@@ -72,7 +84,7 @@ export class Applier {
           const entry = work.entries[this.#position];
           if (entry !== undefined) this.#applyEntry(entry);
           this.#position += 1;
-          if (nowMs() >= untilMs) {
+          if (nowMs() >= untilMs || machine().restores.isMoving) {
             soon(() => this.#slice());
             return;
           }
@@ -83,6 +95,19 @@ export class Applier {
       }
       this.#running = false;
       if (!this.#stopped) for (const resolve of this.#waiting.splice(0)) resolve();
+    } catch (error) {
+      this.stop();
+      onFatal(error);
+    }
+  }
+
+  async #finishRestore(): Promise<void> {
+    const { finishRestore, onRestored, onFatal } = this.#ports;
+    try {
+      await finishRestore(() => this.#stopped);
+      if (this.#stopped) return;
+      onRestored();
+      this.#slice();
     } catch (error) {
       this.stop();
       onFatal(error);

@@ -11,6 +11,7 @@ import {
 } from '@holdfast/protocol';
 import { expiryAfterTouch, type SessionMachine, type SessionRecord } from '@holdfast/sessions';
 import type { AccessCounter, UncountedReads } from './access-counter.ts';
+import type { Backups } from './backups.ts';
 import type { WaitingRead } from './read-rounds.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { SystemCommands } from './system-commands.ts';
@@ -26,6 +27,7 @@ export interface QueriesPorts {
   readonly commands: SystemCommands;
   readonly accesses: AccessCounter;
   readonly watches: Watches;
+  readonly backups: Backups;
   /** Log time now, for `--stale` reads. */
   readonly nowMs: () => number;
   readonly engineStats: () => Promise<Record<string, number | string>>;
@@ -48,7 +50,7 @@ export class Queries {
   /** Whether a query needs no read index: it tells what this node sees, or asks for no more. */
   static isLocal(query: Query): boolean {
     if (query.type === 'get' || query.type === 'meta') return query.stale;
-    return query.type === 'status' || query.type === 'members' || query.type === 'check';
+    return localTypes.includes(query.type);
   }
 
   /** @param nowMs the leader's log time, read after the query arrived */
@@ -147,7 +149,7 @@ export class Queries {
   }
 
   async #answer(query: Exclude<Query, SessionQuery | WatchQuery>, nowMs: number): Promise<Answers[Operation]> {
-    const { machine, sweeper, engineStats, status, members, check } = this.#ports;
+    const { machine, sweeper, backups, engineStats, status, members, check } = this.#ports;
     switch (query.type) {
       case 'status':
         return status();
@@ -157,6 +159,15 @@ export class Queries {
         return check();
       case 'cleanup':
         return this.#cleanup(nowMs);
+      case 'backup-begin':
+        await sweeper.sweep(nowMs);
+        return backups.begin();
+      case 'backup-read':
+        return backups.read(query.backupId, query.number);
+      case 'backup-end':
+        return backups.end(query.backupId);
+      case 'restore-status':
+        return machine().restores.outcome(query.restoreId);
       case 'list':
         await sweeper.sweep(nowMs);
         return machine().list(query.filter, query.limit, query.cursor);
@@ -185,6 +196,8 @@ export class Queries {
     );
   }
 }
+
+const localTypes: readonly Query['type'][] = ['status', 'members', 'check', 'backup-read', 'backup-end'];
 
 type SessionQuery = Extract<Query, { type: 'get' | 'meta' | 'touch-due' }>;
 

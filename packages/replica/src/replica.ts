@@ -1,9 +1,10 @@
-import type { DiskRoom, Failure } from '@holdfast/protocol';
+import type { DiskRoom } from '@holdfast/protocol';
 import { type LogIndex, type Message, NONE, type NodeId, RawNode } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
 import { AccessCounter } from './access-counter.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
 import { Applier } from './applier.ts';
+import { Backups } from './backups.ts';
 import { ClusterClock } from './cluster-clock.ts';
 import { DiskSpace } from './disk-space.ts';
 import { Driver } from './driver.ts';
@@ -54,6 +55,7 @@ export class Replica {
   readonly #snapshots: StateSnapshots;
   readonly #driver: Driver;
   readonly #accesses: AccessCounter;
+  readonly #backups: Backups;
   readonly #sweeper: Sweeper;
   readonly #election: FastElection;
   readonly #versions: VersionSwitch;
@@ -102,7 +104,7 @@ export class Replica {
         nowMs,
         readIndex: (context) => this.#driver.readIndex(context),
         // While the state is being replaced nothing may be read from it.
-        appliedIndex: () => (this.#snapshots.isInstalling ? -1 : this.#machine.appliedIndex),
+        appliedIndex: () => (this.#snapshots.replacing === undefined ? this.#machine.appliedIndex : -1),
         serve: (read, timeMs) => queries.serve(read, timeMs),
         wake,
       },
@@ -117,6 +119,8 @@ export class Replica {
       soon,
       applyConfChange: (change) => this.raft.applyConfChange(change),
       onApplied: (applied) => this.#onApplied(applied),
+      finishRestore: (isStopped) => this.#keeper.exclusively(() => this.#machine.restores.finish(isStopped)),
+      onRestored: () => this.#reads.onApplied(),
       onConfChange: () => {
         this.waiters.onApplied();
         this.#membersChanged();
@@ -244,12 +248,14 @@ export class Replica {
       report,
     });
     this.#watches = new Watches({ machine, clock, soon });
+    this.#backups = new Backups({ clock, machine, randomBytes, clusterId: () => parts.status().clusterId });
     const queries = new Queries({
       machine,
       sweeper: this.#sweeper,
       commands: this.commands,
       accesses: this.#accesses,
       watches: this.#watches,
+      backups: this.#backups,
       nowMs: logTimeMs,
       engineStats: () => engine.stats(),
       status: parts.status,
@@ -262,7 +268,7 @@ export class Replica {
       queries,
       nowMs,
       refusalOf: (operationCode) => this.#gate.refusal(operationCode),
-      notReady: () => parts.notReady() ?? (this.#snapshots.isInstalling ? catchingUp : undefined),
+      notReady: () => parts.notReady() ?? this.#snapshots.replacing,
     });
   }
 
@@ -283,6 +289,7 @@ export class Replica {
   start(): void {
     this.#space.start();
     this.#driver.start();
+    this.#applier.resume();
     this.#keeper.start();
     this.#sweeper.start();
     this.trust.start();
@@ -349,6 +356,7 @@ export class Replica {
     this.#snapshots.stop();
     this.#watches.stop();
     this.#proposals.close();
+    void this.#backups.stop().catch(() => {});
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
     try {
       await this.trust.stop({ abandon });
@@ -375,6 +383,7 @@ export class Replica {
 
   #replaceMachine(machine: SessionMachine): void {
     this.#machine = machine;
+    this.#applier.resume();
     this.clusterClock.observeEntry(machine.logTimeMs);
     this.waiters.onApplied();
     this.#watches.onApplied();
@@ -391,8 +400,6 @@ export class Replica {
     this.#fail(error instanceof Error ? error : new Error(String(error)));
   }
 }
-
-const catchingUp: Failure = { code: 'NOT_READY', problem: 'this node is taking over the state of another' };
 
 function problemOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,3 +1,4 @@
+import type { Failure } from '@holdfast/protocol';
 import type { LogIndex, Message, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
@@ -28,6 +29,8 @@ export interface ServedState extends IncomingState {
   readonly release: () => Promise<void>;
 }
 
+const installing: Failure = { code: 'NOT_READY', problem: 'this node is taking over the state of another' };
+const restoring: Failure = { code: 'NOT_READY', problem: 'a restored backup is being taken over' };
 /** The leader tells a peer again that it needs a state: it may not have heard, or found nobody to fetch it from. */
 const ANNOUNCE_AGAIN_MS = 3_000;
 /** A member that is asked for a state newer than its own waits this long to get there. */
@@ -72,9 +75,10 @@ export class StateSnapshots {
     this.#ports = ports;
   }
 
-  /** The state here is being replaced: nothing may be read from it. */
-  get isInstalling(): boolean {
-    return this.#isInstalling;
+  /** Why nothing may be read from the state here; undefined when all may. */
+  get replacing(): Failure | undefined {
+    if (this.#isInstalling) return installing;
+    return this.#ports.machine().restores.isMoving ? restoring : undefined;
   }
 
   /** The core, as leader, has announced to a peer that it needs a state. */
@@ -108,7 +112,7 @@ export class StateSnapshots {
   async serve(indexMin: LogIndex): Promise<ServedState> {
     const { machine, waiters } = this.#ports;
     await waiters.wait(indexMin, SERVE_WAIT_MS);
-    if (this.#isInstalling) throw new PeerError('BUSY', 'the state here is being replaced');
+    if (this.replacing !== undefined) throw new PeerError('BUSY', 'the state here is being replaced');
     return machine().snapshotChunks();
   }
 

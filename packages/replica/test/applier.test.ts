@@ -19,6 +19,7 @@ describe('the applier', () => {
   let applier: Applier;
   let clock: ManualClock;
   let isBehind: boolean;
+  let isMoving: boolean;
 
   beforeEach(() => {
     nowMs = 0;
@@ -28,12 +29,19 @@ describe('the applier', () => {
     done = [];
     later = [];
     fatal = [];
+    isMoving = false;
     const machine = {
       logTimeMs: 0,
+      restores: {
+        get isMoving() {
+          return isMoving;
+        },
+      },
       apply({ index }: { index: number }) {
         nowMs += costMs;
         if (index === 13) throw new Error('damaged');
         done.push(`applied ${index}`);
+        if (index === 7) isMoving = true;
         return { index, header: undefined, replies: [] };
       },
       applyConfChange(index: number, _term: number, applied: ConfState) {
@@ -52,6 +60,12 @@ describe('the applier', () => {
       },
       onApplied: ({ index }) => done.push(`told ${index}`),
       onConfChange: ({ voters }) => done.push(`told ${voters.join('+')}`),
+      finishRestore: async () => {
+        await Promise.resolve();
+        done.push('moved');
+        isMoving = false;
+      },
+      onRestored: () => done.push('restored'),
       onFatal: (error) => fatal.push(error),
     });
   });
@@ -120,5 +134,22 @@ describe('the applier', () => {
     applier.stop();
     later.shift()?.();
     assert.deepEqual(done, ['applied 2', 'told 2']);
+  });
+
+  it('finishes a restore before it applies the next entry', async () => {
+    applier.enqueue([entry(7), entry(8)], () => done.push('done'));
+    assert.deepEqual(done, ['applied 7', 'told 7']);
+    for (const run of later.splice(0)) run();
+    assert.deepEqual(done, ['applied 7', 'told 7']);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(done.slice(2), ['moved', 'restored', 'applied 8', 'told 8', 'done']);
+    await applier.settled();
+  });
+
+  it('finishes a restore that was left over, without an entry', async () => {
+    isMoving = true;
+    applier.resume();
+    await applier.settled();
+    assert.deepEqual(done, ['moved', 'restored']);
   });
 });

@@ -47,6 +47,8 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
   const applier = new Applier({
     clock,
     isBehind: () => false,
+    finishRestore: () => Promise.resolve(),
+    onRestored: () => {},
     machine: () => machine,
     nowMs: () => clock.monotonicMs(),
     soon: queueMicrotask,
@@ -56,6 +58,7 @@ async function startDriver(nodeId: NodeId, voters: NodeId[]) {
     onFatal: (error) => fatal.push(error as Error),
   });
   Object.assign(machine, {
+    restores: { isMoving: false },
     apply({ index, payload }: { index: number; payload: Uint8Array }) {
       Object.assign(machine, { appliedIndex: index });
       const timeMs = payload.length === 0 ? '' : ` at ${decodeBatch(payload).header.timeMs}`;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type Answers, type Query, RequestError, type Session } from '@holdfast/protocol';
 import type { SessionMachine, SessionRecord } from '@holdfast/sessions';
 import type { AccessCounter } from '../src/access-counter.ts';
+import type { Backups } from '../src/backups.ts';
 import { Queries } from '../src/queries.ts';
 import type { Sweeper } from '../src/sweeper.ts';
 import type { SystemCommands } from '../src/system-commands.ts';
@@ -86,12 +87,14 @@ describe('queries', () => {
       },
       pending: () => ({ count: counted.length, lastAccessedAt: 50 }),
     };
+    const backups = { read: async () => ({ chunk: null }) };
     queries = new Queries({
       machine: () => machine as unknown as SessionMachine,
       sweeper: sweeper as unknown as Sweeper,
       commands: commands as unknown as SystemCommands,
       accesses: accesses as unknown as AccessCounter,
       watches: { submit: () => assert.fail() } as unknown as Watches,
+      backups: backups as unknown as Backups,
       nowMs: () => clockMs,
       engineStats: async () => ({ backend: 'memory' }),
       status: () => assert.fail(),

@@ -11,6 +11,7 @@ import type { LogIndex } from '@holdfast/raft';
 import { type Context, refused } from './context.ts';
 import { runIncrement, runPatch, runSave } from './field-commands.ts';
 import { runRegenerate, runTake } from './move-commands.ts';
+import { runRestoreBegin, runRestoreChunk, runRestoreCommit, runRestoreDrop } from './restore-commands.ts';
 import type { AppliedChanges } from './session-changes.ts';
 import { runAccess, runDelete, runExpire, runStore, runTouch } from './session-commands.ts';
 import { runTxn } from './txn.ts';
@@ -139,5 +140,13 @@ function runClientCommand(context: Context, command: ClientCommand): Reply {
       return runDeleteUnchanged(context, command);
     case 'txn':
       return runTxn(context, command, runClientCommand);
+    case 'restore-begin':
+      return runRestoreBegin(context, command);
+    case 'restore-chunk':
+      return runRestoreChunk(context, command);
+    case 'restore-commit':
+      return runRestoreCommit(context, command);
+    case 'restore-drop':
+      return runRestoreDrop(context, command);
   }
 }

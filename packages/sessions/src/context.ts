@@ -2,6 +2,7 @@ import type { Failure } from '@holdfast/protocol';
 import type { Slabs } from './bytes.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
+import type { RestoreStaging } from './restore-staging.ts';
 import type { SessionChanges } from './session-changes.ts';
 import type { Reply } from './types.ts';
 import type { MachineVersions } from './versions.ts';
@@ -21,6 +22,8 @@ export interface Context {
   /** Only for counted reads, which are changed in place. */
   readonly records: RecordStore;
   readonly changes: SessionChanges;
+  /** Only for restores. */
+  readonly staging: RestoreStaging;
   readonly times: EntryTimes;
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   /** Where the data of sessions is kept. */

@@ -98,6 +98,12 @@ export class EventLog {
     return { events, next: { revision: next.revision, order: next.order } };
   }
 
+  /** Forgets all: the log begins anew behind `revision`. */
+  restart(revision: number): void {
+    this.#changes.restart(revision);
+    this.#touches.restart(revision);
+  }
+
   /** What the engine must learn since the last call; later changes do not show in it. */
   beginWrite(): Iterable<EngineWrite> {
     const heads = encodeHeads([this.#changes.compactedRevision, this.#touches.compactedRevision]);

@@ -91,6 +91,12 @@ export class EventRing {
     this.#writingDropped = [];
   }
 
+  /** Drops all; the next event is of a later revision. */
+  restart(revision: number): void {
+    while (this.#length > 0) this.#drop();
+    this.#compactedRevision = revision;
+  }
+
   get #length(): number {
     return this.#events.length - this.#first;
   }

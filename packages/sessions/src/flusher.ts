@@ -6,6 +6,9 @@ import type { EventLog } from './event-log.ts';
 import { stateKey } from './keys.ts';
 import { encodeState, type MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
+import type { RestoreStaging } from './restore-staging.ts';
+import type { RestoreState } from './restore-state.ts';
+import type { Tombstones } from './tombstones.ts';
 import type { UserRosters } from './user-rosters.ts';
 
 export interface FlusherPorts {
@@ -14,6 +17,8 @@ export interface FlusherPorts {
   readonly records: RecordStore;
   readonly rosters: UserRosters;
   readonly events: EventLog;
+  readonly tombstones: Tombstones;
+  readonly staging: RestoreStaging;
   readonly clients: ClientTable;
   readonly yieldTurn: () => Promise<void>;
   /** In the middle of an entry, or after one that could not be applied: what is in memory belongs to no applied index. */
@@ -24,6 +29,7 @@ export interface FlusherPorts {
 export class Flusher {
   readonly #ports: FlusherPorts;
   #flushedIndex: LogIndex;
+  #flushedProgress: string;
   #flushing: Promise<void> | undefined;
   #flushQueued: Promise<void> | undefined;
   #isClosed = false;
@@ -31,6 +37,7 @@ export class Flusher {
   constructor(ports: FlusherPorts) {
     this.#ports = ports;
     this.#flushedIndex = ports.state.appliedIndex;
+    this.#flushedProgress = progressOf(ports.state.restore);
   }
 
   /** Applied index of what is in the engine. */
@@ -69,30 +76,44 @@ export class Flusher {
   }
 
   async #flushNow(): Promise<void> {
-    const { engine, state, records, rosters, events, clients, yieldTurn, isApplying } = this.#ports;
+    const { engine, state, records, rosters, events, tombstones, staging, clients, yieldTurn, isApplying } =
+      this.#ports;
     if (isApplying()) throw new Error('a flush in the middle of an entry');
     const { appliedIndex } = state;
-    if (appliedIndex === this.#flushedIndex && engine.get(stateKey()) !== undefined) return;
+    const progress = progressOf(state.restore);
+    const isUnchanged = appliedIndex === this.#flushedIndex && progress === this.#flushedProgress;
+    if (isUnchanged && engine.get(stateKey()) !== undefined) return;
     // Up to the first await nothing is applied, so all of it belongs to one applied index.
     const stateWrite = { type: 'put', key: stateKey(), value: encodeState(state) } as const;
     const clientWrites = clients.takeWrites();
     records.beginWrite();
     rosters.beginWrite();
-    const eventWrites = events.beginWrite();
+    const stagingWrites = staging.beginWrite();
+    const otherWrites = [events.beginWrite(), tombstones.beginWrite(), stagingWrites, clientWrites, [stateWrite]];
     try {
-      await engine.write(oneAfterAnother(records.writes(), rosters.writes(), eventWrites, clientWrites, [stateWrite]));
+      await engine.write(oneAfterAnother(records.writes(), rosters.writes(), ...otherWrites));
     } catch (error) {
       records.cancelWrite();
       rosters.cancelWrite();
       events.cancelWrite();
+      tombstones.cancelWrite();
+      staging.cancelWrite();
       clients.untakeWrites(clientWrites);
       throw error;
     }
     rosters.endWrite();
     events.endWrite();
+    staging.endWrite();
     await records.endWrite(yieldTurn);
     this.#flushedIndex = appliedIndex;
+    this.#flushedProgress = progress;
+    await tombstones.endWrite(state.logTimeMs);
   }
+}
+
+/** A restore moves on without an entry. */
+function progressOf(restore: RestoreState | null): string {
+  return restore === null ? '' : `${restore.phase} ${restore.moved}`;
 }
 
 /** What is asked of a machine whose engine another one has taken over. */

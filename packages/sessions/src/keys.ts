@@ -17,6 +17,8 @@ const kinds = {
   change: 19,
   touch: 20,
   eventHeads: 21,
+  staged: 22,
+  tombstone: 23,
 } as const;
 /** Of the keys of events: touches are kept apart. */
 export const eventKinds = { change: kinds.change, touch: kinds.touch } as const;
@@ -119,6 +121,7 @@ export function secretParts(key: Uint8Array): readonly KeyPart[] {
     case kinds.session:
     case kinds.data:
     case kinds.roster:
+    case kinds.tombstone:
       return part(3);
     case kinds.expiry:
       return part(expiryHeadBytes);
@@ -161,6 +164,44 @@ export function rosterRange(): KeyRange {
 
 /** The user at the end of a roster's key. */
 export function rosterKeyUser(key: Uint8Array): Uint8Array {
+  return key.subarray(3);
+}
+
+/** Everything that is kept of sessions: what a restore replaces. */
+export function contentRanges(): KeyRange[] {
+  return [
+    { from: areaStart(0), to: areaStart(commonArea) },
+    { from: kindStart(kinds.expiry), to: kindStart(kinds.tag + 1) },
+    rosterRange(),
+  ];
+}
+
+/** A chunk of sessions that wait to be restored. */
+export function stagedKey(number: number): Uint8Array {
+  const key = new Uint8Array(7);
+  writeHead(key, commonArea, kinds.staged);
+  new DataView(key.buffer).setUint32(3, number);
+  return key;
+}
+
+export function stagedRange(): KeyRange {
+  return { from: kindStart(kinds.staged), to: kindStart(kinds.staged + 1) };
+}
+
+export function stagedKeyNumber(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(3);
+}
+
+/** That a session was deleted. */
+export function tombstoneKey(id: string): Uint8Array {
+  return withText(commonArea, kinds.tombstone, id);
+}
+
+export function tombstoneRange(): KeyRange {
+  return { from: kindStart(kinds.tombstone), to: kindStart(kinds.tombstone + 1) };
+}
+
+export function tombstoneKeyId(key: Uint8Array): Uint8Array {
   return key.subarray(3);
 }
 

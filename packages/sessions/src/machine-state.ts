@@ -2,6 +2,7 @@
 import { decodeArray, encodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { ConfState } from '@holdfast/raft';
 import { MemberTable } from './member-table.ts';
+import { decodeRestoreState, encodeRestoreState, type RestoreState } from './restore-state.ts';
 import { ShardCounters } from './shard-counters.ts';
 import type { MemberRecord } from './types.ts';
 import { builtInVersions, firstVersion, type MachineVersions, upgradeRequired } from './versions.ts';
@@ -26,6 +27,8 @@ export interface MachineState {
   conflictsTotal: number;
   members: MemberTable;
   counters: ShardCounters;
+  /** Null until the first, and after one that was dropped. */
+  restore: RestoreState | null;
 }
 
 export function foundingState(
@@ -43,6 +46,7 @@ export function foundingState(
     conflictsTotal: 0,
     members: new MemberTable(founding.conf),
     counters: new ShardCounters(shards),
+    restore: null,
   };
 }
 
@@ -59,6 +63,7 @@ export function encodeState(state: MachineState): Uint8Array {
     state.conflictsTotal,
     state.members.export(),
     state.counters.export(),
+    encodeRestoreState(state.restore),
   ]);
 }
 
@@ -83,6 +88,7 @@ export function decodeState(bytes: Uint8Array, versions: MachineVersions = built
     conflictsTotal: fields.integer('conflictsTotal'),
     members: readMembers(fields.list('members')),
     counters: ShardCounters.import(readIntegers(fields.list('counters'))),
+    restore: decodeRestoreState(fields.listOrNull('restore')),
   };
   fields.end();
   return state;

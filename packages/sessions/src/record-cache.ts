@@ -43,6 +43,12 @@ export class RecordCache {
     }
   }
 
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
+    this.#youngBytes = 0;
+  }
+
   delete(id: string): void {
     const young = this.#young.get(id);
     if (young !== undefined) this.#youngBytes -= memoryBytes(young);

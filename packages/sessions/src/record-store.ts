@@ -90,6 +90,12 @@ export class RecordStore {
     if (before === undefined) this.#knownIds.add(after.idHash);
   }
 
+  /** Forgets all sessions; the engine holds none any more. Not while changes wait to be written. */
+  reset(): void {
+    if (this.#writing !== undefined || this.#dirty.size > 0) throw new Error('changes wait to be written');
+    this.#cache.clear();
+  }
+
   /** Sets the changes up to now apart, to be written. One such set at a time. */
   beginWrite(): void {
     if (this.#writing !== undefined) throw new Error('the last changes are still being written');

@@ -4,6 +4,7 @@ import type { EventLog } from './event-log.ts';
 import type { MachineState } from './machine-state.ts';
 import type { RecordStore } from './record-store.ts';
 import { isLive, metadataOf } from './session-record.ts';
+import type { Tombstones } from './tombstones.ts';
 import type { SessionRecord } from './types.ts';
 import type { Roster, UserRosters } from './user-rosters.ts';
 
@@ -29,6 +30,7 @@ export interface AppliedChangesPorts {
   readonly records: RecordStore;
   readonly rosters: UserRosters;
   readonly events: EventLog;
+  readonly tombstones: Tombstones;
   readonly times: EntryTimes;
 }
 
@@ -80,12 +82,15 @@ export class AppliedChanges implements SessionChanges {
   }
 
   remove(before: SessionRecord): void {
-    const { state, records, rosters, times } = this.#ports;
+    const { state, records, rosters, tombstones, times } = this.#ports;
     this.#hasChanged = true;
     state.counters.remove(before);
     records.set(before.id, before, undefined);
     rosters.move(before.id, before.user, null);
-    this.#ended(isLive(before, times.timeMs) ? 'delete' : 'expire', before, state.revision + 1);
+    const isDeleted = isLive(before, times.timeMs);
+    // What expired is past its time in every backup too.
+    if (isDeleted) tombstones.add(before, state.revision + 1, times.timeMs);
+    this.#ended(isDeleted ? 'delete' : 'expire', before, state.revision + 1);
   }
 
   #ended(type: 'delete' | 'expire', record: SessionRecord, revision: number): void {

@@ -10,7 +10,7 @@ import {
   type Failure,
   type ListFilter,
 } from '@holdfast/protocol';
-import type { ConfState, LogIndex, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
+import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
 import type { Engine } from '@holdfast/storage';
 import { Slabs } from './bytes.ts';
 import type { ClientTable } from './client-table.ts';
@@ -26,9 +26,14 @@ import { Lister } from './lister.ts';
 import { type Loaded, loadMachine } from './machine-loader.ts';
 import { encodeState, type MachineState } from './machine-state.ts';
 import { RecordStore } from './record-store.ts';
+import { beginMoving, dropAbandoned } from './restore-commands.ts';
+import { RestoreMover } from './restore-mover.ts';
+import { RestoreStaging } from './restore-staging.ts';
+import { Restores } from './restores.ts';
 import { AppliedChanges } from './session-changes.ts';
 import { installSnapshot } from './snapshot-install.ts';
-import { snapshotItems } from './snapshot-source.ts';
+import { type SnapshotOptions, type StateSnapshot, snapshotItems } from './snapshot-source.ts';
+import { Tombstones } from './tombstones.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
 import { UserRosters } from './user-rosters.ts';
 import { builtInVersions, type MachineVersions, refuseAbove } from './versions.ts';
@@ -57,6 +62,10 @@ export class SessionMachine {
   readonly #due: DueFinder;
   readonly #versions: MachineVersions;
   readonly #flusher: Flusher;
+  readonly #staging: RestoreStaging;
+  readonly #tombstones: Tombstones;
+  /** What comes back from backups. */
+  readonly restores: Restores;
   #isClosed = false;
   #isApplying = false;
 
@@ -76,22 +85,19 @@ export class SessionMachine {
     const records = this.#records;
     const rosters = new UserRosters(engine, knownUsers);
     this.#events = new EventLog(state.revision, events, options.events);
+    this.#tombstones = new Tombstones(engine);
+    this.#staging = new RestoreStaging(engine);
+    const kept = { state, records, rosters, events: this.#events, tombstones: this.#tombstones };
     const isApplying = () => this.#isApplying;
-    this.#flusher = new Flusher({
-      engine,
-      state,
-      clients,
-      records,
-      rosters,
-      events: this.#events,
-      yieldTurn,
-      isApplying,
-    });
+    this.#flusher = new Flusher({ ...kept, engine, clients, staging: this.#staging, yieldTurn, isApplying });
     this.#versions = versions;
     const times = { timeMs: state.logTimeMs, earliestExpiryMs: Number.POSITIVE_INFINITY };
-    const changes = new AppliedChanges({ state, records, rosters, events: this.#events, times });
+    const changes = new AppliedChanges({ ...kept, times });
     const { hashBytes } = options;
-    this.#context = { versions, state, records, changes, times, hashBytes, slabs: new Slabs() };
+    const staging = this.#staging;
+    this.#context = { versions, state, records, changes, staging, times, hashBytes, slabs: new Slabs() };
+    const mover = new RestoreMover({ ...kept, engine, staging, times, hashBytes, flush: known.flush, yieldTurn });
+    this.restores = new Restores(state, mover);
     this.#runner = new CommandRunner(this.#context, changes);
     this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', yieldTurn);
     this.#due = new DueFinder({ engine, times, settle: () => this.#settle(), get: (id) => this.get(id), yieldTurn });
@@ -188,7 +194,7 @@ export class SessionMachine {
 
   /** Bytes of changes that the engine does not have yet. */
   get dirtyBytes(): number {
-    return this.#records.dirtyBytes;
+    return this.#records.dirtyBytes + this.#staging.dirtyBytes + this.#tombstones.dirtyBytes;
   }
 
   /** Fields that saves found changed by others since their base, ever. */
@@ -224,6 +230,7 @@ export class SessionMachine {
     this.#context.times.timeMs = timeMs;
     this.#state.logTimeMs = timeMs;
     this.#clients.forgetIdle(timeMs);
+    dropAbandoned(this.#state, this.#staging, timeMs);
     this.#isApplying = true;
     const replies: Reply[] = [];
     for (const [i, { identity }] of commands.entries()) {
@@ -235,6 +242,7 @@ export class SessionMachine {
           : this.#clients.once(identity, timeMs, () => this.#runner.run(command, index)),
       );
     }
+    beginMoving(this.#state, this.#events);
     this.#isApplying = false;
     this.#advance(index, term);
     return { index, header, replies };
@@ -346,23 +354,23 @@ export class SessionMachine {
   /** Before a scan of the engine: everything applied is in it. */
   async #settle(): Promise<void> {
     if (this.#isClosed) throw closed();
+    this.restores.refuseWhileMoving();
     if (this.#records.dirtyBytes > 0 || this.#records.hasChanges) await this.flush();
   }
 
   /**
    * The whole state at one applied index, for a peer or a file, read from a frozen view: applying goes on meanwhile.
    * Call `release` when done, also when the chunks were not read to the end.
+   * @param options.withoutMembers for a backup: what may leave the cluster
    */
-  async snapshotChunks(): Promise<{
-    readonly meta: SnapshotMeta;
-    readonly chunks: AsyncIterable<Uint8Array>;
-    readonly release: () => Promise<void>;
-  }> {
+  async snapshotChunks(options: SnapshotOptions = {}): Promise<StateSnapshot> {
+    this.restores.refuseWhileMoving();
     await this.flush();
     const view = this.#engine.snapshot();
     try {
-      const { meta, chunks } = await snapshotItems(view, this.#context.hashBytes, this.#yieldTurn, this.#versions);
-      return { meta, chunks, release: () => view.release() };
+      const { hashBytes } = this.#context;
+      const ports = { view, hashBytes, yieldTurn: this.#yieldTurn, versions: this.#versions };
+      return { ...(await snapshotItems(ports, options)), release: () => view.release() };
     } catch (error) {
       await view.release();
       throw error;
@@ -378,6 +386,7 @@ export class SessionMachine {
 
   #checkNext(index: LogIndex): void {
     const { appliedIndex } = this.#state;
+    if (this.restores.isMoving) throw new Error(`entry ${index} while a restore is not finished`);
     if (index !== appliedIndex + 1) throw new Error(`entry ${index} cannot follow applied entry ${appliedIndex}`);
   }
 

@@ -1,15 +1,16 @@
 import { decodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
-import { clientKey, rosterKey, stateKey } from './keys.ts';
+import { clientKey, rosterKey, stagedKey, stateKey, tombstoneKey } from './keys.ts';
 import { decodeState, encodeState, type MachineState } from './machine-state.ts';
-import { decodeSession, joinSession } from './record-codec.ts';
 import { pushWrites } from './record-store.ts';
+import { isStaged } from './restore-state.ts';
 import { ShardCounters } from './shard-counters.ts';
-import { damagedSnapshot, fromChunks, itemKinds, snapshotFormat, snapshotMagic } from './snapshot-items.ts';
+import { damagedSnapshot, decodeSessionItem, fromChunks, itemKinds } from './snapshot-items.ts';
+import { checkPreamble } from './snapshot-preamble.ts';
 import type { SessionRecord } from './types.ts';
 import { decodeRoster } from './user-rosters.ts';
-import { type MachineVersions, upgradeRequired } from './versions.ts';
+import type { MachineVersions } from './versions.ts';
 
 /** One engine batch while loading. */
 const batchBytes = 1_048_576;
@@ -49,6 +50,8 @@ async function load(
   // Sessions with a user, and what the rosters say of them.
   let labelled = 0;
   let rostered = 0;
+  // Chunks of a restore under way.
+  let staged = 0;
   let hash = 0;
   let isOpened = false;
   let isSealed = false;
@@ -71,10 +74,18 @@ async function load(
       rostered += loadRoster(payload, writes);
     } else if (kind === itemKinds.session) {
       if (loadSession(payload, loaded, writes, hashBytes).user !== null) labelled += 1;
+    } else if (kind === itemKinds.staged) {
+      if (payload.length < 4) throw damagedSnapshot('a staged chunk is too short');
+      writes.push({ type: 'put', key: stagedKey(viewOf(payload).getUint32(0)), value: payload.slice(4) });
+      staged += 1;
+    } else if (kind === itemKinds.tombstone) {
+      loadTombstone(payload, writes);
     } else if (kind === itemKinds.seal) {
       if (labelled !== rostered) {
         throw damagedSnapshot(`${labelled} of its sessions have users, and the rosters of users hold ${rostered}`);
       }
+      const chunks = isStaged(state.restore) ? state.restore.chunks : 0;
+      if (staged !== chunks) throw damagedSnapshot(`it holds ${staged} staged chunks of ${chunks}`);
       checkSeal(payload, hash, state.counters, loaded);
       isSealed = true;
     } else {
@@ -92,38 +103,15 @@ async function load(
   return state;
 }
 
-function checkPreamble(payload: Uint8Array, versions: MachineVersions): void {
-  const fields = new Fields(decodeArray(payload, 'the preamble'), 'the preamble');
-  if (fields.text('magic') !== snapshotMagic) throw damagedSnapshot('it does not begin as one');
-  const format = fields.integer('format');
-  const version = fields.integer('machine version');
-  if (format !== snapshotFormat) {
-    throw new RequestError({
-      code: 'UPGRADE_REQUIRED',
-      problem: `the state snapshot is of the unknown format ${format}`,
-    });
-  }
-  if (version < versions.min || version > versions.max) throw upgradeRequired('the state snapshot', version, versions);
-}
-
 function loadSession(
   payload: Uint8Array,
   loaded: ShardCounters,
   writes: EngineWrite[],
   hashBytes: (bytes: Uint8Array, seed: number) => number,
 ): SessionRecord {
-  if (payload.length < 6) throw damagedSnapshot('a session is too short');
-  const view = viewOf(payload);
-  const idEnd = 6 + view.getUint16(0);
-  const valueEnd = idEnd + view.getUint32(2);
-  if (valueEnd > payload.length) throw damagedSnapshot('a session is too short');
-  const id = textIn(payload.subarray(6, idEnd), 'the id of a session');
-  const { head, data } = decodeSession(id, loaded.shards, payload.subarray(idEnd, valueEnd));
-  const record = joinSession(head, data ?? payload.slice(valueEnd));
-  if (hashBytes(record.data, 0) >>> 0 !== record.dataHash)
-    throw damagedSnapshot(`the data of session ${id} is not what it was`);
+  const record = decodeSessionItem(payload, loaded.shards, hashBytes);
   loaded.add(record);
-  pushWrites(writes, id, undefined, record);
+  pushWrites(writes, record.id, undefined, record);
   return record;
 }
 
@@ -144,6 +132,15 @@ function textIn(bytes: Uint8Array, what: string): string {
   } catch {
     throw damagedSnapshot(`${what} is not text`);
   }
+}
+
+function loadTombstone(payload: Uint8Array, writes: EngineWrite[]): void {
+  if (payload.length < 17) throw damagedSnapshot('a tombstone is too short');
+  writes.push({
+    type: 'put',
+    key: tombstoneKey(textIn(payload.subarray(16), 'the id of a tombstone')),
+    value: payload.slice(0, 16),
+  });
 }
 
 /** What was loaded, what the state says, and what the sender sealed must be the same. */

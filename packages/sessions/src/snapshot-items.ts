@@ -1,13 +1,22 @@
 /**
  * A snapshot is a stream of items, u8 kind | u32 length | payload, cut into chunks wherever a chunk is full. First the
- * preamble and the state, then clients, rosters and sessions, last a seal with the counters of all that came before.
+ * preamble and the state, then clients, rosters, staged chunks, tombstones and sessions, last a seal with the counters of all that came before.
  */
 import { RequestError } from '@holdfast/protocol';
-import { viewOf } from './bytes.ts';
+import { textOf, viewOf } from './bytes.ts';
+import { decodeSession, joinSession } from './record-codec.ts';
+import type { SessionRecord } from './types.ts';
 
-export const itemKinds = { preamble: 1, state: 2, client: 3, session: 4, seal: 5, roster: 6 } as const;
-export const snapshotMagic = 'holdfast state';
-export const snapshotFormat = 1;
+export const itemKinds = {
+  preamble: 1,
+  state: 2,
+  client: 3,
+  session: 4,
+  seal: 5,
+  roster: 6,
+  staged: 7,
+  tombstone: 8,
+} as const;
 const chunkBytesMax = 262_144;
 const itemHeadBytes = 5;
 /** A session with the largest data, user, tags and id fits by far. */
@@ -79,6 +88,35 @@ export async function* fromChunks(
     rest = rest.slice(at);
   }
   if (rest.length > 0) throw damagedSnapshot('it ends within an item');
+}
+
+/**
+ * The session of an item: u16 length of the id, u32 length of the value, id, value, and the data when it is kept apart.
+ * @throws {RequestError} CORRUPT, UPGRADE_REQUIRED
+ */
+export function decodeSessionItem(
+  item: Uint8Array,
+  shards: number,
+  hashBytes: (bytes: Uint8Array, seed: number) => number,
+): SessionRecord {
+  if (item.length < 6) throw damagedSnapshot('a session is too short');
+  const view = viewOf(item);
+  const idEnd = 6 + view.getUint16(0);
+  const valueEnd = idEnd + view.getUint32(2);
+  if (valueEnd > item.length) throw damagedSnapshot('a session is too short');
+  let id: string;
+  try {
+    id = textOf(item.subarray(6, idEnd));
+  } catch {
+    throw damagedSnapshot('the id of a session is not text');
+  }
+  const { head, data } = decodeSession(id, shards, item.subarray(idEnd, valueEnd));
+  if (data !== undefined && valueEnd < item.length) throw damagedSnapshot(`session ${id} is longer than it says`);
+  const record = joinSession(head, data ?? item.slice(valueEnd));
+  if (hashBytes(record.data, 0) >>> 0 !== record.dataHash) {
+    throw damagedSnapshot(`the data of session ${id} is not what it was`);
+  }
+  return record;
 }
 
 export function damagedSnapshot(problem: string): RequestError {

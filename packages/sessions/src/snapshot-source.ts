@@ -10,33 +10,77 @@ import {
   rosterRange,
   sessionKeyId,
   sessionRange,
+  stagedKeyNumber,
+  stagedRange,
   stateKey,
+  tombstoneKeyId,
+  tombstoneRange,
 } from './keys.ts';
 import { decodeState, encodeState } from './machine-state.ts';
+import { MemberTable } from './member-table.ts';
 import { readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
-import { type Item, itemKinds, snapshotFormat, snapshotMagic, toChunks } from './snapshot-items.ts';
+import { isStaged } from './restore-state.ts';
+import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
+import { encodePreamble } from './snapshot-preamble.ts';
 import type { MachineVersions } from './versions.ts';
 
 const apartBytesMax = 1_048_576;
+const nobody = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+
+export interface SnapshotOptions {
+  /** Leaves out who the members are. */
+  readonly withoutMembers?: boolean;
+}
+
+/** A whole state on its way out. */
+export interface StateSnapshot {
+  readonly meta: SnapshotMeta;
+  readonly about: SnapshotFacts;
+  /** At most 256 KiB each. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly release: () => Promise<void>;
+}
+
+/** What a state is. */
+interface SnapshotFacts {
+  readonly revision: number;
+  /** Ms since 1970. */
+  readonly logTimeMs: number;
+  /** Of the state machine. */
+  readonly version: number;
+  /** Those past their expiry and not swept are counted too. */
+  readonly sessions: number;
+  /** Of their data. */
+  readonly sizeBytes: number;
+}
+
+interface SnapshotPorts {
+  readonly view: EngineSnapshot;
+  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  readonly yieldTurn: () => Promise<void>;
+  readonly versions: MachineVersions;
+}
 
 /** The whole state in a frozen view of the engine, as chunks. Everything is of the one applied index in `meta`. */
 export async function snapshotItems(
-  view: EngineSnapshot,
-  hashBytes: (bytes: Uint8Array, seed: number) => number,
-  yieldTurn: () => Promise<void>,
-  versions: MachineVersions,
-): Promise<{ readonly meta: SnapshotMeta; readonly chunks: AsyncIterable<Uint8Array> }> {
+  { view, hashBytes, yieldTurn, versions }: SnapshotPorts,
+  { withoutMembers = false }: SnapshotOptions,
+): Promise<Omit<StateSnapshot, 'release'>> {
   const value = await view.get(stateKey());
   if (value === undefined) throw new Error('a snapshot of an engine without state');
   const state = decodeState(value, versions);
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
   const { shards } = state.counters;
+  const { revision, logTimeMs, version } = state;
+  const sizes = { sessions: state.counters.totalSessions(), sizeBytes: state.counters.totalBytes() };
+  const about = { revision, logTimeMs, version, ...sizes };
+  if (withoutMembers) state.members = new MemberTable(nobody);
 
   /** All items but the seal, which then covers their bytes; as many at a time as the engine gives. */
   async function* contents(): AsyncGenerator<Item[]> {
     yield [
-      { kind: itemKinds.preamble, parts: [encodeArray([snapshotMagic, snapshotFormat, state.version])] },
+      { kind: itemKinds.preamble, parts: [encodePreamble(state.version)] },
       { kind: itemKinds.state, parts: [encodeState(state)] },
     ];
     for await (const pairs of readSlices(view, clientRange(), yieldTurn)) {
@@ -44,6 +88,18 @@ export async function snapshotItems(
     }
     for await (const pairs of readSlices(view, rosterRange(), yieldTurn)) {
       yield pairs.map(({ key, value: roster }) => ({ kind: itemKinds.roster, parts: rosterParts(key, roster) }));
+    }
+    for await (const pairs of isStaged(state.restore) ? readSlices(view, stagedRange(), yieldTurn) : []) {
+      yield pairs.map(({ key, value: chunk }) => ({
+        kind: itemKinds.staged,
+        parts: [numberBytes(stagedKeyNumber(key)), chunk],
+      }));
+    }
+    for await (const pairs of readSlices(view, tombstoneRange(), yieldTurn)) {
+      yield pairs.map(({ key, value: tombstone }) => ({
+        kind: itemKinds.tombstone,
+        parts: [tombstone, tombstoneKeyId(key)],
+      }));
     }
     for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
       let items: Item[] = [];
@@ -69,7 +125,13 @@ export async function snapshotItems(
     }
     yield [{ kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] }];
   }
-  return { meta, chunks: toChunks(items()) };
+  return { meta, about, chunks: toChunks(items()) };
+}
+
+function numberBytes(number: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, number);
+  return bytes;
 }
 
 /** u16 length of the user, user, and the roster as the engine has it. */

@@ -82,6 +82,12 @@ export class UserRosters {
     this.#writing = undefined;
   }
 
+  /** Forgets all; the engine holds none any more. */
+  reset(): void {
+    this.#dirty = new Map();
+    this.#cache.clear();
+  }
+
   #read(user: string): Roster {
     const value = this.#engine.get(rosterKey(user));
     const roster = value === undefined ? empty : decodeRoster(value);

@@ -151,9 +151,9 @@ describe('events', () => {
     const plain = (events: readonly SessionEvent[]) =>
       events.map((event) => ({ ...event, data: event.data && [...event.data] }));
     assert.deepEqual(plain(again.events(at(from), {}, upTo(99)).events), plain(expected.events));
-    // What was dropped is gone from the engine too: state, heads, sessions and six events.
+    // What was dropped is gone from the engine too: state, heads, sessions, six events and four tombstones.
     await again.flush();
-    assert.equal(node.engine.size, 2 + again.stats().totalSessions + 6);
+    assert.equal(node.engine.size, 2 + again.stats().totalSessions + 6 + 4);
   });
 
   it('begin anew with a snapshot', async () => {

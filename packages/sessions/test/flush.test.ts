@@ -94,7 +94,7 @@ describe('flush', () => {
     assert.deepEqual(users, [0, 0, 1]);
   });
 
-  it('removes every key of a session that was deleted', async () => {
+  it('removes every key of a session that was deleted, and leaves its tombstone until it would have expired', async () => {
     const node = await Driven.open({ events: { eventsMax: 0 } });
     await node.machine.flush();
     const empty = node.engine.size;
@@ -103,6 +103,12 @@ describe('flush', () => {
     assert.equal(node.engine.size, empty + 6);
     node.done(1_000, { type: 'delete', ids: ['a'] });
     await node.machine.flush();
+    assert.equal(node.engine.size, empty + 1);
+    // Seen after one flush to be too old, removed with the next.
+    for (const timeMs of [1_005, 1_006]) {
+      node.done(timeMs, { type: 'mark' });
+      await node.machine.flush();
+    }
     assert.equal(node.engine.size, empty);
   });
 
@@ -135,7 +141,7 @@ describe('flush', () => {
     const last = await openMachine(engine, { events: { eventsMax: 0 } });
     last.apply(log.add(1_000, [{ type: 'delete', ids: ['a'] }]));
     await last.flush();
-    assert.equal(engine.size, 2, 'more is left than the state and what is said of events');
+    assert.equal(engine.size, 3, 'more is left than the state, what is said of events, and a tombstone');
   });
 
   it('ends the hold of sessions on the log entries they came in', async () => {

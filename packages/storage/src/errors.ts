@@ -54,6 +54,8 @@ export type StorageFailure =
     }
   /** A key was given, and `file` is not sealed. */
   | { readonly code: 'NOT_SEALED'; readonly file: string }
+  /** A file of a backup is not what it was when it was written, or is missing. */
+  | { readonly code: 'BACKUP_DAMAGED'; readonly file: string; readonly problem: string }
   /** The file system refused an operation outside the log. */
   | { readonly code: 'IO'; readonly file: string; readonly operation: string; readonly errno: string };
 
@@ -121,6 +123,8 @@ export function describeStorageFailure(failure: StorageFailure): string {
       return `${failure.file} is sealed with key ${failure.keyId}, and ${describeKeys(failure.givenKeyIds)}`;
     case 'NOT_SEALED':
       return `${failure.file} is not encrypted, but a key was given`;
+    case 'BACKUP_DAMAGED':
+      return `the backup is damaged: ${failure.file}: ${failure.problem}`;
     case 'IO':
       return `${failure.operation} failed with ${failure.errno}: ${failure.file}`;
   }
@@ -169,6 +173,8 @@ export function hintForStorageFailure(failure: StorageFailure): string {
       return 'give the key file that holds this key with --encryption-key-file';
     case 'NOT_SEALED':
       return 'start without --encryption-key-file, or move the data directory aside and join again with the key: the others fill it';
+    case 'BACKUP_DAMAGED':
+      return 'nothing was restored from it; use another copy, or another backup';
     case 'IO':
       return 'check the path, its permissions and the disk';
   }

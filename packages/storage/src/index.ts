@@ -1,3 +1,5 @@
+export { BackupDirectory } from './backup/backup-directory.ts';
+export type { BackupLink } from './backup/manifest.ts';
 export { Ballast, ballastSizeBytes } from './ballast.ts';
 export { DataDirectory } from './data-directory.ts';
 export * from './disk.ts';

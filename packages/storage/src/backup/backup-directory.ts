@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import type { Disk } from '../disk.ts';
+import { defaultCompression } from '../envelope/compression.ts';
+import { type Keyring, SALT_BYTES } from '../envelope/keyring.ts';
+import { errnoOf, StorageError } from '../errors.ts';
+import { readSnapshot, SnapshotWriter } from '../snapshot-file.ts';
+import type { SnapshotEnvelope } from '../snapshot-seal.ts';
+import { readWholeFile, replaceWholeFile } from '../whole-file.ts';
+import { type BackupLink, damaged, decodeManifest, encodeManifest, MANIFEST_BYTES_MAX } from './manifest.ts';
+
+const MANIFEST_NAME = /^(\d{4,})\.manifest$/;
+const PARTIAL_NAME = /^\d{4,}\.(data|manifest)(\.partial|\.new)?$/;
+const HASHED_AT_ONCE = 1_048_576;
+const nobody = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+
+export interface BackupPorts {
+  readonly disk: Disk;
+  readonly directory: string;
+  /** Seals what is written; opens what is sealed. */
+  readonly keyring: Keyring | undefined;
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+/** What is known of a link before its data is written... */
+export type BackupHead = Pick<BackupLink, 'kind' | 'clusterId' | 'index'>;
+/** ...and what is known after. */
+export type BackupFacts = Pick<BackupLink, 'revision' | 'index' | 'logTimeMs' | 'machineVersion' | 'sessions'>;
+
+/**
+ * A backup: a full link and the incremental ones that follow it. Each has a data file in the format of snapshots and a
+ * manifest, which is written last: a link without one does not count, and its remains are overwritten by the next.
+ */
+export class BackupDirectory {
+  readonly #ports: BackupPorts;
+  #links: readonly BackupLink[];
+  /** Checksum of the last manifest. */
+  #last: string | null;
+  /** Something of a link is there, and no manifest for it. */
+  readonly isUnfinished: boolean;
+
+  private constructor(ports: BackupPorts, links: readonly BackupLink[], last: string | null, isUnfinished: boolean) {
+    this.#ports = ports;
+    this.#links = links;
+    this.#last = last;
+    this.isUnfinished = isUnfinished;
+  }
+
+  /**
+   * Reads the manifests in a directory, which need not be there.
+   * @throws {StorageError} `BACKUP_DAMAGED`, `NEWER_VERSION`, `KEY_MISSING`, `IO`
+   */
+  static async open(ports: BackupPorts): Promise<BackupDirectory> {
+    const { disk, directory, keyring } = ports;
+    const names = await list(disk, directory);
+    const links: BackupLink[] = [];
+    let last: string | null = null;
+    for (const name of names.filter((found) => MANIFEST_NAME.test(found)).sort()) {
+      const file = `${directory}/${name}`;
+      const bytes = await readWholeFile(disk, file);
+      if (bytes === undefined || bytes.length > MANIFEST_BYTES_MAX) throw damaged(file, 'it is no manifest');
+      const { link, checksum } = decodeManifest(bytes, keyring, file);
+      const before = links.at(-1);
+      if (link.number !== links.length + 1 || manifestName(link.number) !== name) {
+        throw damaged(file, `link ${links.length + 1} is missing, or has another name`);
+      }
+      if (link.previous !== last) throw damaged(file, 'it does not follow the link before it');
+      if ((link.kind === 'full') !== (before === undefined))
+        throw damaged(file, 'a backup has one full link, the first');
+      if (before !== undefined && (link.index < before.index || link.clusterId !== before.clusterId)) {
+        throw damaged(file, 'it is not of the same history as the link before it');
+      }
+      links.push(link);
+      last = checksum;
+    }
+    const ours = names.filter((name) => PARTIAL_NAME.test(name)).length;
+    return new BackupDirectory(ports, links, last, ours > 2 * links.length);
+  }
+
+  /** Oldest first. */
+  get links(): readonly BackupLink[] {
+    return this.#links;
+  }
+
+  /** Begins the next link. @throws {StorageError} `NO_SPACE`, `IO` */
+  async begin(head: BackupHead): Promise<BackupWriter> {
+    const { disk, directory } = this.#ports;
+    const number = this.#links.length + 1;
+    const path = this.#dataPath(number);
+    await disk.makeDirectory(directory).catch((error: unknown) => {
+      throw new StorageError(
+        { code: 'IO', file: directory, operation: 'mkdir', errno: errnoOf(error) },
+        { cause: error },
+      );
+    });
+    await disk.remove(`${path}.partial`);
+    const metaBytes = new TextEncoder().encode(JSON.stringify([head.kind, number, this.#last]));
+    const header = { clusterId: head.clusterId, meta: { index: head.index, term: 0, conf: nobody }, metaBytes };
+    const envelope = this.#envelope(this.#ports.keyring);
+    const file = await SnapshotWriter.begin(disk, `${path}.partial`, path, header, envelope, () => {});
+    return new BackupWriter(file, (facts) => this.#finish(number, head, facts));
+  }
+
+  /**
+   * The bytes of a link, in pieces. Each is proved as it comes; only a complete iteration proves the whole.
+   * @throws {StorageError} `BACKUP_DAMAGED`, `KEY_MISSING`, `IO`
+   */
+  async *read({ number, clusterId, bytes, sha256, keyId }: BackupLink): AsyncGenerator<Uint8Array> {
+    const { disk, keyring } = this.#ports;
+    const file = this.#dataPath(number);
+    const found = await hashFile(disk, file);
+    if (found.bytes !== bytes) throw damaged(file, `it has ${found.bytes} bytes instead of ${bytes}`);
+    if (found.sha256 !== sha256) throw damaged(file, 'its bytes are not what they were');
+    try {
+      yield* readSnapshot(disk, file, clusterId, this.#envelope(keyId === null ? undefined : keyring));
+    } catch (error) {
+      const isDamage = error instanceof StorageError && /^(SNAPSHOT_|WRONG_CLUSTER|NOT_SEALED)/.test(error.code);
+      throw isDamage ? damaged(file, error.message) : error;
+    }
+  }
+
+  async #finish(number: number, head: BackupHead, facts: BackupFacts): Promise<BackupLink> {
+    const { disk, directory, keyring, randomBytes } = this.#ports;
+    // Read back: what a manifest vouches for is what is there.
+    const data = await hashFile(disk, this.#dataPath(number));
+    const seal =
+      keyring === undefined
+        ? { keyId: null, salt: null }
+        : { keyId: keyring.newest.id, salt: Buffer.from(randomBytes(SALT_BYTES)).toString('hex') };
+    const { kind, clusterId } = head;
+    const link: BackupLink = { number, kind, clusterId, ...facts, ...data, ...seal, previous: this.#last };
+    const { bytes, checksum } = encodeManifest(link, keyring, directory);
+    await replaceWholeFile(disk, directory, manifestName(number), [bytes]);
+    this.#links = [...this.#links, link];
+    this.#last = checksum;
+    return link;
+  }
+
+  #envelope(keyring: Keyring | undefined): SnapshotEnvelope {
+    return { compression: defaultCompression, keyring, randomBytes: this.#ports.randomBytes };
+  }
+
+  #dataPath(number: number): string {
+    return `${this.#ports.directory}/${padded(number)}.data`;
+  }
+}
+
+/** Writes the data of one link. */
+export class BackupWriter {
+  readonly #file: SnapshotWriter;
+  readonly #finish: (facts: BackupFacts) => Promise<BackupLink>;
+
+  constructor(file: SnapshotWriter, finish: (facts: BackupFacts) => Promise<BackupLink>) {
+    this.#file = file;
+    this.#finish = finish;
+  }
+
+  /** At most 256 KiB. @throws {StorageError} `NO_SPACE`, `IO` */
+  write(piece: Uint8Array): Promise<void> {
+    return this.#file.write(piece);
+  }
+
+  /** When it resolves, the link is durable, and counts. @throws {StorageError} `NO_SPACE`, `IO` */
+  async commit(facts: BackupFacts): Promise<BackupLink> {
+    await this.#file.commit();
+    return this.#finish(facts);
+  }
+
+  /** Removes what was written. */
+  abort(): Promise<void> {
+    return this.#file.abort();
+  }
+}
+
+async function hashFile(disk: Disk, file: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  const opened = await disk.open(file, { create: false }).catch((error: unknown) => {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') throw damaged(file, 'it is missing');
+    throw new StorageError({ code: 'IO', file, operation: 'open', errno }, { cause: error });
+  });
+  try {
+    const hash = createHash('sha256');
+    const piece = new Uint8Array(HASHED_AT_ONCE);
+    let bytes = 0;
+    for (;;) {
+      const count = await opened.read(piece, bytes);
+      if (count === 0) return { bytes, sha256: hash.digest('hex') };
+      hash.update(piece.subarray(0, count));
+      bytes += count;
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+async function list(disk: Disk, directory: string): Promise<string[]> {
+  try {
+    return await disk.list(directory);
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw new StorageError({ code: 'IO', file: directory, operation: 'list', errno }, { cause: error });
+  }
+}
+
+function manifestName(number: number): string {
+  return `${padded(number)}.manifest`;
+}
+
+function padded(number: number): string {
+  return String(number).padStart(4, '0');
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { BackupDirectory, type BackupLink, Keyring, MasterKey, MemoryDisk, StorageError } from '../src/index.ts';
+
+const directory = '/backups/b1';
+const key = new MasterKey(new Uint8Array(32).fill(1));
+const secret = 'session-id-that-nobody-may-see';
+
+function open(disk: MemoryDisk, keyring?: Keyring): Promise<BackupDirectory> {
+  return BackupDirectory.open({ disk, directory, keyring, randomBytes: (count) => new Uint8Array(randomBytes(count)) });
+}
+
+const pieces = [new TextEncoder().encode(secret.repeat(300)), new Uint8Array(randomBytes(200_000)), Uint8Array.of(7)];
+const facts = { index: 90, revision: 40, logTimeMs: 1_000, machineVersion: 1, sessions: 3 };
+
+async function add(backup: BackupDirectory, kind: BackupLink['kind'], more = facts): Promise<BackupLink> {
+  const writer = await backup.begin({ kind, clusterId: 'c', index: more.index });
+  for (const piece of pieces) await writer.write(piece);
+  return writer.commit(more);
+}
+
+async function contentOf(backup: BackupDirectory, link: BackupLink): Promise<Buffer> {
+  const found: Uint8Array[] = [];
+  for await (const piece of backup.read(link)) found.push(piece);
+  return Buffer.concat(found);
+}
+
+async function fileBytes(disk: MemoryDisk, name: string): Promise<Uint8Array> {
+  const file = await disk.open(`${directory}/${name}`, { create: false });
+  const bytes = new Uint8Array(await file.sizeBytes());
+  await file.read(bytes, 0);
+  await file.close();
+  return bytes;
+}
+
+async function flip(disk: MemoryDisk, name: string, at: number): Promise<void> {
+  const file = await disk.open(`${directory}/${name}`, { create: false });
+  const byte = new Uint8Array(1);
+  await file.read(byte, at);
+  file.writeSync([Uint8Array.of((byte[0] ?? 0) ^ 0x10)], at);
+  await file.close();
+}
+
+async function readAll(disk: MemoryDisk, keyring?: Keyring): Promise<void> {
+  const backup = await open(disk, keyring);
+  for (const link of backup.links) await contentOf(backup, link);
+}
+
+const isDamage = (error: unknown) => error instanceof StorageError && error.code === 'BACKUP_DAMAGED';
+
+for (const [title, keyring] of [
+  ['a backup', undefined],
+  ['a sealed backup', new Keyring([key])],
+] as const) {
+  describe(title, () => {
+    it('gives its links back as they were written', async () => {
+      const disk = new MemoryDisk();
+      const backup = await open(disk, keyring);
+      assert.deepEqual(backup.links, []);
+      const links = [
+        await add(backup, 'full'),
+        await add(backup, 'incremental', { ...facts, index: 120, revision: 50 }),
+      ];
+      const again = await open(disk, keyring);
+      assert.deepEqual(again.links, links);
+      assert.equal(again.isUnfinished, false);
+      for (const link of links) assert.deepEqual(await contentOf(again, link), Buffer.concat(pieces));
+      assert.equal(links[0]?.keyId ?? undefined, keyring?.newest.id);
+    });
+
+    it('is refused for any flipped byte and any missing file', async () => {
+      const disk = new MemoryDisk();
+      const backup = await open(disk, keyring);
+      await add(backup, 'full');
+      await add(backup, 'incremental');
+      for (const name of ['0001.data', '0001.manifest', '0002.data', '0002.manifest']) {
+        const { length } = await fileBytes(disk, name);
+        const step = name.endsWith('manifest') ? 1 : Math.ceil(length / 60);
+        for (let at = 0; at < length; at += step) {
+          await flip(disk, name, at);
+          await assert.rejects(readAll(disk, keyring), isDamage, `${name} at ${at}`);
+          await flip(disk, name, at);
+        }
+        await flip(disk, name, length - 1);
+        await assert.rejects(readAll(disk, keyring), isDamage, `${name} at its end`);
+        await flip(disk, name, length - 1);
+      }
+      await readAll(disk, keyring);
+      await disk.remove(`${directory}/0001.data`);
+      await assert.rejects(readAll(disk, keyring), isDamage);
+      await disk.remove(`${directory}/0001.manifest`);
+      await assert.rejects(readAll(disk, keyring), isDamage);
+    });
+
+    it('that was interrupted does not count, and the next one takes its place', async () => {
+      const disk = new MemoryDisk();
+      const writer = await (await open(disk, keyring)).begin({ kind: 'full', clusterId: 'c', index: 9 });
+      await writer.write(pieces[0] ?? new Uint8Array(0));
+      const interrupted = await open(disk, keyring);
+      assert.deepEqual([interrupted.links, interrupted.isUnfinished], [[], true]);
+      await add(interrupted, 'full');
+      const done = await open(disk, keyring);
+      assert.deepEqual([done.links.length, done.isUnfinished], [1, false]);
+    });
+  });
+}
+
+describe('a sealed backup', () => {
+  it('shows nothing of what it holds, and opens with its key only', async () => {
+    const disk = new MemoryDisk();
+    await add(await open(disk, new Keyring([key])), 'full');
+    const bytes = Buffer.from(await fileBytes(disk, '0001.data'));
+    assert.equal(bytes.includes(secret.slice(0, 12)), false);
+    await assert.rejects(open(disk), { code: 'KEY_MISSING' });
+    await assert.rejects(open(disk, new Keyring([new MasterKey(new Uint8Array(32).fill(2))])), { code: 'KEY_MISSING' });
+  });
+});
