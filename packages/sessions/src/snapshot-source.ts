@@ -23,6 +23,7 @@ import { damaged, decodeSession } from './record-codec.ts';
 import { isStaged } from './restore-state.ts';
 import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
 import { encodePreamble } from './snapshot-preamble.ts';
+import { decodeTombstone } from './tombstones.ts';
 import type { MachineVersions } from './versions.ts';
 
 const apartBytesMax = 1_048_576;
@@ -96,7 +97,9 @@ export async function snapshotItems(
       }));
     }
     for await (const pairs of readSlices(view, tombstoneRange(), yieldTurn)) {
-      yield pairs.map(({ key, value: tombstone }) => ({
+      // Each node removes the old ones in its own time: a state is the same everywhere only without them.
+      const valid = pairs.filter(({ value: tombstone }) => decodeTombstone(tombstone).untilMs > logTimeMs);
+      yield valid.map(({ key, value: tombstone }) => ({
         kind: itemKinds.tombstone,
         parts: [tombstone, tombstoneKeyId(key)],
       }));

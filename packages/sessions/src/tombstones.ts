@@ -104,6 +104,6 @@ function encodeTombstone({ revision, untilMs }: Tombstone): Uint8Array {
   return bytes;
 }
 
-function decodeTombstone(bytes: Uint8Array): Tombstone {
+export function decodeTombstone(bytes: Uint8Array): Tombstone {
   return { revision: viewOf(bytes).getFloat64(0), untilMs: viewOf(bytes).getFloat64(8) };
 }
