@@ -1,6 +1,6 @@
 /** Command line of the benchmark. */
 import { parseArgs } from 'node:util';
-import { type Mode, type SystemName, systemNames, type Workload, workloads } from './model.ts';
+import { type Mode, peerNames, type SystemName, systemNames, type Workload, workloads } from './model.ts';
 
 export interface Options {
   /** Length of each measurement, after the warm-up. */
@@ -36,7 +36,9 @@ export const usage = `usage: npm run bench -- [options]
   --keys N           number of sessions (default 100000)
   --rounds N         measure all systems N times in turn and compare the medians (default 1)
   --peers            also run etcd, redis-server and nats-server where they are installed
-  --systems LIST     exactly these of holdfast,etcd,redis,nats
+  --encryption       also run Holdfast with encryption at rest
+  --compression      also run Holdfast with every stored payload compressed
+  --systems LIST     exactly these of holdfast,sealed,packed,etcd,redis,nats
   --directory DIR    parent of the servers' temporary data (default: the system's)
   --json FILE        write every figure to FILE
 `;
@@ -58,6 +60,8 @@ export function parseArguments(argv: readonly string[]): Options {
         keys: { type: 'string' },
         rounds: { type: 'string' },
         peers: { type: 'boolean' },
+        encryption: { type: 'boolean' },
+        compression: { type: 'boolean' },
         systems: { type: 'string' },
         directory: { type: 'string' },
         json: { type: 'string' },
@@ -74,7 +78,12 @@ export function parseArguments(argv: readonly string[]): Options {
   if (values.peers === true && text('systems') !== undefined) {
     throw new UsageError('--peers and --systems exclude each other');
   }
-  const defaultSystems: readonly SystemName[] = values.peers === true ? systemNames : ['holdfast'];
+  const defaultSystems: readonly SystemName[] = [
+    'holdfast',
+    ...(values.encryption === true ? (['sealed'] as const) : []),
+    ...(values.compression === true ? (['packed'] as const) : []),
+    ...(values.peers === true ? peerNames : []),
+  ];
   return {
     seconds: number('--seconds', text('seconds') ?? '10', 0.1, 3600),
     warmUpSeconds: number('--warm-up', text('warm-up') ?? '2', 0, 600),

@@ -10,6 +10,8 @@ let ids: string[] = [];
 async function connect(system: SystemName, addresses: readonly string[]): Promise<Driver> {
   switch (system) {
     case 'holdfast':
+    case 'sealed':
+    case 'packed':
       return (await import('./drivers/holdfast.ts')).connect(addresses);
     case 'etcd':
       return (await import('./drivers/etcd.ts')).connect(addresses);

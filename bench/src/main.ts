@@ -1,7 +1,8 @@
 /** `npm run bench`: a real three-node cluster, measured beside the peers that are installed. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Options, parseArguments, UsageError, usage } from './arguments.ts';
 import { buildClient } from './client-pool.ts';
 import { measureSystem } from './measure.ts';
@@ -14,7 +15,15 @@ import type { System } from './systems/system.ts';
 async function systemOf(name: SystemName): Promise<System> {
   switch (name) {
     case 'holdfast':
-      return (await import('./systems/holdfast.ts')).holdfast;
+      return (await import('./systems/holdfast.ts')).holdfast('holdfast');
+    case 'sealed':
+      return (await import('./systems/holdfast.ts')).holdfast('sealed', async (directory) => {
+        const keyFile = join(directory, 'keys');
+        await writeFile(keyFile, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+        return ['--encryption-key-file', keyFile];
+      });
+    case 'packed':
+      return (await import('./systems/holdfast.ts')).holdfast('packed', async () => ['--compression-threshold', '1']);
     case 'etcd':
       return (await import('./systems/etcd.ts')).etcd;
     case 'redis':

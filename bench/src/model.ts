@@ -1,6 +1,8 @@
 /** Words the parent, its client processes and the report share. */
 
-export const systemNames = ['holdfast', 'etcd', 'redis', 'nats'] as const;
+/** `sealed` and `packed` are Holdfast with encryption at rest, and with every payload compressed. */
+export const systemNames = ['holdfast', 'sealed', 'packed', 'etcd', 'redis', 'nats'] as const;
+export const peerNames = ['etcd', 'redis', 'nats'] as const satisfies readonly SystemName[];
 export type SystemName = (typeof systemNames)[number];
 
 export const workloads = ['store', 'get', 'mix'] as const;

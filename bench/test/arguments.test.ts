@@ -20,6 +20,11 @@ describe('benchmark arguments', () => {
     assert.equal(options.jsonFile, 'out.json');
   });
 
+  it('measure Holdfast beside itself with encryption and compression', () => {
+    const { systems } = parseArguments(['--encryption', '--compression']);
+    assert.deepEqual(systems, ['holdfast', 'sealed', 'packed']);
+  });
+
   for (const [why, args] of [
     ['an unknown option', ['--second', '3']],
     ['a positional', ['etcd']],

@@ -125,6 +125,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/cluster.ts')).checkCommand(io),
   },
   {
+    name: 'key',
+    summary: 'make encryption keys, and rotate those in use',
+    load: async (io) => (await import('./commands/key.ts')).keyCommand(io),
+  },
+  {
     name: 'version',
     summary: 'print the version',
     load: async (io) => (await import('./commands/version.ts')).versionCommand(io),

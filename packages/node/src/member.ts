@@ -38,6 +38,7 @@ interface MemberIdentity {
 
 type FromMember =
   | 'nodeId'
+  | 'name'
   | 'send'
   | 'isReachable'
   | 'fetchState'
@@ -87,6 +88,7 @@ export class Member {
     this.#replica = new Replica({
       ...parts,
       nodeId,
+      name: identity.name,
       send: (messages) => this.#links.send(messages),
       isReachable: (id) => this.#links.isUp(id),
       fetchState: (wanted) => fetchSnapshot({ host, clock, self, log: report }, this.#sources(wanted.lead), wanted),

@@ -276,6 +276,7 @@ function createMember(
   knownMembers: KnownMembers,
 ): Member {
   const { clusterId, nodeId, nonce, name, bootCounter } = record;
+  const { encryptionKeyFile } = config;
   return new Member({
     ...stored,
     identity: { clusterId, nodeId, peerId: host.peerId, nonce, name, address, bootCounter, version },
@@ -289,6 +290,8 @@ function createMember(
     diskSpace: diskSpaceOf(config, ports),
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,
     tickMs: config.tickMs,
+    keyring: ports.keyring,
+    readKeys: encryptionKeyFile === undefined ? undefined : () => readKeyFile(encryptionKeyFile),
     leaseReads: config.leaseReads,
     uncommittedBytesMax: config.uncommittedBytesMax,
     unappliedBytesMax: config.unappliedBytesMax,

@@ -1,6 +1,15 @@
 /** Bodies of answers: sessions and their metadata by hand, all others as arrays in the order of `commands.ts`. */
 import { isTxnOperation } from './client-command-codec.ts';
-import type { Answers, ListItem, MemberInfo, NodeStatus, Operation, SessionMetadata, TxnResult } from './commands.ts';
+import type {
+  Answers,
+  KeyRotationState,
+  ListItem,
+  MemberInfo,
+  NodeStatus,
+  Operation,
+  SessionMetadata,
+  TxnResult,
+} from './commands.ts';
 import { eventTypes, type SessionEvent } from './events.ts';
 import { Fields } from './fields.ts';
 import { limits } from './limits.ts';
@@ -71,6 +80,11 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   ],
   'backup-read': (answer) => [answer.chunk],
   'backup-end': (answer) => [answer.ended],
+  keys: ({ node, keys, rotation }) => [
+    node,
+    keys === null ? null : [keys.newest, keys.inUse],
+    rotation === null ? null : [rotation.phase, rotation.records, rotation.problem],
+  ],
 };
 
 const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O] } = {
@@ -175,6 +189,14 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
   }),
   'backup-read': (fields) => ({ chunk: fields.bytesOrNull('chunk') }),
   'backup-end': (fields) => ({ ended: fields.boolean('ended') }),
+  keys: (fields) => {
+    const node = fields.text('node');
+    const keys = fields.listOrNull('keys');
+    const known = keys === null ? null : { newest: keys.text('newest'), inUse: keys.texts('inUse') };
+    keys?.end();
+    const rotation = fields.listOrNull('rotation');
+    return { node, keys: known, rotation: rotation === null ? null : readRotation(rotation) };
+  },
 };
 
 export function encodeAnswer<O extends Operation>(operation: O, answer: Answers[O]): Uint8Array {
@@ -279,6 +301,16 @@ function readEvent(fields: Fields): SessionEvent {
     data: fields.bytesOrNull('data'),
     metadata: decodeMetadata(fields),
   };
+}
+
+function readRotation(fields: Fields): KeyRotationState {
+  const rotation = {
+    phase: fields.choice('phase', ['log', 'state', 'checkpoint', 'done', 'failed']),
+    records: fields.integer('records'),
+    problem: fields.textOrNull('problem'),
+  } as const;
+  fields.end();
+  return rotation;
 }
 
 function readEach<T>(fields: Fields, read: (item: Fields) => T): T[] {

@@ -128,7 +128,9 @@ export type Query =
   /** Chunks are read in order; the last one may be read again. */
   | { readonly type: 'backup-read'; readonly backupId: string; readonly number: number }
   | { readonly type: 'backup-end'; readonly backupId: string }
-  | { readonly type: 'restore-status'; readonly restoreId: string };
+  | { readonly type: 'restore-status'; readonly restoreId: string }
+  /** Of the asked node alone. `rotate` begins to seal all that it stores with the newest key of its key file. */
+  | { readonly type: 'keys'; readonly rotate: boolean };
 
 export type Request = ClientCommand | Query;
 export type Operation = Request['type'];
@@ -175,6 +177,23 @@ export interface CheckReport {
   readonly appliedIndex: number;
   readonly equal: boolean;
   readonly nodes: readonly { readonly name: string; readonly shardHashes: readonly string[] | null }[];
+}
+
+/** The encryption keys of one node. */
+export interface KeyReport {
+  /** Name of the node. */
+  readonly node: string;
+  /** Null when the node does not encrypt. Else ids of keys: the newest of the key file, and those that files are sealed with. */
+  readonly keys: { readonly newest: string; readonly inUse: readonly string[] } | null;
+  readonly rotation: KeyRotationState | null;
+}
+/** A rotation that runs, or the last one since the node's start. */
+export interface KeyRotationState {
+  readonly phase: 'log' | 'state' | 'checkpoint' | 'done' | 'failed';
+  /** Records of the state looked at so far. */
+  readonly records: number;
+  /** Why it failed. */
+  readonly problem: string | null;
 }
 
 /** What a save came to. */
@@ -235,6 +254,7 @@ export interface Answers {
   'backup-read': { readonly chunk: Uint8Array | null };
   'backup-end': { readonly ended: boolean };
   'restore-status': RestoreOutcome;
+  keys: KeyReport;
 }
 
 /** What the cluster's own commands answer, to the node that proposed them. */

@@ -41,6 +41,7 @@ export const operationCodes = {
   'backup-read': 76,
   'backup-end': 77,
   'restore-status': 78,
+  keys: 79,
   expire: 128,
   access: 129,
   'allocate-member': 130,

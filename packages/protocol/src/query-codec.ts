@@ -25,6 +25,8 @@ export function encodeQuery(query: Query): Uint8Array {
       return encodeArray([query.backupId]);
     case 'restore-status':
       return encodeArray([query.restoreId]);
+    case 'keys':
+      return encodeArray([query.rotate]);
     default:
       return encodeArray([]);
   }
@@ -90,6 +92,12 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
     case 'restore-status': {
       const fields = new Fields(decodeArray(body, what), what);
       const query: Query = { type, restoreId: fields.text('restoreId') };
+      fields.end();
+      return query;
+    }
+    case 'keys': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, rotate: fields.boolean('rotate') };
       fields.end();
       return query;
     }

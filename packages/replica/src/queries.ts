@@ -34,6 +34,7 @@ export interface QueriesPorts {
   readonly status: () => Answers['status'];
   readonly members: () => Answers['members'];
   readonly check: () => Promise<Answers['check']>;
+  readonly keys: (rotate: boolean) => Promise<Answers['keys']>;
 }
 
 /** Answers queries from the applied state. The caller has made sure that the state is recent enough. */
@@ -149,7 +150,7 @@ export class Queries {
   }
 
   async #answer(query: Exclude<Query, SessionQuery | WatchQuery>, nowMs: number): Promise<Answers[Operation]> {
-    const { machine, sweeper, backups, engineStats, status, members, check } = this.#ports;
+    const { machine, sweeper, backups, engineStats, status, members, check, keys } = this.#ports;
     switch (query.type) {
       case 'status':
         return status();
@@ -157,6 +158,8 @@ export class Queries {
         return members();
       case 'check':
         return check();
+      case 'keys':
+        return keys(query.rotate);
       case 'cleanup':
         return this.#cleanup(nowMs);
       case 'backup-begin':
@@ -197,7 +200,7 @@ export class Queries {
   }
 }
 
-const localTypes: readonly Query['type'][] = ['status', 'members', 'check', 'backup-read', 'backup-end'];
+const localTypes: readonly Query['type'][] = ['status', 'members', 'check', 'keys', 'backup-read', 'backup-end'];
 
 type SessionQuery = Extract<Query, { type: 'get' | 'meta' | 'touch-due' }>;
 

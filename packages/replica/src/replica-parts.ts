@@ -1,7 +1,7 @@
 import type { Answers, Failure } from '@holdfast/protocol';
 import type { Message, NodeId } from '@holdfast/raft';
 import type { SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
-import type { Engine, Log, SnapshotFiles } from '@holdfast/storage';
+import type { Engine, Keyring, Log, MasterKey, SnapshotFiles } from '@holdfast/storage';
 import type { Clock } from './clock.ts';
 import type { DiskSpaceOptions } from './disk-space.ts';
 import type { NodeLog } from './node-log.ts';
@@ -31,6 +31,12 @@ export interface ReplicaParts {
   readonly machine: SessionMachine;
   readonly machineOptions: SessionMachineOptions;
   readonly peerMemory: PeerMemoryFile;
+  /** How it is called in reports. */
+  readonly name: string;
+  /** What seals log, engine and snapshot files. Default: nothing does. */
+  readonly keyring?: Keyring | undefined;
+  /** Reads the keys anew, oldest first. @throws {StorageError} `KEY_FILE_UNUSABLE` */
+  readonly readKeys?: (() => Promise<readonly MasterKey[]>) | undefined;
   /** Raised durably at every start of this node. */
   readonly bootCounter: number;
   readonly logKeepBytes: number;

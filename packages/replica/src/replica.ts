@@ -9,6 +9,7 @@ import { ClusterClock } from './cluster-clock.ts';
 import { DiskSpace } from './disk-space.ts';
 import { Driver } from './driver.ts';
 import { FastElection } from './fast-election.ts';
+import { KeyRotation } from './key-rotation.ts';
 import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
 import { Membership } from './membership.ts';
 import { PeerTrust } from './peer-trust.ts';
@@ -52,6 +53,7 @@ export class Replica {
   readonly #reads: ReadRounds;
   readonly #applier: Applier;
   readonly #keeper: StateKeeper;
+  readonly #keys: KeyRotation;
   readonly #snapshots: StateSnapshots;
   readonly #driver: Driver;
   readonly #accesses: AccessCounter;
@@ -138,6 +140,7 @@ export class Replica {
       report,
       onFatal,
     });
+    this.#keys = new KeyRotation({ ...parts, keeper: this.#keeper });
     this.#snapshots = new StateSnapshots({
       clock,
       machine,
@@ -261,6 +264,7 @@ export class Replica {
       status: parts.status,
       members: parts.members,
       check: parts.check,
+      keys: (rotate) => this.#keys.report(rotate),
     });
     this.requests = new Requests({
       proposals: this.#proposals,

@@ -39,7 +39,8 @@ export class Requests implements RequestSink {
   submitQuery(query: Query, timeoutMs: number, reply: ReplyTarget, replyNumber: number): void {
     const { reads, queries, nowMs, notReady } = this.#ports;
     const read = { query, deadlineMs: nowMs() + timeoutMs, target: reply, number: replyNumber };
-    const failure = query.type === 'status' || query.type === 'members' ? undefined : notReady();
+    const answersAlways = query.type === 'status' || query.type === 'members' || query.type === 'keys';
+    const failure = answersAlways ? undefined : notReady();
     if (failure !== undefined) reply.fail(replyNumber, failure);
     else if (Queries.isLocal(query)) queries.serveLocally(read);
     else reads.submit(read);

@@ -96,9 +96,14 @@ export class StateKeeper {
    * An engine that runs out of room must be opened again, so nothing is begun that may not fit. The log has everything;
    * only memory fills up meanwhile.
    */
-  get #hasRoom(): boolean {
+  get hasRoom(): boolean {
     const { engine, hasRoomFor } = this.#ports;
     return engine.kind === 'memory' || hasRoomFor(this.owedBytes + ENGINE_ROOM_BYTES);
+  }
+
+  /** Makes the state durable outside the log now, and trims the log behind it. */
+  checkpoint(): Promise<void> {
+    return this.exclusively(() => this.#checkpoint());
   }
 
   /** Runs `work` while nothing else writes the engine or the snapshot files. */
@@ -115,7 +120,7 @@ export class StateKeeper {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    if (this.#hasRoom) await this.exclusively(() => this.#ports.machine().flush());
+    if (this.hasRoom) await this.exclusively(() => this.#ports.machine().flush());
     else await this.#last;
   }
 
@@ -135,7 +140,7 @@ export class StateKeeper {
   }
 
   #queueCheckpoint(): void {
-    if (this.#isCheckpointQueued || !this.#hasRoom) return;
+    if (this.#isCheckpointQueued || !this.hasRoom) return;
     this.#isCheckpointQueued = true;
     this.#queue(async () => {
       this.#isCheckpointQueued = false;
@@ -156,7 +161,7 @@ export class StateKeeper {
   }
 
   #queueFlush(): void {
-    if (this.#isFlushQueued || !this.#hasRoom) return;
+    if (this.#isFlushQueued || !this.hasRoom) return;
     this.#isFlushQueued = true;
     this.#queue(async () => {
       this.#isFlushQueued = false;
@@ -177,6 +182,7 @@ export class StateKeeper {
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
     await log.compact(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
+    await this.#ports.snapshotFiles.removeOfOlderKeys(checkpoint.index);
   }
 
   /** For engines that keep nothing durable themselves. */

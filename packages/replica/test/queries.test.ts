@@ -100,6 +100,7 @@ describe('queries', () => {
       status: () => assert.fail(),
       members: () => ({ items: [] }),
       check: () => assert.fail(),
+      keys: () => assert.fail(),
     });
   });
 

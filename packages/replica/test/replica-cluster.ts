@@ -350,6 +350,7 @@ export class ReplicaCluster {
       ...stored,
       diskSpace: freeBytes === undefined ? undefined : diskSpace,
       nodeId,
+      name: `n${nodeId}`,
       logKeepBytes,
       cleanupIntervalMs,
       leaseReads,

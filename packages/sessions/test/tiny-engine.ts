@@ -61,6 +61,10 @@ export class TinyEngine implements Engine {
     };
   }
 
+  readonly keyIds: readonly string[] = [];
+
+  async renewKey(): Promise<void> {}
+
   async checkpoint(): Promise<boolean> {
     return false;
   }

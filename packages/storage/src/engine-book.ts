@@ -111,11 +111,9 @@ export class EngineBook {
     await this.#save();
   }
 
-  /** No record belongs to an epoch before the current one any more. */
-  async forgetOlder(): Promise<void> {
-    const { number } = this.#current;
+  /** No record belongs to an epoch before `number` any more. Frozen views may: they are opened until the engine is closed. */
+  async forgetBefore(number: number): Promise<void> {
     this.#stored = this.#stored.filter((epoch) => epoch.number >= number);
-    for (const older of [...this.#epochs.keys()]) if (older < number) this.#epochs.delete(older);
     await this.#save();
   }
 

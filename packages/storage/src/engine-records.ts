@@ -10,6 +10,8 @@ import type { LevelDatabase } from './level-port.ts';
 export interface RecordFormat {
   /** As `Engine.hidesKeys`. */
   readonly hidesKeys: boolean;
+  /** Undefined when nothing is sealed. */
+  readonly book: EngineBook | undefined;
   /** Also of the bounds of a range. */
   storedKey(key: Uint8Array): Uint8Array;
   encode(storedKey: Uint8Array, key: Uint8Array, value: Uint8Array): Uint8Array;
@@ -45,6 +47,7 @@ export async function openRecords(
 /** Keys as they are, values with a checksum. */
 class PlainRecords implements RecordFormat {
   readonly hidesKeys = false;
+  readonly book = undefined;
   readonly #compression: Compression;
 
   constructor(compression: Compression) {

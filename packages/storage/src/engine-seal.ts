@@ -18,7 +18,7 @@ const KEY_LENGTH_BYTES = 2;
  */
 export class SealedRecords implements RecordFormat {
   readonly hidesKeys = true;
-  readonly #book: EngineBook;
+  readonly book: EngineBook;
   readonly #secretParts: SecretParts;
   readonly #compression: Compression;
   readonly #nameKey: KeyObject;
@@ -27,7 +27,7 @@ export class SealedRecords implements RecordFormat {
   #epochNumber: number;
 
   constructor(book: EngineBook, secretParts: SecretParts, compression: Compression) {
-    this.#book = book;
+    this.book = book;
     this.#secretParts = secretParts;
     this.#compression = compression;
     this.#nameKey = createSecretKey(book.nameKey);
@@ -55,7 +55,7 @@ export class SealedRecords implements RecordFormat {
   }
 
   encode(storedKey: Uint8Array, key: Uint8Array, value: Uint8Array): Uint8Array {
-    const { number: epoch, sealer } = this.#book.current;
+    const { number: epoch, sealer } = this.book.current;
     if (epoch !== this.#epochNumber) {
       this.#epochNumber = epoch;
       this.#number = 0;
@@ -80,7 +80,7 @@ export class SealedRecords implements RecordFormat {
     if (stored.length < HEAD_BYTES) return 'the length';
     const view = viewOf(stored);
     try {
-      const epoch = this.#book.epoch(view.getUint32(0, true));
+      const epoch = this.book.epoch(view.getUint32(0, true));
       const opened = epoch?.sealer.open(getCounter(view, 4), storedKey, stored.subarray(HEAD_BYTES));
       if (opened === undefined || opened.length < KEY_LENGTH_BYTES) return 'the seal';
       const keyEnd = KEY_LENGTH_BYTES + viewOf(opened).getUint16(0, true);

@@ -27,6 +27,14 @@ export interface Engine {
   checkpoint(): Promise<boolean>;
   /** Removes every key, and ends all snapshots. */
   clear(): Promise<void>;
+  /** Ids of the keys that records may be sealed with; empty when they are not sealed. */
+  readonly keyIds: readonly string[];
+  /**
+   * Seals all records with the newest key, in slices between other writes, and makes that durable: `keyIds` has only that
+   * one then.
+   * @param report called after each slice with the number of records looked at so far
+   */
+  renewKey(report: (records: number) => void): Promise<void>;
   /** For `stats`: names and numbers that mean something to an operator of this backend. */
   stats(): Promise<Record<string, number | string>>;
   close(): Promise<void>;

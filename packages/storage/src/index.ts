@@ -6,7 +6,7 @@ export * from './disk.ts';
 export * from './engine.ts';
 export { type CreateEngine, type CreateEngineOptions, type EngineModule, engineModuleName } from './engine-module.ts';
 export { type Codec, type Compression, codecs, defaultCompression, noCompression } from './envelope/compression.ts';
-export { addKey, createKeyFile, readKeyFile } from './envelope/key-file.ts';
+export { readKeyFile } from './envelope/key-file.ts';
 export { Keyring, MasterKey } from './envelope/keyring.ts';
 export * from './errors.ts';
 export type { LevelDatabase } from './level-port.ts';

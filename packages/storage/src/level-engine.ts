@@ -141,6 +141,52 @@ export class LevelEngine implements Engine {
     });
   }
 
+  get keyIds(): readonly string[] {
+    return this.#records.book?.keyIds ?? [];
+  }
+
+  async renewKey(report: (records: number) => void): Promise<void> {
+    const { book } = this.#records;
+    if (book === undefined) return;
+    await this.#inOrder(() => book.renew());
+    const { number } = book.current;
+    let behind: Uint8Array | undefined;
+    let records = 0;
+    for (;;) {
+      // Cleared meanwhile: everything is new.
+      if (this.#records.book !== book) return;
+      const slice = await this.#inOrder(() => this.#resealSlice(behind));
+      if (slice.length === 0) break;
+      behind = slice.at(-1);
+      records += slice.length;
+      report(records);
+      await setImmediate();
+    }
+    if (await this.checkpoint()) await this.#inOrder(() => book.forgetBefore(number));
+  }
+
+  /** Writes the next records behind a stored key as they are, sealed anew; returns their stored keys. */
+  async #resealSlice(behind: Uint8Array | undefined): Promise<Uint8Array[]> {
+    const iterator = this.#database.iterator({
+      ...(behind === undefined ? { gte: new Uint8Array(0) } : { gt: behind }),
+      lt: RESERVED_FROM,
+      limit: SEALED_OPERATIONS_PER_TURN,
+      highWaterMarkBytes: VALUE_BYTES_PER_TURN,
+      fillCache: false,
+      ...VIEWS,
+    });
+    let found: readonly (readonly [Uint8Array, Uint8Array])[];
+    try {
+      found = await iterator.nextv(SEALED_OPERATIONS_PER_TURN);
+    } finally {
+      await iterator.close();
+    }
+    if (found.length > 0) {
+      await this.#write(found.map(([storedKey, stored]) => ({ type: 'put', ...this.#decode(storedKey, stored) })));
+    }
+    return found.map(([storedKey]) => storedKey);
+  }
+
   async stats(): Promise<Record<string, number | string>> {
     this.#check();
     const database = this.#database;

@@ -86,6 +86,8 @@ export class LogWriter {
   #inFlight: readonly LogWork[] = [];
   /** The next segment could not be made: nothing is lost, but nothing goes on either. */
   #isStalled = false;
+  /** A new segment was asked for, however much room is left in this one. */
+  #wantsSegment = false;
   #failure: StorageError | undefined;
   #syncs = 0;
   #waiting: (() => void)[] = [];
@@ -129,6 +131,12 @@ export class LogWriter {
       return;
     }
     this.#isStalled = false;
+    this.#pump();
+  }
+
+  /** Begins a new segment as soon as all before it is durable; without room it goes on in this one. */
+  beginSegment(): void {
+    this.#wantsSegment = true;
     this.#pump();
   }
 
@@ -213,6 +221,11 @@ export class LogWriter {
 
   #pump(): void {
     if (this.#isBusy || this.#isStalled || this.#failure !== undefined) return;
+    if (this.#wantsSegment) {
+      this.#isBusy = true;
+      this.#rotateThenPump();
+      return;
+    }
     const next = this.#queue[0];
     if (next === undefined) {
       this.#wake();
@@ -333,10 +346,12 @@ export class LogWriter {
     const go = async () => {
       await spares.prepare();
       const spare = spares.take();
-      if (spare === undefined) {
+      const isFull = !this.#wantsSegment;
+      this.#wantsSegment = false;
+      if (spare === undefined && isFull) {
         this.#isStalled = true;
         this.#wake();
-      } else {
+      } else if (spare !== undefined) {
         await this.rotate(spare);
         void spares.prepare();
       }

@@ -162,6 +162,22 @@ export class Log implements Omit<LogView, 'snapshot'> {
     return this.#writer.segments.reduce((sum, segment) => sum + segment.usedBytes, 0);
   }
 
+  /** Ids of the keys that its files are sealed with; empty when it is not sealed. */
+  get keyIds(): readonly string[] {
+    const ids = [...this.#writer.segments, ...this.#trimmed].map(({ seal }) => seal?.keyId);
+    return [...new Set(ids.filter((id) => id !== undefined))];
+  }
+
+  /**
+   * Goes on under the newest key: all that is written from soon on is sealed with it. What older keys have sealed goes
+   * with the next `compact` that may trim it.
+   */
+  renewKey(): void {
+    const { keyring } = this.#options;
+    const active = this.#writer.segments.at(-1)?.seal;
+    if (keyring !== undefined && active?.keyId !== keyring.newest.id) this.#writer.beginSegment();
+  }
+
   /** The newest durable checkpoint: what may be trimmed, and from where the engine is filled again. */
   get lastCheckpoint(): Checkpoint {
     return this.#checkpoint;
@@ -262,7 +278,7 @@ export class Log implements Omit<LogView, 'snapshot'> {
 
   /**
    * Trims whole segments that lie at or below `toIndex` and the last durable checkpoint, as long as the size to keep
-   * remains. `firstIndex` moves at once; resolves when the files are gone.
+   * remains; files sealed with an older key are not kept for it. `firstIndex` moves at once; resolves when the files are gone.
    */
   compact(toIndex: LogIndex): Promise<void> {
     const limit = Math.min(toIndex, this.#checkpoint.index);
@@ -271,7 +287,8 @@ export class Log implements Omit<LogView, 'snapshot'> {
     for (;;) {
       const oldest = segments[0];
       if (oldest === undefined || segments.length === 1 || oldest.indexMax > limit) break;
-      if (sizeBytes - oldest.usedBytes < this.#keepSizeBytes) break;
+      const isOfOlderKey = oldest.seal !== undefined && oldest.seal.keyId !== this.#options.keyring?.newest.id;
+      if (sizeBytes - oldest.usedBytes < this.#keepSizeBytes && !isOfOlderKey) break;
       segments.shift();
       sizeBytes -= oldest.usedBytes;
       if (oldest.indexMax > this.#index.base.index) {

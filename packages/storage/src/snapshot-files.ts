@@ -18,6 +18,7 @@ const PLAIN: SnapshotEnvelope = {
 interface Found {
   readonly meta: SnapshotMeta;
   readonly metaBytes: Uint8Array;
+  readonly keyId: string | undefined;
 }
 
 /** The state snapshots of one node: files named after the index and term of the last entry they contain. */
@@ -56,9 +57,9 @@ export class SnapshotFiles {
       if (TEMPORARY_NAME.test(name)) await disk.remove(path);
       if (!SNAPSHOT_NAME.test(name)) continue;
       try {
-        const { meta, metaBytes } = await readSnapshotHeader(disk, path, clusterId, envelope);
+        const { meta, metaBytes, sealedWith } = await readSnapshotHeader(disk, path, clusterId, envelope);
         if (nameOf(meta) !== name) throw damagedName(path);
-        files.#add({ meta, metaBytes });
+        files.#add({ meta, metaBytes, keyId: sealedWith?.keyId });
       } catch (error) {
         if (!(error instanceof StorageError) || error.code !== 'SNAPSHOT_DAMAGED') throw error;
         files.#damaged.push(error);
@@ -80,14 +81,20 @@ export class SnapshotFiles {
     this.#number += 1;
     const temporaryPath = `${this.#directory}/${this.#number}.partial`;
     const header = { clusterId: this.#clusterId, meta, metaBytes };
+    const keyId = this.#envelope.keyring?.newest.id;
     return SnapshotWriter.begin(this.#disk, temporaryPath, this.#pathOf(meta), header, this.#envelope, () =>
-      this.#add({ meta, metaBytes }),
+      this.#add({ meta, metaBytes, keyId }),
     );
   }
 
   /** All that are whole by their name and header, oldest first. */
   list(): readonly SnapshotMeta[] {
     return this.#found.map(({ meta }) => meta);
+  }
+
+  /** Ids of the keys that they are sealed with. */
+  get keyIds(): readonly string[] {
+    return [...new Set(this.#found.map(({ keyId }) => keyId).filter((id) => id !== undefined))];
   }
 
   newest(): SnapshotMeta | undefined {
@@ -119,11 +126,21 @@ export class SnapshotFiles {
   }
 
   /** Removes snapshots below `index`, and damaged files. */
-  async removeOlderThan(index: LogIndex): Promise<void> {
-    const older = this.#found.filter(({ meta }) => meta.index < index);
-    if (older.length === 0 && this.#damaged.length === 0) return;
-    this.#found = this.#found.filter(({ meta }) => meta.index >= index);
-    for (const { meta } of older) await this.#disk.remove(this.#pathOf(meta));
+  removeOlderThan(index: LogIndex): Promise<void> {
+    return this.#remove(({ meta }) => meta.index < index);
+  }
+
+  /** Removes snapshots up to `index` that an older key sealed. The state must be durable elsewhere. */
+  removeOfOlderKeys(index: LogIndex): Promise<void> {
+    const newest = this.#envelope.keyring?.newest.id;
+    return this.#remove(({ meta, keyId }) => meta.index <= index && keyId !== newest);
+  }
+
+  async #remove(isOld: (found: Found) => boolean): Promise<void> {
+    const old = this.#found.filter(isOld);
+    if (old.length === 0 && this.#damaged.length === 0) return;
+    this.#found = this.#found.filter((found) => !isOld(found));
+    for (const { meta } of old) await this.#disk.remove(this.#pathOf(meta));
     for (const { failure } of this.#damaged) if ('file' in failure) await this.#disk.remove(failure.file);
     this.#damaged = [];
     await this.#disk.syncDirectory(this.#directory);

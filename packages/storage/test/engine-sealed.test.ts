@@ -125,6 +125,39 @@ describe('sealed engine', () => {
     await open(old, young);
   });
 
+  it('seals all anew with a newer key while it is written and read, and does without the old one then', async () => {
+    const keyring = new Keyring([old]);
+    const engine = await openEngine({ backend: 'disk', directory, sealing: { keyring, secretParts } });
+    opened.push(engine);
+    const keys = Array.from({ length: 500 }, (_, i) => `s:${i}`);
+    await engine.write(keys.map((key) => put(key, `old ${key}`)));
+    const view = engine.snapshot();
+    keyring.replace([old, young]);
+    const seen: number[] = [];
+    const renewing = engine.renewKey((records) => {
+      seen.push(records);
+      assert.deepEqual([...engine.keyIds].sort(), [old.id, young.id].sort());
+      if (seen.length === 2)
+        void engine.write([put('s:3', 'new'), put('t:new', 'new'), { type: 'del', key: bytes('s:4') }]);
+    });
+    await renewing;
+    assert.deepEqual(engine.keyIds, [young.id]);
+    assert.ok(seen.length > 2 && (seen.at(-1) ?? 0) >= 500);
+    assert.equal(textOf(await view.get(bytes('s:4'))), 'old s:4');
+    await view.release();
+    const check = (opened: Engine) => {
+      for (const key of keys) {
+        const expected = key === 's:3' ? 'new' : key === 's:4' ? undefined : `old ${key}`;
+        assert.equal(textOf(opened.get(bytes(key))), expected);
+      }
+      assert.equal(textOf(opened.get(bytes('t:new'))), 'new');
+    };
+    check(engine);
+    await engine.close();
+    await assert.rejects(open(old), { code: 'KEY_MISSING' });
+    check(await open(young));
+  });
+
   it('takes records that are not sealed for damage: they are rebuilt, sealed', async () => {
     const engine = await open();
     await engine.write([put('s:a', '1')]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Keyring, MasterKey } from '../src/envelope/keyring.ts';
 import { MemoryDisk } from '../src/index.ts';
-import { append, create, directory, entries, entry, open, readAll } from './log-fixtures.ts';
+import { append, conf, create, directory, entries, entry, open, readAll } from './log-fixtures.ts';
 
 const [old, young, other] = [1, 2, 3].map((byte) => new MasterKey(new Uint8Array(32).fill(byte))) as [
   MasterKey,
@@ -67,6 +67,28 @@ describe('sealed log', () => {
     await assert.rejects(open(disk, sealed(old)), { code: 'KEY_MISSING' });
     const again = await open(disk, { ...sealed(old, young), cacheBytes: 0 });
     assert.deepEqual(readAll(again), [...entries(2, 40, 1, 500), entry(41, 1)]);
+    await again.close();
+  });
+
+  it('goes on under a newer key, and drops what an older one sealed with the next checkpoint, whatever is to be kept', async () => {
+    const disk = new MemoryDisk();
+    const keys = { ...sealed(old), keepSizeBytes: 1_048_576 };
+    const log = await create(disk, keys);
+    await append(log, { entries: entries(2, 20, 1, 500) });
+    keys.keyring.replace([old, young]);
+    log.renewKey();
+    await append(log, { entries: entries(21, 22, 1, 500) });
+    assert.deepEqual(log.keyIds, [old.id, young.id]);
+    await log.checkpoint({ index: 19, term: 1, conf, data: new Uint8Array(0) });
+    await log.compact(19);
+    assert.deepEqual(log.keyIds, [old.id, young.id], 'an entry is not yet behind a checkpoint');
+    await log.checkpoint({ index: 20, term: 1, conf, data: new Uint8Array(0) });
+    await log.compact(20);
+    assert.deepEqual(log.keyIds, [young.id]);
+    assert.deepEqual(readAll(log), entries(21, 22, 1, 500));
+    await log.close();
+    const again = await open(disk, sealed(young));
+    assert.deepEqual(readAll(again), entries(21, 22, 1, 500));
     await again.close();
   });
 

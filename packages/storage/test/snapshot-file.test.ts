@@ -222,6 +222,24 @@ describe('the envelope of snapshot files', () => {
     await assert.rejects(open(plain, old), { code: 'NOT_SEALED' });
   });
 
+  it('lets go of what an older key sealed, once it is durable elsewhere', async () => {
+    const disk = new MemoryDisk();
+    const envelope = sealed(old);
+    const files = await SnapshotFiles.open(disk, directory, 'c1', envelope);
+    for (const index of [100, 200]) await save(files, { ...meta, index }, [secret]);
+    envelope.keyring?.replace([old, young]);
+    await save(files, { ...meta, index: 150 }, [secret]);
+    assert.deepEqual([...files.keyIds].sort(), [old.id, young.id].sort());
+    await files.removeOfOlderKeys(150);
+    assert.deepEqual(
+      files.list().map(({ index }) => index),
+      [150, 200],
+    );
+    await files.removeOfOlderKeys(200);
+    assert.deepEqual(files.keyIds, [young.id]);
+    await files.verify({ ...meta, index: 150 });
+  });
+
   it('notices a chunk of another file, or of another place in its own, under right checksums', async () => {
     const disk = new MemoryDisk();
     const files = await open(disk, old);

@@ -1,5 +1,5 @@
 import type { SnapshotMeta } from '@holdfast/raft';
-import { MemoryDisk, SnapshotFiles } from '@holdfast/storage';
+import { defaultCompression, type Keyring, MemoryDisk, SnapshotFiles } from '@holdfast/storage';
 import type { Random } from '../world/random.ts';
 import type { FuzzReader } from './reader.ts';
 
@@ -12,9 +12,10 @@ const meta: SnapshotMeta = {
 };
 
 /** A snapshot file of some chunks. */
-export async function snapshotReader(name: string, random: Random): Promise<FuzzReader> {
+export async function snapshotReader(name: string, random: Random, keyring?: Keyring): Promise<FuzzReader> {
   const disk = new MemoryDisk();
-  const files = await SnapshotFiles.open(disk, DIRECTORY, CLUSTER_ID);
+  const envelope = { compression: defaultCompression, keyring, randomBytes: random.bytes };
+  const files = await SnapshotFiles.open(disk, DIRECTORY, CLUSTER_ID, envelope);
   const writer = await files.create(meta, new TextEncoder().encode('of the caller'));
   const chunks = Array.from({ length: 12 }, (_, i) => random.bytes(50 + i * 300));
   for (const chunk of chunks) await writer.write(chunk);
@@ -26,7 +27,7 @@ export async function snapshotReader(name: string, random: Random): Promise<Fuzz
     async attempt(changedFiles) {
       const changed = new MemoryDisk();
       changed.restore({ files: changedFiles, directories: good.directories });
-      const opened = await SnapshotFiles.open(changed, DIRECTORY, CLUSTER_ID);
+      const opened = await SnapshotFiles.open(changed, DIRECTORY, CLUSTER_ID, envelope);
       const [damaged] = opened.damaged;
       if (damaged !== undefined) throw damaged;
       const offered = opened.newest();

@@ -1,3 +1,4 @@
+import { Keyring, MasterKey } from '@holdfast/storage';
 import type { Random } from '../world/random.ts';
 import { logReader } from './read-log.ts';
 import { snapshotReader } from './read-snapshot.ts';
@@ -6,5 +7,12 @@ import type { FuzzReader } from './reader.ts';
 
 /** Every reader of stored bytes that is fuzzed; a new one is added here. */
 export async function fuzzReaders(random: Random): Promise<readonly FuzzReader[]> {
-  return [await logReader('log'), await snapshotReader('snapshot file', random), await stateReader('state')];
+  const keyring = new Keyring([new MasterKey(random.bytes(32))]);
+  return [
+    await logReader('log'),
+    await logReader('sealed log', { keyring }),
+    await snapshotReader('snapshot file', random),
+    await snapshotReader('sealed snapshot file', random, keyring),
+    await stateReader('state'),
+  ];
 }

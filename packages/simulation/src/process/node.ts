@@ -94,6 +94,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
   const replica: Replica = new Replica({
     ...stored,
     nodeId,
+    name: who,
     diskSpace: { disk, directory, reserveBytes: RESERVE_BYTES, ballast },
     logKeepBytes: profile.logKeepBytes,
     cleanupIntervalMs: profile.cleanupIntervalMs,

@@ -3,6 +3,9 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { errnoOf, StorageError } from '../errors.ts';
 import { MASTER_KEY_BYTES, MasterKey } from './keyring.ts';
 
+/** The door for those who only make key files, and load nothing else of this package. */
+export { describeStorageFailure, StorageError } from '../errors.ts';
+
 /*
  * A key file is text: one key a line, 64 hexadecimal digits, the newest last; empty lines and lines that begin with #
  * are passed over. `(umask 077; openssl rand -hex 32 > keys)` makes one.
