@@ -12,8 +12,10 @@ import type { Clock } from './clock.ts';
 import type { NodeLog } from './node-log.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
-/** Old log files go once what they hold is applied and behind a checkpoint: looked at again after this long. */
+/** Old log files go once what they hold is applied and behind a checkpoint: looked at again after this long, and then twice as long. */
 const RETRY_AFTER_MS = 500;
+/** A checkpoint may write the whole state: not more often than this while a quorum is missing. */
+const RETRY_AFTER_MS_MAX = 60_000;
 
 export interface KeyRotationPorts {
   readonly name: string;
@@ -36,6 +38,9 @@ export class KeyRotation {
   readonly #ports: KeyRotationPorts;
   #state: KeyRotationState | null = null;
   #running: Promise<void> | undefined;
+  #isStopped = false;
+  /** Ends the pause between two attempts. */
+  #wake: () => void = () => {};
 
   constructor(ports: KeyRotationPorts) {
     this.#ports = ports;
@@ -52,6 +57,13 @@ export class KeyRotation {
     return { node: name, keys, rotation: this.#state };
   }
 
+  /** Ends a rotation that runs; another one begins anew. When it resolves, log, engine and files are not used any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#wake();
+    await this.#running;
+  }
+
   async #begin(): Promise<void> {
     const { name, keyring, readKeys, report } = this.#ports;
     if (keyring === undefined || readKeys === undefined) {
@@ -61,7 +73,7 @@ export class KeyRotation {
         hint: 'start it with an empty directory, --encryption-key-file and --join: the others fill it',
       });
     }
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || this.#isStopped) return;
     const keys = await readKeys().catch((error) => {
       throw asValidation(error);
     });
@@ -74,10 +86,12 @@ export class KeyRotation {
       });
     }
     keyring.replace(keys);
+    this.#state = null;
     if (this.#isDone()) return;
     this.#state = { phase: 'log', records: 0, problem: null };
     this.#running = this.#run()
       .catch((error: unknown) => {
+        if (this.#isStopped) return;
         const problem = error instanceof Error ? error.message : String(error);
         this.#state = { phase: 'failed', records: this.#state?.records ?? 0, problem };
         report('error', 'the rotation of keys failed; begin it again', { problem });
@@ -88,25 +102,40 @@ export class KeyRotation {
   }
 
   async #run(): Promise<void> {
-    const { log, engine, keeper, clock } = this.#ports;
+    const { log, engine, keeper } = this.#ports;
     let records = 0;
     log.renewKey();
     this.#state = { phase: 'state', records, problem: null };
     await engine.renewKey((count) => {
+      if (this.#isStopped) throw new Error('the node is stopping');
       // An engine that runs out of room must be opened again: what is not sealed anew yet is so by the next rotation.
       if (!keeper.hasRoom) throw new Error('the disk is nearly full; make room, then begin it again');
       records = count;
       this.#state = { phase: 'state', records, problem: null };
     });
     this.#state = { phase: 'checkpoint', records, problem: null };
-    for (;;) {
+    for (let pauseMs = RETRY_AFTER_MS; !this.#isStopped; pauseMs = Math.min(pauseMs * 2, RETRY_AFTER_MS_MAX)) {
       // Again, should there have been no room for a new file.
       log.renewKey();
-      if (keeper.hasRoom) await keeper.checkpoint();
+      if (keeper.hasRoom) {
+        await keeper.checkpoint();
+        await engine.forgetOlderKeys();
+      }
       if (this.#isDone()) break;
-      await new Promise<void>((resolve) => clock.after(RETRY_AFTER_MS, resolve));
+      await this.#pause(pauseMs);
     }
     this.#state = { phase: 'done', records, problem: null };
+  }
+
+  async #pause(lengthMs: number): Promise<void> {
+    if (this.#isStopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#ports.clock.after(lengthMs, resolve);
+      this.#wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   #isDone(): boolean {

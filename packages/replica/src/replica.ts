@@ -364,6 +364,7 @@ export class Replica {
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
     try {
       await this.trust.stop({ abandon });
+      await this.#keys.stop();
       if (abandon) await this.#keeper.abandon();
       else await this.#keeper.stop();
     } finally {

@@ -65,6 +65,8 @@ export class TinyEngine implements Engine {
 
   async renewKey(): Promise<void> {}
 
+  async forgetOlderKeys(): Promise<void> {}
+
   async checkpoint(): Promise<boolean> {
     return false;
   }

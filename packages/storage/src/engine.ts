@@ -30,11 +30,13 @@ export interface Engine {
   /** Ids of the keys that records may be sealed with; empty when they are not sealed. */
   readonly keyIds: readonly string[];
   /**
-   * Seals all records with the newest key, in slices between other writes, and makes that durable: `keyIds` has only that
-   * one then.
-   * @param report called after each slice with the number of records looked at so far
+   * Seals all records with the newest key, in slices between other writes. Until `forgetOlderKeys` a power cut may bring
+   * back what older keys have sealed.
+   * @param report called after each slice with the number of records looked at so far; what it throws ends the work
    */
   renewKey(report: (records: number) => void): Promise<void>;
+  /** After `renewKey`, once the state is durable, here or elsewhere: only the newest key is needed from now on. */
+  forgetOlderKeys(): Promise<void>;
   /** For `stats`: names and numbers that mean something to an operator of this backend. */
   stats(): Promise<Record<string, number | string>>;
   close(): Promise<void>;

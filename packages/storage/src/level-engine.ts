@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine, EnginePair, EngineRange, EngineSnapshot, EngineWrite } from './engine.ts';
+import type { EngineBook } from './engine-book.ts';
 import { type MarkerState, markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
 import { openRecords, type RecordFormat, type RecordOptions } from './engine-records.ts';
 import { wrapValue } from './engine-values.ts';
@@ -44,6 +45,8 @@ export class LevelEngine implements Engine {
   /** Of the last batch that was written. */
   #sequence = 0;
   #checkpoint = 0;
+  /** Every record belongs to this epoch of the book or a later one; not yet noted there. */
+  #renewed: { readonly book: EngineBook; readonly number: number } | undefined;
   /** The last piece of writing work: they run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #failure: StorageError | undefined;
@@ -162,7 +165,15 @@ export class LevelEngine implements Engine {
       report(records);
       await setImmediate();
     }
-    if (await this.checkpoint()) await this.#inOrder(() => book.forgetBefore(number));
+    this.#renewed = { book, number };
+  }
+
+  async forgetOlderKeys(): Promise<void> {
+    const renewed = this.#renewed;
+    this.#renewed = undefined;
+    // A book that was begun anew by `clear` knows no older keys.
+    if (renewed?.book === this.#records.book)
+      await this.#inOrder(async () => renewed?.book.forgetBefore(renewed.number));
   }
 
   /** Writes the next records behind a stored key as they are, sealed anew; returns their stored keys. */

@@ -141,6 +141,9 @@ describe('sealed engine', () => {
         void engine.write([put('s:3', 'new'), put('t:new', 'new'), { type: 'del', key: bytes('s:4') }]);
     });
     await renewing;
+    assert.deepEqual([...engine.keyIds].sort(), [old.id, young.id].sort(), 'not yet durable');
+    assert.equal(await engine.checkpoint(), true);
+    await engine.forgetOlderKeys();
     assert.deepEqual(engine.keyIds, [young.id]);
     assert.ok(seen.length > 2 && (seen.at(-1) ?? 0) >= 500);
     assert.equal(textOf(await view.get(bytes('s:4'))), 'old s:4');

@@ -38,8 +38,10 @@ export function keyCommand(io: Io): Command {
     .description('Prints which keys the files of each node are sealed with.')
     .action(async (options: ClusterOptions) => {
       const reports: KeyReport[] = [];
-      await eachNode(io, options, async (ask) => void reports.push(await ask(false)));
-      printReports(new Output(io, options.json === true), reports);
+      const output = new Output(io, options.json === true);
+      const down = await eachNode(io, options, async (ask) => void reports.push(await ask(false)));
+      for (const [name] of down) output.hint(`${name} is down and was not asked`);
+      printReports(output, reports);
     });
   return newCommand(io, 'key')
     .description('Makes keys for encryption at rest, and puts new ones in the place of old ones.')
@@ -67,7 +69,7 @@ function printMade(io: Io, file: string, keyId: string, options: FileOptions): v
 async function rotateAll(io: Io, options: ClusterOptions): Promise<void> {
   const output = new Output(io, options.json === true);
   const reports: KeyReport[] = [];
-  await eachNode(io, options, async (ask) => {
+  const down = await eachNode(io, options, async (ask) => {
     let report = await ask(true);
     for (let shown = ''; isRotating(report); report = await ask(false)) {
       const progress = `${report.node}: ${report.rotation?.phase}, ${report.rotation?.records} records`;
@@ -75,38 +77,47 @@ async function rotateAll(io: Io, options: ClusterOptions): Promise<void> {
       shown = progress;
       await new Promise((done) => setTimeout(done, pollEveryMs));
     }
-    if (report.rotation?.phase === 'failed') {
-      const problem = `the rotation of node ${report.node} failed: ${report.rotation.problem}`;
-      throw new RequestError({ code: 'INTERNAL', problem });
+    const { node, keys, rotation } = report;
+    if (rotation?.phase === 'failed') {
+      throw new RequestError({ code: 'INTERNAL', problem: `the rotation of node ${node} failed: ${rotation.problem}` });
     }
-    output.hint(`${report.node}: all under key ${report.keys?.newest}`);
+    if (keys === null || keys.inUse.some((id) => id !== keys.newest)) {
+      throw new RequestError({ code: 'NOT_READY', problem: `node ${node} was started anew meanwhile; rotate again` });
+    }
+    output.hint(`${node}: all under key ${keys.newest}`);
     reports.push(report);
   });
   printReports(output, reports);
+  if (down.length === 0) return;
+  const problem = `down, and still on older keys: ${down.map(([name]) => name).join(', ')}; start them, then rotate again`;
+  throw new RequestError({ code: 'UNREACHABLE', addresses: down.map(([, address]) => address), problem });
 }
 
 function isRotating({ rotation }: KeyReport): boolean {
   return rotation !== null && rotation.phase !== 'done' && rotation.phase !== 'failed';
 }
 
+type Place = readonly [name: string, address: string];
+
 /**
  * Asks the nodes that are up, each for itself.
+ * @returns those that are down
  * @throws {RequestError} UNREACHABLE when another node answers in the place of one
  */
 async function eachNode(
   io: Io,
   options: ClusterOptions,
   work: (ask: (rotate: boolean) => Promise<KeyReport>) => Promise<void>,
-): Promise<void> {
-  const names: (readonly [name: string, address: string])[] = [];
+): Promise<readonly Place[]> {
+  const up: Place[] = [];
+  const down: Place[] = [];
   await withClient(io, options, async (client) => {
     const { nodes } = await client.execute<'status'>({ type: 'status' });
     for (const { name, address, state } of nodes) {
-      if (state === 'up') names.push([name, address]);
-      else io.stderr.write(`${name} is down and was not asked\n`);
+      (state === 'up' ? up : down).push([name, address]);
     }
   });
-  for (const [name, address] of names) {
+  for (const [name, address] of up) {
     await withClient(io, { ...options, node: address }, (client) =>
       work(async (rotate) => {
         const report = await client.execute<'keys'>({ type: 'keys', rotate });
@@ -119,6 +130,7 @@ async function eachNode(
       }),
     );
   }
+  return down;
 }
 
 function printReports(output: Output, reports: readonly KeyReport[]): void {
