@@ -19,7 +19,7 @@ export function metadataDocument(metadata: SessionMetadata): Record<string, unkn
   };
 }
 
-export function itemDocument({ id, metadata }: ListItem): Record<string, unknown> {
+export function itemDocument({ id, metadata }: Pick<ListItem, 'id' | 'metadata'>): Record<string, unknown> {
   return { id, metadata: metadataDocument(metadata) };
 }
 

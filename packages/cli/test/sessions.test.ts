@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Failure, RequestError } from '@holdfast/protocol';
+import { encodeValue, type Failure, RequestError } from '@holdfast/protocol';
 import { FakeIo, metadata } from './fake-io.ts';
 
 const metadataJson = {
@@ -278,6 +278,7 @@ describe('list', () => {
       type: 'list',
       limit: 7,
       cursor: 'c',
+      withData: false,
       filter: {
         prefix: 'a',
         user: 'u',
@@ -305,7 +306,7 @@ describe('list', () => {
 
   it('prints items and cursor as JSON, rows in a pipe, the cursor as a hint', async () => {
     const io = new FakeIo();
-    io.answer = () => ({ items: [{ id: 's1', metadata }], cursor: 'next' });
+    io.answer = () => ({ items: [{ id: 's1', data: null, metadata }], cursor: 'next' });
     const { stdout, stderr } = await io.run('list');
     assert.equal(stdout, 's1\t7\t12\tann\tweb,beta\t1970-01-01T00:00:02.000Z\t1970-01-01T00:30:03.000Z\n');
     assert.match(stderr, /--cursor next/);
@@ -314,6 +315,20 @@ describe('list', () => {
     assert.deepEqual(JSON.parse((await json.run('list --json')).stdout), {
       items: [{ id: 's1', metadata: metadataJson }],
       cursor: 'next',
+    });
+  });
+
+  it('prints the data too when that is asked for', async () => {
+    const io = new FakeIo();
+    io.answer = () => ({ items: [{ id: 's1', data: encodeValue({ cart: [1] }), metadata }], cursor: null });
+    assert.match((await io.run('list --data')).stdout, /^s1\t.*\t{"cart":\[1\]}\n$/);
+    const { request } = io.requests[0] ?? {};
+    assert.ok(request?.type === 'list' && request.withData === true);
+    const json = new FakeIo();
+    json.answer = io.answer;
+    assert.deepEqual(JSON.parse((await json.run('list --data --json')).stdout), {
+      items: [{ id: 's1', data: { cart: [1] }, metadata: metadataJson }],
+      cursor: null,
     });
   });
 

@@ -51,6 +51,8 @@ export interface ListOptions extends RequestOptions {
   readonly limit?: number;
   /** Goes on after the page that gave it. */
   readonly cursor?: string | null;
+  /** Whether each item has its `data`, as it is stored: see `decodeValue`. Counts no access. Default false. */
+  readonly withData?: boolean;
 }
 export interface TouchOptions extends RequestOptions {
   /** A new time to live; default: the one that the session has. */
@@ -209,20 +211,38 @@ export class Client implements AsyncDisposable {
 
   /** One page of the sessions that match, in no particular order; go on with its cursor until that is null. */
   list(filter: ListFilter = {}, options: ListOptions = {}): Promise<Answers['list']> {
-    const { limit = 50, cursor = null } = options;
-    return this.execute({ type: 'list', filter, limit, cursor }, options);
+    const { limit = 50, cursor = null, withData = false } = options;
+    return this.execute({ type: 'list', filter, limit, cursor, withData }, options);
   }
 
   /** Every session that matches, in no particular order; those made or deleted meanwhile may be told or not. */
   async *listAll(filter: ListFilter = {}, options: ListAllOptions = {}): AsyncGenerator<ListItem, undefined> {
-    const { pageSize = 500, ...each } = options;
+    for await (const items of this.#pages(filter, options, false)) yield* items;
+  }
+
+  /** Like `listAll`, with the data of each session. Unlike `get` it counts no access. */
+  async *loadAll<T = unknown>(
+    filter: ListFilter = {},
+    options: ListAllOptions = {},
+  ): AsyncGenerator<LoadedSession<T>, undefined> {
+    for await (const items of this.#pages(filter, options, true)) {
+      for (const { id, data, metadata } of items) {
+        if (data !== null) yield { id, data: decodeValue(data) as T, metadata };
+      }
+    }
+  }
+
+  async *#pages(
+    filter: ListFilter,
+    { pageSize = 500, ...each }: ListAllOptions,
+    withData: boolean,
+  ): AsyncGenerator<readonly ListItem[], undefined> {
     let cursor: string | null = null;
     do {
-      const page: Answers['list'] = await this.list(filter, { ...each, limit: pageSize, cursor });
-      yield* page.items;
+      const page: Answers['list'] = await this.list(filter, { ...each, limit: pageSize, cursor, withData });
+      yield page.items;
       cursor = page.cursor;
     } while (cursor !== null);
-    return undefined;
   }
 
   /** Tells what happens to sessions, from now on or from a revision on: see `Watch`. */

@@ -61,7 +61,13 @@ describe('a client', () => {
     assert.equal(await client.count({ user: 'u' }), 7);
     node.decide = ({ request }) => ({ answer: request.type === 'list' ? { items: [], cursor: 'c' } : { items: [] } });
     assert.deepEqual(await client.list({ prefix: 'p' }, { limit: 3, cursor: 'b' }), { items: [], cursor: 'c' });
-    assert.deepEqual(node.got.at(-1)?.request, { type: 'list', filter: { prefix: 'p' }, limit: 3, cursor: 'b' });
+    assert.deepEqual(node.got.at(-1)?.request, {
+      type: 'list',
+      filter: { prefix: 'p' },
+      limit: 3,
+      cursor: 'b',
+      withData: false,
+    });
     assert.deepEqual(await client.members(), []);
   });
 

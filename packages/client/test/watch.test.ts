@@ -180,9 +180,9 @@ describe('listAll', () => {
   it('goes through all pages', async () => {
     const node = await startNode();
     const pages = new Map([
-      [null, { items: [{ id: 'a', metadata }], cursor: 'x' }],
+      [null, { items: [{ id: 'a', data: null, metadata }], cursor: 'x' }],
       ['x', { items: [], cursor: 'y' }],
-      ['y', { items: [{ id: 'b', metadata }], cursor: null }],
+      ['y', { items: [{ id: 'b', data: null, metadata }], cursor: null }],
     ]);
     node.decide = ({ request }) => ({
       answer: (request.type === 'list' && pages.get(request.cursor as 'x' | null)) || assert.fail(),
@@ -191,6 +191,28 @@ describe('listAll', () => {
     for await (const { id } of clientOf([node]).listAll({ user: 'u' }, { pageSize: 1 })) ids.push(id);
     assert.deepEqual(ids, ['a', 'b']);
     const [first] = node.got;
-    assert.deepEqual(first?.request, { type: 'list', filter: { user: 'u' }, limit: 1, cursor: null });
+    assert.deepEqual(first?.request, {
+      type: 'list',
+      filter: { user: 'u' },
+      limit: 1,
+      cursor: null,
+      withData: false,
+    });
+  });
+
+  it('reads the data with them', async () => {
+    const node = await startNode();
+    const data = encodeValue({ n: 1 });
+    node.decide = ({ request }) => ({
+      answer: {
+        items: [{ id: 'a', data: request.type === 'list' && request.withData ? data : null, metadata }],
+        cursor: null,
+      },
+    });
+    const client = clientOf([node]);
+    for await (const session of client.loadAll({ user: 'u' }))
+      assert.deepEqual(session, { id: 'a', data: { n: 1 }, metadata });
+    assert.deepEqual((await client.list({}, { withData: true })).items[0]?.data, data);
+    assert.equal(node.got.length, 2);
   });
 });

@@ -105,7 +105,11 @@ describe('deletion of many', () => {
       if (request.type === 'list') {
         const ids = [...revisions.keys()].sort().filter((id) => id > (request.cursor ?? ''));
         const page = ids.slice(0, pageSize);
-        const items = page.map((id) => ({ id, metadata: { ...metadata, revision: revisions.get(id) ?? 0 } }));
+        const items = page.map((id) => ({
+          id,
+          data: null,
+          metadata: { ...metadata, revision: revisions.get(id) ?? 0 },
+        }));
         return { answer: { items, cursor: ids.length > pageSize ? (page.at(-1) ?? null) : null } };
       }
       if (request.type === 'delete-by-user') return { answer: { deleted: 2, left: revisions.size } };

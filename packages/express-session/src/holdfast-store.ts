@@ -74,7 +74,7 @@ export class HoldfastStore extends session.Store {
     return deliver(this.#store.destroy(sessionId), callback);
   }
 
-  /** Every live session, each with its `id`. Counts as an access of each. */
+  /** Every live session, each with its `id`. Counts as no access. */
   override all(): Promise<(SessionData & { id: string })[]>;
   override all(callback: Callback<(SessionData & { id: string })[]>): void;
   override all(callback?: Callback<(SessionData & { id: string })[]>): Promise<unknown> | undefined {

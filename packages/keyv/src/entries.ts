@@ -11,8 +11,6 @@ export interface KeyvHoldfastOptions {
   readonly timeoutMs?: number;
 }
 
-const PAGE = 500;
-
 /**
  * What the stores for Keyv 5 and 6 have in common. Keyv tells asynchronous methods by their being `async` functions.
  *
@@ -63,15 +61,9 @@ export abstract class Entries extends EventEmitter {
   /** Keys and values of a namespace, in no particular order. Entries made or deleted meanwhile may be missed or met. */
   async *iterator(namespace: string | undefined = this.namespace): AsyncGenerator<[string, unknown], void> {
     const scope = this.#scope(namespace);
-    let cursor: string | null = null;
-    do {
-      const page = await this.#client.list(filterOf(scope), { ...this.#deadline, limit: PAGE, cursor });
-      const entries = page.items.map(({ id }) => this.#client.get(id, this.#deadline));
-      for (const entry of await Promise.all(entries)) {
-        if (entry !== undefined) yield [entry.id.slice(scope.length), entry.data];
-      }
-      cursor = page.cursor;
-    } while (cursor !== null);
+    for await (const { id, data } of this.#client.loadAll(filterOf(scope), this.#deadline)) {
+      yield [id.slice(scope.length), data];
+    }
   }
 
   /** Nothing: the client is the application's. */

@@ -34,7 +34,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   txn: (answer) => [answer.succeeded, answer.results.flatMap(resultFields)],
   'touch-due': (answer) => [answer.isDue, ...encodeMetadata(answer.metadata)],
   watch: ({ next, events }) => [next.revision, next.order, events.map(eventFields)],
-  list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, ...encodeMetadata(item.metadata)])],
+  list: (answer) => [answer.cursor, answer.items.map((item) => [item.id, item.data, ...encodeMetadata(item.metadata)])],
   count: (answer) => [answer.count],
   stats: (answer) => [
     answer.totalSessions,
@@ -109,7 +109,11 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
     const cursor = fields.textOrNull('cursor');
     const items = readEach(
       fields.list('items'),
-      (item): ListItem => ({ id: item.text('id'), metadata: decodeMetadata(item) }),
+      (item): ListItem => ({
+        id: item.text('id'),
+        data: item.bytesOrNull('data'),
+        metadata: decodeMetadata(item),
+      }),
     );
     return { items, cursor };
   },

@@ -99,6 +99,18 @@ export interface ListFilter {
   readonly expiresAfter?: number;
 }
 
+/** One page of the sessions that match. Reading their data this way counts no access. */
+export interface ListQuery {
+  readonly type: 'list';
+  readonly filter: ListFilter;
+  /** At most so many; a page also ends at `listPageBytesMax`. */
+  readonly limit: number;
+  /** Of the page before; null: the first one. */
+  readonly cursor: string | null;
+  /** Whether sessions come with their data. Default false. */
+  readonly withData?: boolean;
+}
+
 /**
  * Whether a touch would move the expiry by at least this share of the time to live, or change the time to live. If not,
  * the session counts as accessed, and the touch may be left out.
@@ -117,7 +129,7 @@ export type Query =
   | { readonly type: 'meta'; readonly id: string; readonly stale: boolean }
   | TouchDueQuery
   | WatchQuery
-  | { readonly type: 'list'; readonly filter: ListFilter; readonly limit: number; readonly cursor: string | null }
+  | ListQuery
   | { readonly type: 'count'; readonly filter: ListFilter }
   | { readonly type: 'stats' }
   | { readonly type: 'cleanup' }
@@ -137,6 +149,8 @@ export type Operation = Request['type'];
 
 export interface ListItem {
   readonly id: string;
+  /** Null unless it was asked for. */
+  readonly data: Uint8Array | null;
   readonly metadata: SessionMetadata;
 }
 export interface NodeStatus {

@@ -16,7 +16,7 @@ export function encodeQuery(query: Query): Uint8Array {
     case 'watch':
       return encodeArray(watchFields(query));
     case 'list':
-      return encodeArray([filterFields(query.filter), query.limit, query.cursor]);
+      return encodeArray([filterFields(query.filter), query.limit, query.cursor, query.withData === true]);
     case 'count':
       return encodeArray([filterFields(query.filter)]);
     case 'backup-read':
@@ -67,6 +67,7 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
         filter: readFilter(fields.list('filter')),
         limit: fields.integer('limit'),
         cursor: fields.textOrNull('cursor'),
+        withData: fields.boolean('withData'),
       };
       fields.end();
       return query;

@@ -151,6 +151,7 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
     filter,
     limit: fc.integer({ min: 1, max: 10_000 }),
     cursor: fc.option(id),
+    withData: fc.boolean(),
   }),
   fc.record({ type: fc.constant('count' as const), filter }),
   fc.record({ type: fc.constantFrom('stats' as const, 'cleanup' as const, 'status' as const, 'members' as const) }),

@@ -173,7 +173,7 @@ export class Queries {
         return machine().restores.outcome(query.restoreId);
       case 'list':
         await sweeper.sweep(nowMs);
-        return machine().list(query.filter, query.limit, query.cursor);
+        return machine().list(query);
       case 'count':
         await sweeper.sweep(nowMs);
         return { count: await machine().count(query.filter) };

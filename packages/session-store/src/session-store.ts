@@ -1,4 +1,4 @@
-import type { Client, RequestOptions, SaveOptions } from '@holdfast/client';
+import type { Client, SaveOptions } from '@holdfast/client';
 import { limits, type Session, type SessionMetadata, type UserLimit } from '@holdfast/protocol';
 import { Availability, isAway } from './availability.ts';
 import { Baseline } from './baseline.ts';
@@ -13,8 +13,13 @@ export interface ReadSession {
   readonly expiresAt: number | null;
 }
 
-/** Ids and sessions are asked for in pages of so many. */
-const PAGE = 500;
+/** A session among others. */
+export interface ListedSession {
+  readonly id: string;
+  readonly fields: SessionFields;
+  /** Milliseconds since 1970; null: it does not expire. */
+  readonly expiresAt: number | null;
+}
 
 /**
  * Sessions of web requests, for stores of any framework. A session that was read is saved as what changed since, and
@@ -142,23 +147,13 @@ export class SessionStore {
   }
 
   /** Ids of live sessions, without the prefix, of all or of one user. */
-  async ids(user?: string): Promise<string[]> {
-    const ids: string[] = [];
-    for await (const page of this.#pages(user)) ids.push(...page);
-    return ids;
+  ids(user?: string): Promise<string[]> {
+    return this.#availability.watch(this.#listIds(user));
   }
 
-  /** Every live session. Counts as a read of each. */
-  async all(): Promise<{ id: string; fields: SessionFields; expiresAt: number | null }[]> {
-    const sessions: { id: string; fields: SessionFields; expiresAt: number | null }[] = [];
-    for await (const page of this.#pages()) {
-      const read = await Promise.all(page.map((id) => this.read(id)));
-      for (const session of read) {
-        if (session === undefined) continue;
-        sessions.push({ id: session.baseline.id, fields: session.fields, expiresAt: session.expiresAt });
-      }
-    }
-    return sessions;
+  /** Every live session. Counts as an access of none. */
+  all(): Promise<ListedSession[]> {
+    return this.#availability.watch(this.#loadAll());
   }
 
   /** How many live sessions there are. */
@@ -200,19 +195,24 @@ export class SessionStore {
     }
   }
 
-  async *#pages(user?: string): AsyncGenerator<string[]> {
-    let cursor: string | null = null;
-    do {
-      const filter = user === undefined ? this.#own() : { ...this.#own(), user };
-      const options: RequestOptions & { limit: number; cursor: string | null } = {
-        ...this.#deadline(),
-        limit: Math.min(PAGE, limits.listLimitMax),
-        cursor,
-      };
-      const page = await this.#availability.watch(this.#client.list(filter, options));
-      yield page.items.map(({ id }) => id.slice(this.#settings.prefix.length));
-      cursor = page.cursor;
-    } while (cursor !== null);
+  async #loadAll(): Promise<ListedSession[]> {
+    const sessions: ListedSession[] = [];
+    for await (const { id, data, metadata } of this.#client.loadAll<StoredFields>(this.#own(), this.#deadline())) {
+      const fields = sessionFields(data, this.#serializer, id);
+      sessions.push({ id: this.#sessionIdOf(id), fields, expiresAt: metadata.expiresAt });
+    }
+    return sessions;
+  }
+
+  async #listIds(user: string | undefined): Promise<string[]> {
+    const ids: string[] = [];
+    const filter = user === undefined ? this.#own() : { ...this.#own(), user };
+    for await (const { id } of this.#client.listAll(filter, this.#deadline())) ids.push(this.#sessionIdOf(id));
+    return ids;
+  }
+
+  #sessionIdOf(id: string): string {
+    return id.slice(this.#settings.prefix.length);
   }
 
   #idOf(sessionId: string): string {

@@ -1,11 +1,12 @@
 /** `list` and `count` by filter: scans of one frozen view of the engine, in slices. */
-import type { Answers, ListFilter, ListItem } from '@holdfast/protocol';
+import type { Answers, ListFilter, ListItem, ListQuery } from '@holdfast/protocol';
 import { limits, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineSnapshot } from '@holdfast/storage';
 import { prefixEnd, textOf, utf8Copy } from './bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { shardOf } from './hash.ts';
 import {
+  dataKey,
   indexKeyPlace,
   type KeyRange,
   sessionKey,
@@ -18,13 +19,18 @@ import {
   userRange,
 } from './keys.ts';
 import { readSlices } from './range-reader.ts';
-import { decodeSession, type SessionHead } from './record-codec.ts';
+import { damaged, decodeSession, type SessionHead } from './record-codec.ts';
 import { inOrder, type Place } from './scan-order.ts';
 import { metadataOf } from './session-record.ts';
+
+/** What a page is asked to hold. */
+export type ListPage = Omit<ListQuery, 'type'>;
 
 /** Where a scan runs: over the sessions themselves, or over the index of a user or a tag. */
 interface Scan {
   readonly isIndex: boolean;
+  /** The engine has an order of its own within a shard. */
+  readonly hidesKeys: boolean;
   /** What the filter covers, from a shard on. */
   readonly rangeFrom: (shard: number) => KeyRange;
   /** The key of a session in the scanned range. */
@@ -40,7 +46,7 @@ interface ListOrder {
 
 type PlacedHead = Place & { readonly head: SessionHead };
 
-/** Sessions looked up at once when an index is scanned. */
+/** Sessions looked up at once: those that an index tells of, and the data of a page. */
 const lookupsAtOnce = 64;
 /** What an item takes in a page besides its texts. */
 const itemBytes = 100;
@@ -58,65 +64,79 @@ export class Lister {
 
   async list(
     engine: Engine,
-    filter: ListFilter,
-    limit: number,
-    cursor: string | null,
+    { filter, limit, cursor, withData = false }: ListPage,
     nowMs: number,
   ): Promise<Answers['list']> {
     const order = { after: cursor === null ? undefined : this.#placeOf(cursor, filter), limit: limit + 1 };
-    const items: ListItem[] = [];
-    let pageBytes = 0;
-    for await (const heads of this.#matching(engine, filter, nowMs, order)) {
-      for (const head of heads) {
-        const size = itemBytes + 3 * (head.id.length + (head.user?.length ?? 0) + head.tags.join('').length);
-        const last = items.at(-1);
-        if (last !== undefined && (items.length >= limit || pageBytes + size > limits.listPageBytesMax)) {
-          return { items, cursor: encodeCursor(last.id, filter, this.#secret) };
-        }
-        items.push({ id: head.id, metadata: metadataOf(head) });
-        pageBytes += size;
-      }
+    const scan = this.#scanFor(filter, engine.hidesKeys);
+    const snapshot = engine.snapshot();
+    try {
+      const { heads, isLast } = await pageOf(this.#matching(snapshot, scan, filter, nowMs, order), limit, withData);
+      const items = withData ? await this.#withData(snapshot, heads) : heads.map((head) => itemOf(head, null));
+      const last = heads.at(-1);
+      return { items, cursor: isLast || last === undefined ? null : encodeCursor(last.id, filter, this.#secret) };
+    } finally {
+      await snapshot.release();
     }
-    return { items, cursor: null };
   }
 
   async count(engine: Engine, filter: ListFilter, nowMs: number): Promise<number> {
-    let count = 0;
-    for await (const heads of this.#matching(engine, filter, nowMs, undefined)) count += heads.length;
-    return count;
+    const scan = this.#scanFor(filter, engine.hidesKeys);
+    const snapshot = engine.snapshot();
+    try {
+      let count = 0;
+      for await (const heads of this.#matching(snapshot, scan, filter, nowMs, undefined)) count += heads.length;
+      return count;
+    } finally {
+      await snapshot.release();
+    }
   }
 
-  /** Sessions that pass the filter, slice by slice, all from one frozen view; in no order when none is asked for. */
+  /** Sessions that pass the filter, slice by slice; in no order when none is asked for. */
   async *#matching(
-    engine: Engine,
+    snapshot: EngineSnapshot,
+    scan: Scan,
     filter: ListFilter,
     nowMs: number,
     order: ListOrder | undefined,
   ): AsyncGenerator<readonly SessionHead[]> {
-    const scan = this.#scanFor(filter, engine.hidesKeys);
     const passes = (head: SessionHead) => matches(head, filter, nowMs);
-    const snapshot = engine.snapshot();
-    try {
-      const slices = readSlices(snapshot, rangeOf(scan, order, engine.hidesKeys), this.#yieldTurn);
-      // Where the engine has an order of its own, all of a shard must be seen before the first of it is known.
-      const sorting = engine.hidesKeys ? order : undefined;
-      if (scan.isIndex) {
-        const places = inOrder(
-          mapSlices(slices, ({ key }) => indexKeyPlace(key)),
-          sorting === undefined ? undefined : { after: sorting.after, limit: Number.POSITIVE_INFINITY },
-        );
-        for await (const slice of places) yield* this.#lookUp(snapshot, slice, passes);
-        return;
-      }
-      const heads = mapSlices(slices, ({ key, value }): PlacedHead => {
-        const id = sessionKeyId(key);
-        return { shard: sessionKeyShard(key), id, head: decodeSession(textOf(id), this.#shards, value).head };
-      });
-      const passing = filterSlices(heads, ({ head }) => passes(head));
-      for await (const slice of inOrder(passing, sorting)) yield slice.map(({ head }) => head);
-    } finally {
-      await snapshot.release();
+    const slices = readSlices(snapshot, rangeOf(scan, order), this.#yieldTurn);
+    // Where the engine has an order of its own, all of a shard must be seen before the first of it is known.
+    const sorting = scan.hidesKeys ? order : undefined;
+    if (scan.isIndex) {
+      const places = inOrder(
+        mapSlices(slices, ({ key }) => indexKeyPlace(key)),
+        sorting === undefined ? undefined : { after: sorting.after, limit: Number.POSITIVE_INFINITY },
+      );
+      for await (const slice of places) yield* this.#lookUp(snapshot, slice, passes);
+      return;
     }
+    const heads = mapSlices(slices, ({ key, value }): PlacedHead => {
+      const id = sessionKeyId(key);
+      return { shard: sessionKeyShard(key), id, head: decodeSession(textOf(id), this.#shards, value).head };
+    });
+    const passing = filterSlices(heads, ({ head }) => passes(head));
+    for await (const slice of inOrder(passing, sorting)) yield slice.map(({ head }) => head);
+  }
+
+  /** Looked up once the page is known: a scan, which may sort all of a shard, holds no data. */
+  async #withData(snapshot: EngineSnapshot, heads: readonly SessionHead[]): Promise<ListItem[]> {
+    const items: ListItem[] = [];
+    for (let i = 0; i < heads.length; i += lookupsAtOnce) {
+      const slice = heads.slice(i, i + lookupsAtOnce);
+      items.push(...(await Promise.all(slice.map(async (head) => itemOf(head, await this.#dataOf(snapshot, head))))));
+      await this.#yieldTurn();
+    }
+    return items;
+  }
+
+  async #dataOf(snapshot: EngineSnapshot, { shard, id, sizeBytes }: SessionHead): Promise<Uint8Array> {
+    const value = await snapshot.get(sessionKey(shard, id));
+    const inline = value === undefined ? undefined : decodeSession(id, this.#shards, value).data;
+    const data = inline ?? (await snapshot.get(dataKey(shard, id)));
+    if (data?.length !== sizeBytes) throw damaged(id);
+    return data;
   }
 
   /** The sessions an index tells of, a few at a time. */
@@ -141,15 +161,17 @@ export class Lister {
     const from = (range: (shard?: number) => KeyRange) => (first: number) =>
       shard === undefined ? { from: range(first).from, to: range().to } : range(shard);
     if (user !== undefined) {
-      return { isIndex: true, rangeFrom: from((at) => userRange(user, at)), keyOf: (at, id) => userKey(user, at, id) };
+      const rangeFrom = from((at) => userRange(user, at));
+      return { isIndex: true, hidesKeys, rangeFrom, keyOf: (at, id) => userKey(user, at, id) };
     }
     if (tag !== undefined) {
-      return { isIndex: true, rangeFrom: from((at) => tagRange(tag, at)), keyOf: (at, id) => tagKey(tag, at, id) };
+      const rangeFrom = from((at) => tagRange(tag, at));
+      return { isIndex: true, hidesKeys, rangeFrom, keyOf: (at, id) => tagKey(tag, at, id) };
     }
     // Within one shard ids are in order, so a prefix narrows the range; over all shards it cannot.
     const narrows = shard !== undefined && prefix !== undefined && prefix !== '' && !hidesKeys;
     const rangeFrom = narrows ? () => prefixRange(sessionKey(shard, prefix)) : from(sessionRange);
-    return { isIndex: false, rangeFrom, keyOf: sessionKey };
+    return { isIndex: false, hidesKeys, rangeFrom, keyOf: sessionKey };
   }
 
   #placeOf(cursor: string, filter: ListFilter): Place {
@@ -158,12 +180,37 @@ export class Lister {
   }
 }
 
+/** What fits one page, and whether that was all. */
+async function pageOf(
+  matching: AsyncIterable<readonly SessionHead[]>,
+  limit: number,
+  withData: boolean,
+): Promise<{ readonly heads: readonly SessionHead[]; readonly isLast: boolean }> {
+  const heads: SessionHead[] = [];
+  let pageBytes = 0;
+  for await (const slice of matching) {
+    for (const head of slice) {
+      pageBytes += itemBytes + 3 * (head.id.length + (head.user?.length ?? 0) + head.tags.join('').length);
+      if (withData) pageBytes += head.sizeBytes;
+      if (heads.length > 0 && (heads.length >= limit || pageBytes > limits.listPageBytesMax)) {
+        return { heads, isLast: false };
+      }
+      heads.push(head);
+    }
+  }
+  return { heads, isLast: true };
+}
+
+function itemOf(head: SessionHead, data: Uint8Array | null): ListItem {
+  return { id: head.id, data, metadata: metadataOf(head) };
+}
+
 /** A cursor can only move the start forward: it never reaches what the filter does not cover. */
-function rangeOf(scan: Scan, order: ListOrder | undefined, hidesKeys: boolean) {
+function rangeOf(scan: Scan, order: ListOrder | undefined) {
   if (order?.after === undefined) return scan.rangeFrom(0);
   const { shard, id } = order.after;
   const range = scan.rangeFrom(shard);
-  return hidesKeys ? range : { ...range, after: scan.keyOf(shard, textOf(id)) };
+  return scan.hidesKeys ? range : { ...range, after: scan.keyOf(shard, textOf(id)) };
 }
 
 async function* mapSlices<In, Out>(

@@ -22,7 +22,7 @@ import { closed, Flusher } from './flusher.ts';
 import { hashId } from './hash.ts';
 import { rosterKeyUser, rosterRange, sessionKeyId, sessionRange } from './keys.ts';
 import { KnownIds } from './known-ids.ts';
-import { Lister } from './lister.ts';
+import { Lister, type ListPage } from './lister.ts';
 import { type Loaded, loadMachine } from './machine-loader.ts';
 import { encodeState, type MachineState } from './machine-state.ts';
 import { RecordStore } from './record-store.ts';
@@ -277,14 +277,9 @@ export class SessionMachine {
    * @param nowMs time for expiry, default log time
    * @throws {RequestError} VALIDATION for a cursor that is not ours or of another filter
    */
-  async list(
-    filter: ListFilter,
-    limit: number,
-    cursor: string | null,
-    nowMs = this.#state.logTimeMs,
-  ): Promise<Answers['list']> {
+  async list(page: ListPage, nowMs = this.#state.logTimeMs): Promise<Answers['list']> {
     await this.#settle();
-    return this.#lister.list(this.#engine, filter, limit, cursor, nowMs);
+    return this.#lister.list(this.#engine, page, nowMs);
   }
 
   /**

@@ -250,7 +250,10 @@ describe('determinism', () => {
           assert.deepEqual(receiver.apply(logged), sender.apply(logged));
         }
         assert.deepEqual(receiver.shardHashes(), sender.shardHashes());
-        assert.deepEqual(await receiver.list({}, 100, null), await sender.list({}, 100, null));
+        assert.deepEqual(
+          await receiver.list({ filter: {}, limit: 100, cursor: null }),
+          await sender.list({ filter: {}, limit: 100, cursor: null }),
+        );
       }),
       runs,
     );
@@ -338,7 +341,9 @@ describe('the machine', () => {
           }
           assert.equal(machine.stats().totalSessions, model.sessions.size);
           const live = names.filter((name) => model.live(name)).sort();
-          const listed = (await machine.list({}, 100, null)).items.map((item) => item.id).sort();
+          const listed = (await machine.list({ filter: {}, limit: 100, cursor: null })).items
+            .map((item) => item.id)
+            .sort();
           assert.deepEqual(listed, live);
           for (const name of ['u', 'v']) {
             assert.equal(

@@ -4,7 +4,7 @@ import { type SessionMachine, shardOf } from '../src/index.ts';
 import { Driven, store } from './harness.ts';
 
 async function ids(machine: SessionMachine, filter: ListFilter, nowMs?: number): Promise<string[]> {
-  const { items } = await machine.list(filter, 1_000, null, nowMs);
+  const { items } = await machine.list({ filter, limit: 1_000, cursor: null }, nowMs);
   return items.map((item) => item.id).sort();
 }
 
@@ -45,7 +45,7 @@ describe('list', () => {
     it(`refuses ${JSON.stringify(filter)} on 8 shards, naming those there are`, async () => {
       const { machine } = await filled();
       const refusal = { code: 'VALIDATION', message: `there is no shard ${filter.shard}: this cluster has 0-7` };
-      await assert.rejects(machine.list(filter, 10, null), refusal);
+      await assert.rejects(machine.list({ filter, limit: 10, cursor: null }), refusal);
       await assert.rejects(machine.count(filter), refusal);
     });
   }
@@ -82,7 +82,7 @@ describe('list', () => {
       const seen: string[] = [];
       let cursor: string | null = null;
       do {
-        const page: Awaited<ReturnType<SessionMachine['list']>> = await node.machine.list(filter, 7, cursor);
+        const page: Awaited<ReturnType<SessionMachine['list']>> = await node.machine.list({ filter, limit: 7, cursor });
         assert.ok(page.items.length <= 7);
         seen.push(...page.items.map((item) => item.id));
         cursor = page.cursor;
@@ -99,16 +99,37 @@ describe('list', () => {
     const node = await Driven.open();
     const user = 'u'.repeat(500);
     for (let i = 0; i < 1_500; i++) node.done(1_000, store(`${i}`, { user }));
-    const first = await node.machine.list({ user }, 10_000, null);
+    const first = await node.machine.list({ filter: { user }, limit: 10_000, cursor: null });
     assert.ok(first.items.length < 1_500 && first.items.length > 100, `${first.items.length} items`);
-    const second = await node.machine.list({ user }, 10_000, first.cursor);
-    const third = await node.machine.list({ user }, 10_000, second.cursor);
+    const second = await node.machine.list({ filter: { user }, limit: 10_000, cursor: first.cursor });
+    const third = await node.machine.list({ filter: { user }, limit: 10_000, cursor: second.cursor });
     assert.equal(first.items.length + second.items.length + third.items.length, 1_500);
+  });
+
+  it('gives the data when that is asked for, small and large, in pages of 1 MiB', async () => {
+    const node = await Driven.open();
+    const sizes = Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? 100_000 : i));
+    const data = sizes.map((size, i) => new Uint8Array(size).fill(i));
+    for (const [i, each] of data.entries()) node.done(1_000, store(`s${i}`, { data: each }));
+    const found = new Map<string, Uint8Array | null>();
+    let pages = 0;
+    let cursor: string | null = null;
+    do {
+      const asked = { filter: {}, limit: 10_000, cursor, withData: true };
+      const page: Awaited<ReturnType<SessionMachine['list']>> = await node.machine.list(asked);
+      for (const item of page.items) found.set(item.id, item.data);
+      pages += 1;
+      cursor = page.cursor;
+    } while (cursor !== null);
+    assert.deepEqual(found, new Map(data.map((each, i) => [`s${i}`, each])), 'by id');
+    assert.ok(pages >= 2 && pages <= 3, `${pages} pages`);
+    const [item] = (await node.machine.list({ filter: {}, limit: 1, cursor: null })).items;
+    assert.deepEqual([item?.data, item?.metadata.accessCount], [null, 0]);
   });
 
   it('refuses a cursor of another filter, another cluster, or nobody', async () => {
     const node = await filled();
-    const { cursor } = await node.machine.list({}, 1, null);
+    const { cursor } = await node.machine.list({ filter: {}, limit: 1, cursor: null });
     assert.notEqual(cursor, null);
     const bad = [
       [{ prefix: 'a' }, cursor],
@@ -117,10 +138,10 @@ describe('list', () => {
       [{}, ''],
     ] as const;
     for (const [filter, wrong] of bad) {
-      await assert.rejects(node.machine.list(filter, 1, wrong), { code: 'VALIDATION' });
+      await assert.rejects(node.machine.list({ filter, limit: 1, cursor: wrong }), { code: 'VALIDATION' });
     }
     const other = await Driven.open({ cursorSecret: 'cluster-2' });
-    await assert.rejects(other.machine.list({}, 1, cursor), { code: 'VALIDATION' });
+    await assert.rejects(other.machine.list({ filter: {}, limit: 1, cursor }), { code: 'VALIDATION' });
     assert.equal(node.engine.openViews, 0);
   });
 });

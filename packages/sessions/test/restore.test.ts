@@ -86,12 +86,12 @@ describe('a restore', () => {
     assert.equal(node.machine.restores.outcome('r').state, 'staging');
     node.done(2_000, { type: 'restore-commit', restoreId: 'r', chunks: 1 });
     assert.equal(node.machine.restores.isMoving, true);
-    await assert.rejects(node.machine.list({}, 10, null), { code: 'NOT_READY' });
+    await assert.rejects(node.machine.list({ filter: {}, limit: 10, cursor: null }), { code: 'NOT_READY' });
     await assert.rejects(node.machine.snapshotChunks(), { code: 'NOT_READY' });
     assert.throws(() => node.apply(2_001, store('x')));
     node.log.entries.pop();
     await node.machine.restores.finish(never);
-    assert.equal((await node.machine.list({}, 10, null)).items.length, 3);
+    assert.equal((await node.machine.list({ filter: {}, limit: 10, cursor: null })).items.length, 3);
   });
 
   it('takes effect after what shares its entry', async () => {

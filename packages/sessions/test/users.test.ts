@@ -29,7 +29,9 @@ describe('a limit of sessions per user', () => {
     for (const id of ['b', 'c', 'a', 'd']) node.done(1_000, store(id, { user: 'u' }));
     node.done(1_001, store('b', { user: 'u' }));
     node.done(1_002, limited('e', 3, 'drop-oldest'));
-    const left = (await node.machine.list({ user: 'u' }, 10, null)).items.map(({ id }) => id).sort();
+    const left = (await node.machine.list({ filter: { user: 'u' }, limit: 10, cursor: null })).items
+      .map(({ id }) => id)
+      .sort();
     assert.deepEqual(left, ['a', 'd', 'e'], 'age is that of the session, not of its last store');
     await audit(node.machine);
   });

@@ -13,8 +13,6 @@ export interface HoldfastDriverOptions {
   readonly timeoutMs?: number;
 }
 
-const PAGE = 500;
-
 /**
  * A driver for unstorage, and so for Nitro, Nuxt and the sessions of Astro. Times to live are in seconds, as its option
  * `ttl` has them. Methods fail with a `RequestError` of `@holdfast/protocol`, by their deadline.
@@ -31,12 +29,7 @@ export function holdfastDriver(options: HoldfastDriverOptions): Driver<HoldfastD
   const scopeOf = (base: string | undefined) => filterOf(idOf(base ?? ''));
   const keysOf = async (base: string | undefined) => {
     const keys: string[] = [];
-    let cursor: string | null = null;
-    do {
-      const page = await client.list(scopeOf(base), { ...deadline, limit: PAGE, cursor });
-      for (const { id } of page.items) keys.push(id.slice(prefix.length));
-      cursor = page.cursor;
-    } while (cursor !== null);
+    for await (const { id } of client.listAll(scopeOf(base), deadline)) keys.push(id.slice(prefix.length));
     return keys;
   };
 

@@ -1,11 +1,12 @@
 /** `list` and `count`: which sessions there are. */
-import { checkQuery, type ListFilter, limits } from '@holdfast/protocol';
+import { checkQuery, decodeValue, type ListFilter, type ListItem, limits } from '@holdfast/protocol';
 import type { Command } from 'commander';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
 import type { Io } from '../io.ts';
 import { itemDocument } from '../metadata.ts';
 import { Output, size, text } from '../output.ts';
 import { durationOption, integerOption, sizeOption, timeOption } from '../parse.ts';
+import { toJson } from '../session-output.ts';
 
 interface FilterOptions extends ClusterOptions {
   readonly prefix?: string;
@@ -27,6 +28,7 @@ interface FilterOptions extends ClusterOptions {
 interface ListOptions extends FilterOptions {
   readonly limit: number;
   readonly cursor?: string;
+  readonly data?: true;
 }
 
 function filtered(command: Command): Command {
@@ -81,24 +83,26 @@ export function listCommand(io: Io): Command {
     .description('Lists the sessions that meet all conditions, in no particular order.')
     .option('--limit <n>', 'at most this many a page', integerOption('--limit', 1, limits.listLimitMax), 50)
     .option('--cursor <cursor>', 'go on after the page that gave this cursor')
+    .option('--data', 'with the data of each session; counts as no access, unlike get')
     .action(async (options: ListOptions) => {
       const query = {
         type: 'list',
         filter: filterOf(options, io.nowMs()),
         limit: options.limit,
         cursor: options.cursor ?? null,
+        withData: options.data === true,
       } as const;
       checkQuery(query);
       await withClient(io, options, async (client) => {
         const { items, cursor } = await client.execute<'list'>(query);
         const output = new Output(io, options.json === true);
         if (output.json) {
-          output.document({ items: items.map(itemDocument), cursor });
+          output.document({ items: items.map((item) => ({ ...itemDocument(item), ...dataDocument(item) })), cursor });
           return;
         }
         output.table(
-          ['ID', 'REVISION', 'SIZE', 'USER', 'TAGS', 'LAST ACCESS', 'EXPIRES'],
-          items.map(({ id, metadata }) => [
+          ['ID', 'REVISION', 'SIZE', 'USER', 'TAGS', 'LAST ACCESS', 'EXPIRES', ...(query.withData ? ['DATA'] : [])],
+          items.map(({ id, data, metadata }) => [
             text(id),
             text(metadata.revision),
             size(metadata.sizeBytes),
@@ -106,11 +110,17 @@ export function listCommand(io: Io): Command {
             text(metadata.tags.length === 0 ? null : metadata.tags.join(',')),
             output.time(metadata.lastAccessedAt),
             output.time(metadata.expiresAt),
+            ...(data === null ? [] : [text(JSON.stringify(toJson(decodeValue(data))))]),
           ]),
         );
         if (cursor !== null) output.hint(`more: repeat with --cursor ${cursor}`);
       });
     });
+}
+
+/** Nothing when the data was not asked for. */
+function dataDocument({ data }: ListItem): { readonly data?: unknown } {
+  return data === null ? {} : { data: toJson(decodeValue(data)) };
 }
 
 export function countCommand(io: Io): Command {
