@@ -1,11 +1,17 @@
 // The long proofs: node e2e/src/prove.ts NAME [size]. They print what they measured.
 import { allKilled } from './all-killed.ts';
+import { damageEngine, engineDamages } from './engine-damage.ts';
 import { expiries } from './expiries.ts';
 import { failover } from './failover.ts';
 import { increments } from './increments.ts';
 import { joinCompacted } from './join-compacted.ts';
+import { million } from './million.ts';
+import { snapshotDelay } from './snapshot-delay.ts';
 import { type TouchCost, touches } from './touches.ts';
 import { transfers } from './transfers.ts';
+
+/** A follower that hears nothing for so long asks for votes. */
+const ELECTION_TIMEOUT_MS = 500;
 
 const [name, sizeText, ...more] = process.argv.slice(2);
 const print = (line: string) => console.log(line);
@@ -38,6 +44,54 @@ async function proveJoin(sessions: number): Promise<boolean> {
   return check.equal && check.nodes.length === 4 && counted === sessions;
 }
 
+async function proveMillion(sessions: number): Promise<boolean> {
+  const { loadedInMs, storedBytes, disk, starts, counted } = await million(sessions, 512);
+  print(`${sessions} sessions of 512 bytes (${mebibytes(storedBytes)}) stored in ${seconds(loadedInMs)}`);
+  print(`on disk: ${disk.map(({ part, sizeBytes }) => `${part} ${mebibytes(sizeBytes)}`).join(', ')}`);
+  for (const { after, readyMs, parts } of starts) {
+    const told = parts.map(({ part, tookMs }) => `${part} ${seconds(tookMs)}`).join(', ');
+    print(`start after ${after}: ready in ${seconds(readyMs)}; of it ${told}`);
+  }
+  print(`counted: ${counted}`);
+  return counted === sessions;
+}
+
+async function proveSnapshot(sessions: number): Promise<boolean> {
+  const { joinedInMs, before, during, isLeaderSame, counted } = await snapshotDelay(sessions, 512);
+  print(
+    `${sessions} sessions of 512 bytes; a fourth node was filled by snapshot and voted after ${seconds(joinedInMs)}`,
+  );
+  for (const [when, { storeMs, answerMs }] of [
+    ['before', before],
+    ['meanwhile', during],
+  ] as const) {
+    const answers = Object.entries(answerMs).map(([name, worstMs]) => `${name} ${worstMs.toFixed(0)} ms`);
+    print(`longest ${when}: store ${storeMs.toFixed(0)} ms; answer of ${answers.join(', ')}`);
+  }
+  print(`the leader ${isLeaderSame ? 'is the same' : 'HAS CHANGED'}; the fourth counts ${counted}`);
+  const worstMs = Math.max(during.storeMs, ...Object.values(during.answerMs));
+  return isLeaderSame && worstMs < ELECTION_TIMEOUT_MS;
+}
+
+async function proveEngines(rounds: number): Promise<boolean> {
+  const damages = Array.from(
+    { length: rounds },
+    (_, round) => engineDamages[round % engineDamages.length] ?? 'table lost',
+  );
+  const reports = await damageEngine(damages, ({ damage, wrong, members, equal }) => {
+    print(`${damage}: ${wrong.length} wrong answers, ${members} members, states ${equal ? 'equal' : 'DIFFER'}`);
+  });
+  return reports.every(({ wrong, members, equal }) => wrong.length === 0 && members === 3 && equal);
+}
+
+function seconds(tookMs: number): string {
+  return `${(tookMs / 1_000).toFixed(2)} s`;
+}
+
+function mebibytes(sizeBytes: number): string {
+  return `${(sizeBytes / 1_048_576).toFixed(0)} MiB`;
+}
+
 async function proveIncrements(kills: number): Promise<boolean> {
   const { acknowledged, unknown, refused, total, unhandled } = await increments(kills, print);
   print(`${kills} kills of the leader: ${acknowledged} acknowledged, ${unknown} unknown, ${refused} refused`);
@@ -52,12 +106,12 @@ async function proveTransfers(kills: number): Promise<boolean> {
   return total === expectedTotal && transferred > 0 && unhandled === 0;
 }
 
-async function proveTouches(seconds: number): Promise<boolean> {
+async function proveTouches(durationS: number): Promise<boolean> {
   const show = (what: string, { requests, entries, writtenBytes }: TouchCost) => {
     const written = writtenBytes === null ? 'not counted here' : `${(writtenBytes / 1_048_576).toFixed(1)} MiB`;
     print(`${what}: ${requests} requests, ${entries} log entries, written by the three nodes: ${written}`);
   };
-  const { everyTouch, skipBelow } = await touches(Math.min(100_000, seconds * 2_000), seconds);
+  const { everyTouch, skipBelow } = await touches(Math.min(100_000, durationS * 2_000), durationS);
   show('every touch written', everyTouch);
   show('skipBelow 0.01', skipBelow);
   return skipBelow.entries < everyTouch.entries;
@@ -86,6 +140,9 @@ const proofs: Record<string, Proof> = {
   transfers: { run: proveTransfers, size: 5 },
   touches: { run: proveTouches, size: 60 },
   expiries: { run: proveExpiries, size: 10_000 },
+  engines: { run: proveEngines, size: 20 },
+  million: { run: proveMillion, size: 1_000_000 },
+  snapshot: { run: proveSnapshot, size: 200_000 },
 };
 const proof = proofs[name ?? ''];
 const size = sizeText === undefined ? proof?.size : Number(sizeText);

@@ -58,7 +58,7 @@ export interface NodeConfig {
     fields?: Readonly<Record<string, string | number | boolean | null>>,
   ) => void;
   /** Gives up starting. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const defaults = {

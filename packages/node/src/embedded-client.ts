@@ -1,32 +1,40 @@
 /** Clients in the process of their node. */
 import { Client, type ClientOptions } from '@holdfast/client';
+import { RequestError } from '@holdfast/protocol';
 import type { Channel, Host } from '@holdfast/transport';
 import { localChannel } from './local-channel.ts';
 
 export type EmbeddedClientOptions = Omit<ClientOptions, 'nodes' | 'host' | 'clusterId' | 'token'>;
 
-export interface EmbeddedClientPorts {
+/** How clients reach one life of a node. */
+export interface ClientEntrance {
   readonly host: Host;
   /** Where others reach this node. */
   readonly address: string;
-  readonly clusterId: string;
   readonly token: Uint8Array | undefined;
   /** Serves a client. */
   readonly accept: (channel: Channel) => void;
 }
 
-/** Makes clients that reach their own node without the network, and the others through the node's host. */
+/**
+ * Makes clients that reach their own node without the network, and the others through the node's host. They outlive the
+ * lives of the node: between two of them they ask again, as other clients do.
+ */
 export class EmbeddedClients {
-  readonly #ports: EmbeddedClientPorts;
+  readonly #clusterId: string;
+  readonly #entrance: () => ClientEntrance | undefined;
   readonly #clients = new Set<Client>();
 
-  constructor(ports: EmbeddedClientPorts) {
-    this.#ports = ports;
+  constructor(clusterId: string, entrance: () => ClientEntrance | undefined) {
+    this.#clusterId = clusterId;
+    this.#entrance = entrance;
   }
 
+  /** @throws {RequestError} NOT_READY while the node has no life */
   open(options: EmbeddedClientOptions): Client {
-    const { address, clusterId, token } = this.#ports;
-    const host = this.#host();
+    const { address, token, host: nodeHost } = this.#current();
+    const clusterId = this.#clusterId;
+    const host = this.#host(nodeHost, address);
     const client = new Client({ ...options, nodes: [address], clusterId, host, ...(token !== undefined && { token }) });
     this.#clients.add(client);
     return client;
@@ -38,19 +46,27 @@ export class EmbeddedClients {
     this.#clients.clear();
   }
 
-  #host(): Host {
-    const { host, address, accept } = this.#ports;
+  #current(): ClientEntrance {
+    const entrance = this.#entrance();
+    if (entrance === undefined) {
+      throw new RequestError({ code: 'NOT_READY', problem: 'this node builds its engine again' });
+    }
+    return entrance;
+  }
+
+  #host({ peerId, address: ownAddress }: Host, address: string): Host {
     return {
-      peerId: host.peerId,
-      address: host.address,
+      peerId,
+      address: ownAddress,
       gossip: undefined,
       onPeerDisconnect: undefined,
       handle: () => {
         throw new Error('an embedded client serves nobody');
       },
       dial: async (to, protocol, dialOptions) => {
+        const { host, accept } = this.#current();
         if (to !== address) return host.dial(to, protocol, dialOptions);
-        const [near, far] = localChannel({ peerId: host.peerId, address, loopback: true });
+        const [near, far] = localChannel({ peerId, address, loopback: true });
         accept(far);
         return near;
       },

@@ -222,6 +222,7 @@ export class Member {
     this.#clients.start();
     this.#replica.start();
     await this.#untilServing(signal);
+    await this.#replica.verification.done;
     this.#joins.start();
     this.#isServing = true;
     this.#descriptors.changed();

@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Client } from '@holdfast/client';
 import { RequestError } from '@holdfast/protocol';
 import { createLog, type DiskSpaceOptions, openStorage, type StorageBootPorts, type Stored } from '@holdfast/replica';
 import {
@@ -17,15 +16,16 @@ import {
   NodeDisk,
   type NodeRecord,
   readKeyFile,
-  StorageError,
 } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
-import { type EmbeddedClientOptions, EmbeddedClients } from './embedded-client.ts';
+import { isEngineDamage, startRepairing } from './engine-repair.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { KnownMembers } from './known-members.ts';
+import { fetchLostState } from './lost-state.ts';
 import { Member } from './member.ts';
 import { lossShownBy, SelfReplacement } from './replacement.ts';
+import type { EmbeddedNode, NodeLife } from './running-node.ts';
 import { addressOf, backendName, refuseChanges } from './start-checks.ts';
 import { asRequestError } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
@@ -34,27 +34,6 @@ import { version } from './version.ts';
 const JOIN_TIMEOUT_MS = 30_000;
 const ASK_TIMEOUT_MS = 2_000;
 const FOUNDER_ID = 1;
-
-/** A node that serves. */
-export interface RunningNode {
-  readonly name: string;
-  readonly peerId: string;
-  /** `host:port` it listens on. */
-  readonly address: string;
-  readonly clusterId: string;
-  /** Resolves with what went wrong when the node cannot go on; `stop` must be called all the same. */
-  readonly failed: Promise<Error>;
-  /** Hands over, leaves in order, and lets go of the data directory. */
-  stop(): Promise<void>;
-}
-
-/** A node in the application's own process. */
-export interface EmbeddedNode extends RunningNode {
-  /**
-   * A client that reaches this node without the network, and the others through it. Closed with the node, if not before.
-   */
-  client(options?: EmbeddedClientOptions): Client;
-}
 
 /**
  * Starts a node on its data directory: a new one begins a cluster of its own, or joins one; a known one goes on. One
@@ -65,6 +44,10 @@ export interface EmbeddedNode extends RunningNode {
  */
 export async function startNode(config: NodeConfig): Promise<EmbeddedNode> {
   checkConfig(config);
+  return startRepairing((signal) => startOnce({ ...config, signal }), { ...config, clock: systemClock });
+}
+
+async function startOnce(config: NodeConfig): Promise<NodeLife> {
   for (;;) {
     const opened: (() => Promise<void>)[] = [];
     const close = async () => {
@@ -83,10 +66,15 @@ export async function startNode(config: NodeConfig): Promise<EmbeddedNode> {
 }
 
 /** Undefined when the peers do not admit this node with the data it has. */
-async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<EmbeddedNode | undefined> {
+async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promise<NodeLife | undefined> {
   const keyring = await keyringOf(config);
   const directory = await DataDirectory.open(config.dataDirectory);
   opened.push(() => directory.close());
+  let isDamaged = false;
+  // When all else is closed. Found while it was read: a start would not look there, and take the engine for sound.
+  opened.push(async () => {
+    if (isDamaged) await discardEngine(directory.engineDirectory);
+  });
   const disk = new NodeDisk();
   const bytes = (count: number) => new Uint8Array(randomBytes(count));
   const { path } = directory;
@@ -119,7 +107,9 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   const isRefused = known !== undefined && told !== undefined;
   const current = isRefused ? await replacement.replace(known, told, host, address) : known;
   const identified = await identify(config, current, host, address, directory);
-  const { record, stored } = await openOrReplace(ports, identified, directory, replacement, host, address);
+  const beganMs = systemClock.monotonicMs();
+  const { record, stored } = await openOrReplace(ports, identified, directory, replacement, config, host, address);
+  config.log('info', 'log and engine are open', { tookMs: Math.round(systemClock.monotonicMs() - beganMs) });
   opened.push(async () => {
     await stored.log.close();
     await stored.engine.close();
@@ -133,21 +123,17 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   opened.push(() => member.stop({ abandon: true }));
   const failedEarly = member.failed.then((error) => Promise.reject(error));
   try {
+    const startedAtMs = systemClock.monotonicMs();
     await Promise.race([member.start(config.signal), failedEarly]);
+    config.log('info', 'the node serves', { tookMs: Math.round(systemClock.monotonicMs() - startedAtMs) });
   } catch (error) {
+    isDamaged = error instanceof Error && isEngineDamage(error);
     if (member.dataLoss === undefined) throw error;
     await replacement.note(member.dataLoss);
     return undefined;
   }
   failedEarly.catch(() => {});
 
-  const clients = new EmbeddedClients({
-    host,
-    address,
-    clusterId: record.clusterId,
-    token: config.token,
-    accept: (channel) => member.acceptClient(channel),
-  });
   let failure: Error | undefined;
   const failed = member.failed.then(async (error) => {
     failure = error;
@@ -160,9 +146,8 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     address: host.address ?? listen,
     clusterId: record.clusterId,
     failed,
-    client: (options = {}) => clients.open(options),
+    entrance: { host, address, token: config.token, accept: (channel) => member.acceptClient(channel) },
     async stop() {
-      await clients.close();
       await member.stop({ abandon: failure !== undefined });
       // Found while it was read: a start would not look there, and take the engine for sound.
       if (isEngineDamage(failure)) await discardEngine(directory.engineDirectory);
@@ -171,10 +156,6 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
       await directory.close();
     },
   };
-}
-
-function isEngineDamage(error: Error | undefined): boolean {
-  return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
 }
 
 async function keyringOf({ encryptionKeyFile }: NodeConfig): Promise<Keyring | undefined> {
@@ -235,12 +216,24 @@ async function identify(
   return record;
 }
 
-async function openStored(ports: StorageBootPorts, record: NodeRecord, directory: DataDirectory): Promise<Stored> {
+async function openStored(
+  ports: StorageBootPorts,
+  record: NodeRecord,
+  directory: DataDirectory,
+  config: NodeConfig,
+  host: Host,
+): Promise<Stored> {
   if (!record.hasLog) {
     await createLog(ports, record);
     await directory.writeNode({ ...record, hasLog: true });
   }
-  return openStorage(ports, record);
+  return openStorage(
+    {
+      ...ports,
+      fetchState: (indexMin, take) => fetchLostState({ ...config, clock: systemClock, host }, record, indexMin, take),
+    },
+    record,
+  );
 }
 
 /** Opens what the node keeps; if that is lost, it takes its own place in the cluster under a new id. */
@@ -249,11 +242,12 @@ async function openOrReplace(
   record: NodeRecord,
   directory: DataDirectory,
   replacement: SelfReplacement,
+  config: NodeConfig,
   host: Host,
   address: string,
 ): Promise<{ readonly record: NodeRecord; readonly stored: Stored }> {
   try {
-    const stored = await openStored(ports, record, directory);
+    const stored = await openStored(ports, record, directory, config, host);
     await replacement.cancel();
     return { record: { ...record, hasLog: true }, stored };
   } catch (error) {
@@ -262,7 +256,7 @@ async function openOrReplace(
     const granted = await replacement.replace(record, loss, host, address);
     const renewed = { ...granted, bootCounter: granted.bootCounter + 1 };
     await directory.writeNode(renewed);
-    return { record: { ...renewed, hasLog: true }, stored: await openStored(ports, renewed, directory) };
+    return { record: { ...renewed, hasLog: true }, stored: await openStored(ports, renewed, directory, config, host) };
   }
 }
 

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { RequestError } from '@holdfast/protocol';
 import { runReadme } from '../../client/test/readme-example.ts';
 import { localChannel } from '../src/local-channel.ts';
-import { type EmbeddedNode, startNode } from '../src/node.ts';
+import { startNode } from '../src/node.ts';
+import type { EmbeddedNode } from '../src/running-node.ts';
 
 describe('an embedded client', function () {
   this.timeout(30_000);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestError } from '@holdfast/protocol';
 import type { NodeConfig } from '../src/config.ts';
-import { type RunningNode, startNode } from '../src/node.ts';
+import { startNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 
 describe('a node', function () {
   this.timeout(30_000);
@@ -28,7 +29,7 @@ describe('a node', function () {
     const node = await startNode({
       dataDirectory: join(directory, data),
       join: [],
-      log: (level, message) => log.push(`${level} ${message}`),
+      log: (level, message) => level === 'info' || log.push(`${level} ${message}`),
       ...config,
     });
     running.push(node);

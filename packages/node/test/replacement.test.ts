@@ -4,7 +4,9 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestError } from '@holdfast/protocol';
-import { type RunningNode, startNode } from '../src/node.ts';
+import type { NodeConfig } from '../src/config.ts';
+import { startNode } from '../src/node.ts';
+import type { RunningNode } from '../src/running-node.ts';
 
 interface Kept {
   readonly nodeId: number;
@@ -16,6 +18,9 @@ describe('a node whose data is lost', function () {
   const running = new Map<string, RunningNode>();
   let directory = '';
   let log: string[] = [];
+  const note: NodeConfig['log'] = (level, message, fields) => {
+    if (level !== 'info') log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`);
+  };
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'holdfast-replacement-'));
@@ -33,7 +38,7 @@ describe('a node whose data is lost', function () {
       join: joins,
       name,
       ...(joins.length > 0 || name === 'n1' ? { listen: '127.0.0.1:0' } : {}),
-      log: (level, message, fields) => log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
+      log: note,
     });
     running.set(name, node);
     return node;
@@ -44,7 +49,7 @@ describe('a node whose data is lost', function () {
     const node = await startNode({
       dataDirectory: join(directory, name),
       join: [],
-      log: (level, message, fields) => log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
+      log: note,
     });
     running.set(name, node);
     return node;

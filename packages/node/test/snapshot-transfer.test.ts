@@ -3,6 +3,7 @@ import type { SnapshotMeta } from '@holdfast/raft';
 import type { IncomingState, ServedState } from '@holdfast/replica';
 import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
 import { bytes } from '../../replica/test/messages.ts';
+import { fetchLostState } from '../src/lost-state.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
 import { fetchSnapshot } from '../src/snapshot-download.ts';
 import { encodeFooter, encodeOffer, snapshotFrames } from '../src/snapshot-frames.ts';
@@ -55,7 +56,11 @@ class World {
     const abort = new AbortController();
     const fetch = (sources: number[], indexMin = 90) =>
       fetchSnapshot(options, sources.map(member), { indexMin, signal: abort.signal });
-    return { host, fetch, abort };
+    const lost = (sources: number[], take: (state: IncomingState) => Promise<void>) => {
+      const record = { clusterId: 'cluster', nodeId, members: sources.map(member) };
+      return fetchLostState({ ...options, signal: abort.signal }, record, 90, take);
+    };
+    return { host, fetch, lost, abort };
   }
 
   /** Lets time pass until the work is over. */
@@ -275,6 +280,35 @@ describe('snapshots between members', () => {
     await world.run(taken(first));
     await settled();
     await world.asker(5).fetch([1]);
+  });
+
+  it('comes from another member when one breaks off, for a node that has lost its own', async () => {
+    const world = new World();
+    world.serve(1);
+    world.serve(3);
+    let failures = 0;
+    world.beforeChunk = async (number) => {
+      if (number !== 5 || failures > 0) return;
+      failures += 1;
+      throw new Error('this state is damaged, too');
+    };
+    const counts: number[] = [];
+    const { lost } = world.asker(2);
+    await world.run(lost([1, 2, 3], async (state) => void counts.push(await taken(state))));
+    assert.deepEqual([failures, counts], [1, [40]]);
+  });
+
+  it('is looked for in vain for half a minute, and not at all without other members', async () => {
+    const world = new World();
+    const { lost } = world.asker(2);
+    const beganMs = world.clock.monotonicMs();
+    await assert.rejects(
+      lost([2], () => assert.fail('taken')),
+      { message: /no member/ },
+    );
+    assert.equal(world.clock.monotonicMs(), beganMs);
+    await assert.rejects(world.run(lost([1, 2, 3], () => assert.fail('taken'))));
+    assert.ok(world.clock.monotonicMs() - beganMs >= 30_000);
   });
 
   it('is refused to those who are no members, or of another cluster', async () => {

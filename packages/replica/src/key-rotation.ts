@@ -117,7 +117,7 @@ export class KeyRotation {
     for (let pauseMs = RETRY_AFTER_MS; !this.#isStopped; pauseMs = Math.min(pauseMs * 2, RETRY_AFTER_MS_MAX)) {
       // Again, should there have been no room for a new file.
       log.renewKey();
-      if (keeper.hasRoom) {
+      if (keeper.mayCheckpoint) {
         await keeper.checkpoint();
         await engine.forgetOlderKeys();
       }

@@ -4,3 +4,8 @@ export type NodeLog = (
   message: string,
   fields?: Readonly<Record<string, string | number | boolean | null>>,
 ) => void;
+
+/** What went wrong, as a field. */
+export function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

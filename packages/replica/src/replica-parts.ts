@@ -37,6 +37,8 @@ export interface ReplicaParts {
   readonly keyring?: Keyring | undefined;
   /** Reads the keys anew, oldest first. @throws {StorageError} `KEY_FILE_UNUSABLE` */
   readonly readKeys?: (() => Promise<readonly MasterKey[]>) | undefined;
+  /** Reads all of the state in the engine; rejects when it is not whole. */
+  readonly verify: (machine: SessionMachine) => Promise<void>;
   /** Raised durably at every start of this node. */
   readonly bootCounter: number;
   readonly logKeepBytes: number;

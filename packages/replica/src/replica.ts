@@ -12,6 +12,7 @@ import { FastElection } from './fast-election.ts';
 import { KeyRotation } from './key-rotation.ts';
 import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
 import { Membership } from './membership.ts';
+import { problemOf } from './node-log.ts';
 import { PeerTrust } from './peer-trust.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
@@ -22,6 +23,7 @@ import type { RequestSink } from './request-sink.ts';
 import { Requests } from './requests.ts';
 import { StateKeeper } from './state-keeper.ts';
 import { type ServedState, StateSnapshots } from './state-snapshots.ts';
+import { StateVerification } from './state-verification.ts';
 import { StoreGate } from './store-gate.ts';
 import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
@@ -46,7 +48,7 @@ export class Replica {
   readonly failed: Promise<Error> = new Promise((resolve) => {
     this.#fail = resolve;
   });
-
+  readonly verification: StateVerification;
   readonly #parts: ReplicaParts;
   #machine: SessionMachine;
   readonly #proposals: Proposals;
@@ -137,10 +139,13 @@ export class Replica {
       machine,
       logKeepBytes: parts.logKeepBytes,
       hasRoomFor: (sizeBytes) => this.#space.hasRoomFor(sizeBytes),
+      isStateWhole: () => this.verification.isWhole,
       report,
       onFatal,
     });
     this.#keys = new KeyRotation({ ...parts, keeper: this.#keeper });
+    const verify = () => parts.verify(this.#machine);
+    this.verification = new StateVerification({ verify, damaged: engine.damaged, clock, report, onFatal });
     this.#snapshots = new StateSnapshots({
       clock,
       machine,
@@ -152,6 +157,7 @@ export class Replica {
       waiters: this.waiters,
       raft: this.raft,
       fetchState: parts.fetchState,
+      onDoubt: () => void this.verification.run(),
       step: (message) => this.#driver.onSnapshot(message),
       reportSnapshot: (to, delivered) => this.#driver.reportSnapshot(to, delivered),
       report,
@@ -272,7 +278,7 @@ export class Replica {
       queries,
       nowMs,
       refusalOf: (operationCode) => this.#gate.refusal(operationCode),
-      notReady: () => parts.notReady() ?? this.#snapshots.replacing,
+      notReady: () => parts.notReady() ?? this.verification.failure ?? this.#snapshots.replacing,
     });
   }
 
@@ -292,6 +298,7 @@ export class Replica {
 
   start(): void {
     this.#space.start();
+    this.verification.start();
     this.#driver.start();
     this.#applier.resume();
     this.#keeper.start();
@@ -316,10 +323,7 @@ export class Replica {
     this.#driver.onMessages(from, messages, facts);
   }
 
-  /**
-   * The whole state, with at least the entries up to `indexMin`, for a member that lacks it.
-   * @throws {PeerError} BUSY @throws {RequestError} TIMEOUT when it is not that far
-   */
+  /** The state, with every entry up to `indexMin`. @throws {PeerError} BUSY @throws {RequestError} TIMEOUT: not that far */
   serveState(indexMin: LogIndex): Promise<ServedState> {
     return this.#snapshots.serve(indexMin);
   }
@@ -404,8 +408,4 @@ export class Replica {
     this.#driver.stop();
     this.#fail(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

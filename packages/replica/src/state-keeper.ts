@@ -33,6 +33,8 @@ export interface StateKeeperPorts {
   readonly logKeepBytes: number;
   /** Whether the disk has that much room left. */
   readonly hasRoomFor: (sizeBytes: number) => boolean;
+  /** Whether the state may be built on: if not, log and snapshot files are what it would be built from again. */
+  readonly isStateWhole: () => boolean;
   readonly report: NodeLog;
   readonly onFatal: (error: unknown) => void;
 }
@@ -101,6 +103,11 @@ export class StateKeeper {
     return engine.kind === 'memory' || hasRoomFor(this.owedBytes + ENGINE_ROOM_BYTES);
   }
 
+  /** What trims the log needs a state that may be built on, and room. */
+  get mayCheckpoint(): boolean {
+    return this.hasRoom && this.#ports.isStateWhole();
+  }
+
   /** Makes the state durable outside the log now, and trims the log behind it. */
   checkpoint(): Promise<void> {
     return this.exclusively(() => this.#checkpoint());
@@ -140,7 +147,7 @@ export class StateKeeper {
   }
 
   #queueCheckpoint(): void {
-    if (this.#isCheckpointQueued || !this.hasRoom) return;
+    if (this.#isCheckpointQueued || !this.mayCheckpoint) return;
     this.#isCheckpointQueued = true;
     this.#queue(async () => {
       this.#isCheckpointQueued = false;
@@ -189,13 +196,8 @@ export class StateKeeper {
   async #writeSnapshotFile(): Promise<SnapshotMeta> {
     const { machine, snapshotFiles } = this.#ports;
     const { meta, chunks, release } = await machine().snapshotChunks();
-    const writer = await snapshotFiles.create(meta);
     try {
-      for await (const chunk of chunks) await writer.write(chunk);
-      await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
+      await snapshotFiles.keep(meta, chunks);
     } finally {
       await release();
     }

@@ -1,10 +1,10 @@
-import type { Failure } from '@holdfast/protocol';
+import { type Failure, RequestError } from '@holdfast/protocol';
 import type { LogIndex, Message, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
 import type { AppliedWaiters } from './applied-waiters.ts';
 import type { Clock, Timer } from './clock.ts';
-import type { NodeLog } from './node-log.ts';
+import { type NodeLog, problemOf } from './node-log.ts';
 import { PeerError } from './peer-codec.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
@@ -50,6 +50,8 @@ export interface StateSnapshotsPorts {
   readonly fetchState: (wanted: WantedState) => Promise<IncomingState>;
   /** Gives the core a snapshot that is durable here. */
   readonly step: (message: Message) => void;
+  /** What was read for another member is not what it should be. */
+  readonly onDoubt: () => void;
   readonly reportSnapshot: (to: NodeId, delivered: boolean) => void;
   readonly report: NodeLog;
 }
@@ -113,7 +115,8 @@ export class StateSnapshots {
     const { machine, waiters } = this.#ports;
     await waiters.wait(indexMin, SERVE_WAIT_MS);
     if (this.replacing !== undefined) throw new PeerError('BUSY', 'the state here is being replaced');
-    return machine().snapshotChunks();
+    const served = await machine().snapshotChunks();
+    return { ...served, chunks: this.#watched(served.chunks) };
   }
 
   /** The log begins anew after this snapshot: the state machine becomes what its file holds. */
@@ -133,20 +136,22 @@ export class StateSnapshots {
     this.#announcements.clear();
   }
 
+  async *#watched(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      if (error instanceof RequestError && error.code === 'CORRUPT') this.#ports.onDoubt();
+      throw error;
+    }
+  }
+
   async #fetch(indexMin: LogIndex, lead: NodeId): Promise<void> {
     const { fetchState, files, report } = this.#ports;
     const { signal } = this.#abort;
     this.#isFetching = true;
     try {
       const { meta, chunks } = await fetchState({ indexMin, lead, signal });
-      const writer = await files.create(meta);
-      try {
-        for await (const chunk of chunks) await writer.write(chunk);
-        await writer.commit();
-      } catch (error) {
-        await writer.abort();
-        throw error;
-      }
+      await files.keep(meta, chunks);
       this.#held = meta;
       if (!signal.aborted) this.#step(meta);
     } catch (error) {
@@ -163,8 +168,4 @@ export class StateSnapshots {
     this.#stepped = held.index;
     this.#ports.step({ ...this.#announced, snapshot: held });
   }
-}
-
-function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

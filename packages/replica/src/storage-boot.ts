@@ -1,6 +1,6 @@
 /** Opening what a node keeps: log, engine, snapshot files, and the state machine that fits them. */
 import { RequestError } from '@holdfast/protocol';
-import type { SnapshotMeta } from '@holdfast/raft';
+import type { LogIndex, SnapshotMeta } from '@holdfast/raft';
 import { type MachineVersions, SessionMachine, type SessionMachineOptions, secretParts } from '@holdfast/sessions';
 import {
   type Compression,
@@ -19,6 +19,7 @@ import {
   StorageError,
 } from '@holdfast/storage';
 import { PeerMemoryFile } from './peer-memory-file.ts';
+import type { IncomingState } from './state-snapshots.ts';
 
 /** The state every cluster begins with: node 1 alone, as if by a snapshot at index 1. */
 const founding: SnapshotMeta = {
@@ -41,6 +42,11 @@ export interface Stored {
   readonly machine: SessionMachine;
   readonly machineOptions: SessionMachineOptions;
   readonly peerMemory: PeerMemoryFile;
+  /**
+   * Reads all that the engine holds. After a start, records may be missing without a sign until this has resolved.
+   * @throws {StorageError} `ENGINE_DAMAGED`
+   */
+  readonly verify: (machine: SessionMachine) => Promise<void>;
   /** Of this start. */
   readonly bootCounter: number;
 }
@@ -58,6 +64,11 @@ export interface StorageBootPorts {
   /** Seals log, engine and snapshot files. Default: they are stored in the clear. */
   readonly keyring?: Keyring | undefined;
   readonly logKeepBytes: number;
+  /**
+   * Has `take` take over the state of another member, with every entry up to `indexMin`, for a node that has lost its
+   * own and not its log. Tries others when that fails, and rejects when all do. Default: there are none.
+   */
+  readonly fetchState?: (indexMin: LogIndex, take: (state: IncomingState) => Promise<void>) => Promise<void>;
   /** Of the log's files; as `LogOptions` when absent. */
   readonly logSegmentBytes?: number;
 }
@@ -75,8 +86,9 @@ export async function createLog(ports: StorageBootPorts, record: NodeRecord): Pr
 
 /**
  * Opens everything. The engine is only a copy of what log and snapshots hold: one that is damaged, or older than the
- * log reaches back, is built again from the newest snapshot file that the log vouches for.
- * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state
+ * log reaches back, is built again from the newest snapshot file that the log vouches for, or by another member.
+ * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state, and no member
+ *   gave it
  */
 export async function openStorage(ports: StorageBootPorts, record: NodeRecord): Promise<Stored> {
   const { disk, directory, hashBytes, yieldTurn, versions, randomBytes, keyring } = ports;
@@ -100,7 +112,10 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
     const { engine, machine } = await openState(ports, record, log, snapshotFiles, machineOptions);
     const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
     const { bootCounter } = record;
-    return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, bootCounter };
+    // What lies in memory was put there at this start, and checked.
+    const verify = (current: SessionMachine) =>
+      engine.kind === 'memory' ? Promise.resolve() : verified(current, directory.engineDirectory);
+    return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, verify, bootCounter };
   } catch (error) {
     await log.close();
     throw error;
@@ -108,12 +123,13 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
 }
 
 async function openState(
-  { directory, compression = noCompression, keyring }: StorageBootPorts,
+  ports: StorageBootPorts,
   record: NodeRecord,
   log: Log,
   snapshotFiles: SnapshotFiles,
   options: SessionMachineOptions,
 ): Promise<{ engine: Engine; machine: SessionMachine }> {
+  const { directory, compression = noCompression, keyring } = ports;
   const sealing = keyring === undefined ? undefined : { keyring, secretParts };
   const { backend } = record;
   const engine = await openEngineOrNew({ backend, directory: directory.engineDirectory, compression, sealing });
@@ -132,16 +148,66 @@ async function openState(
     await engine.clear();
     const empty = await SessionMachine.open(engine, options);
     if (isCovered(empty, log)) return { engine, machine: empty };
-    if (damage !== undefined) throw damage;
-    throw new RequestError({
-      code: 'CORRUPT',
-      problem: `the state in ${directory.path} is lost: the log begins at ${log.firstIndex()}, and no snapshot reaches it`,
-      hint: 'the others must fill this node again',
-    });
+    try {
+      if (ports.fetchState === undefined) throw damage ?? new Error('there is nobody to ask for it');
+      const fetched = await fetchedState(ports.fetchState, log, snapshotFiles);
+      return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(fetched), options) };
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      throw lostState(directory.path, log, error);
+    }
   } catch (error) {
     await engine.close();
     throw error;
   }
+}
+
+async function verified(machine: SessionMachine, directory: string): Promise<void> {
+  try {
+    await machine.verify();
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.code !== 'CORRUPT') throw error;
+    throw new StorageError({ code: 'ENGINE_DAMAGED', directory, problem: error.message }, { cause: error });
+  }
+}
+
+/**
+ * The state of another member, durable in a file that the log vouches for: its entries go on from there, or it begins
+ * anew behind it. Term and vote stay.
+ * @throws what asking the members threw, or writing here
+ */
+async function fetchedState(
+  fetchState: NonNullable<StorageBootPorts['fetchState']>,
+  log: Log,
+  snapshotFiles: SnapshotFiles,
+): Promise<SnapshotMeta> {
+  const indexMin = log.firstIndex() - 1;
+  let kept: SnapshotMeta | undefined;
+  await fetchState(indexMin, async ({ meta, chunks }) => {
+    if (meta.index < indexMin) throw new Error(`a state as of ${meta.index} was sent instead of ${indexMin}`);
+    await snapshotFiles.keep(meta, chunks);
+    kept = meta;
+  });
+  if (kept === undefined) throw new Error('no state was taken over');
+  if (log.term(kept.index) !== kept.term) await beginBehind(log, kept);
+  return kept;
+}
+
+/** A state is made of committed entries: what the log holds instead of them was never committed. */
+function beginBehind(log: Log, snapshot: SnapshotMeta): Promise<void> {
+  const { term, vote } = log.initialState().hardState;
+  const promised = snapshot.term > term ? { term: snapshot.term, vote: 0 } : { term, vote };
+  const hardState = { ...promised, commit: snapshot.index };
+  return new Promise((resolve, reject) => {
+    log.append({ snapshot, entries: [], hardState }, (error) => (error === undefined ? resolve() : reject(error)));
+  });
+}
+
+function lostState(directory: string, log: Log, cause: unknown): RequestError {
+  const problem = `the state in ${directory} is lost: the log begins at ${log.firstIndex()}, no snapshot reaches it, and no member gave it`;
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  const hint = 'start it again once others run: they fill it again';
+  return new RequestError({ code: 'CORRUPT', problem: `${problem}${why}`, hint }, { cause });
 }
 
 /** Whether the log goes on where this state ends. */

@@ -66,6 +66,7 @@ describe('the rotation of keys', () => {
       machine: () => machine,
       logKeepBytes: 1_048_576,
       hasRoomFor: () => true,
+      isStateWhole: () => true,
       report: () => {},
       onFatal: (error) => assert.fail(String(error)),
     });

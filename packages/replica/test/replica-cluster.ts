@@ -89,6 +89,8 @@ export class ReplicaCluster {
   readonly failures: { readonly nodeId: NodeId; readonly error: Error }[] = [];
   /** States that were sent to a peer whole. */
   readonly statesSent: { readonly from: NodeId; readonly to: NodeId; readonly index: number }[] = [];
+  /** Where a node that has lost its state looks for one at its start. */
+  fetchLost: StorageBootPorts['fetchState'];
   readonly #options: ClusterOptions;
   readonly #leaders = new Map<Term, NodeId>();
   #number = 0;
@@ -332,6 +334,7 @@ export class ReplicaCluster {
       yieldTurn: () => Promise.resolve(),
       ...(versions === undefined ? {} : { versions }),
       logKeepBytes: this.#options.logKeepBytes ?? 64 * 1_048_576,
+      ...(this.fetchLost === undefined ? {} : { fetchState: this.fetchLost }),
     };
   }
 

@@ -23,6 +23,7 @@ describe('the state keeper', () => {
   let keeper: StateKeeper;
   let created: number;
   let hasRoom: boolean;
+  let isWhole: boolean;
   let fatal: unknown[];
 
   beforeEach(async () => {
@@ -48,6 +49,7 @@ describe('the state keeper', () => {
     };
     fatal = [];
     hasRoom = true;
+    isWhole = true;
     keeper = new StateKeeper({
       clock,
       log,
@@ -56,6 +58,7 @@ describe('the state keeper', () => {
       machine: () => machine,
       logKeepBytes: MEBIBYTE,
       hasRoomFor: () => hasRoom,
+      isStateWhole: () => isWhole,
       report: () => {},
       onFatal: (error) => fatal.push(error),
     });
@@ -99,6 +102,18 @@ describe('the state keeper', () => {
     );
     assert.ok(log.firstIndex() - 1 <= log.lastCheckpoint.index, 'nothing is trimmed that no checkpoint covers');
     assert.ok(log.sizeBytes() < 10 * MEBIBYTE, `${log.sizeBytes()} bytes of log`);
+  });
+
+  it('trims nothing while the state is not known to be whole', async () => {
+    isWhole = false;
+    await fill(8 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.deepEqual([created, log.firstIndex()], [0, base.index + 1]);
+    isWhole = true;
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.ok(log.firstIndex() > base.index + 1);
   });
 
   it('does not write the same state again and again while the log does not grow', async () => {

@@ -32,7 +32,8 @@ import { RestoreStaging } from './restore-staging.ts';
 import { Restores } from './restores.ts';
 import { AppliedChanges } from './session-changes.ts';
 import { installSnapshot } from './snapshot-install.ts';
-import { type SnapshotOptions, type StateSnapshot, snapshotItems } from './snapshot-source.ts';
+import type { ReadingPorts, SnapshotOptions, StateSnapshot } from './snapshot-source.ts';
+import { takeSnapshot, verifyState } from './state-views.ts';
 import { Tombstones } from './tombstones.ts';
 import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
 import { UserRosters } from './user-rosters.ts';
@@ -50,7 +51,7 @@ const owners = new WeakMap<Engine, SessionMachine>();
  */
 export class SessionMachine {
   readonly #engine: Engine;
-  readonly #yieldTurn: () => Promise<void>;
+  readonly #reading: ReadingPorts;
   readonly #state: MachineState;
   readonly #records: RecordStore;
   readonly #events: EventLog;
@@ -72,10 +73,9 @@ export class SessionMachine {
   private constructor(engine: Engine, options: SessionMachineOptions, { state, clients, events }: Loaded) {
     const { versions = builtInVersions, cacheBytes = defaultCacheBytes } = options;
     this.#engine = engine;
-    this.#yieldTurn = options.yieldTurn ?? (() => Promise.resolve());
     this.#state = state;
     this.#clients = clients;
-    const yieldTurn = this.#yieldTurn;
+    const { yieldTurn = () => Promise.resolve() } = options;
     const known = { engine, flush: () => this.flush(), yieldTurn, count: () => state.counters.totalSessions() };
     const knownIds = new KnownIds({ ...known, range: sessionRange(), idOf: sessionKeyId });
     const knownUsers = new KnownIds({ ...known, range: rosterRange(), idOf: rosterKeyUser });
@@ -94,6 +94,7 @@ export class SessionMachine {
     const times = { timeMs: state.logTimeMs, earliestExpiryMs: Number.POSITIVE_INFINITY };
     const changes = new AppliedChanges({ ...kept, times });
     const { hashBytes } = options;
+    this.#reading = { hashBytes, yieldTurn, versions };
     const staging = this.#staging;
     this.#context = { versions, state, records, changes, staging, times, hashBytes, slabs: new Slabs() };
     const mover = new RestoreMover({ ...kept, engine, staging, times, hashBytes, flush: known.flush, yieldTurn });
@@ -361,15 +362,16 @@ export class SessionMachine {
   async snapshotChunks(options: SnapshotOptions = {}): Promise<StateSnapshot> {
     this.restores.refuseWhileMoving();
     await this.flush();
-    const view = this.#engine.snapshot();
-    try {
-      const { hashBytes } = this.#context;
-      const ports = { view, hashBytes, yieldTurn: this.#yieldTurn, versions: this.#versions };
-      return { ...(await snapshotItems(ports, options)), release: () => view.release() };
-    } catch (error) {
-      await view.release();
-      throw error;
-    }
+    return takeSnapshot(this.#engine, this.#reading, options);
+  }
+
+  /**
+   * Reads the state that the engine holds, from a frozen view, and compares it with what it says of itself. Applying
+   * goes on meanwhile; a machine that is closed ends it.
+   * @throws {RequestError} CORRUPT @throws what the engine throws, `ENGINE_DAMAGED` for a wrong checksum
+   */
+  verify(): Promise<void> {
+    return verifyState(this.#engine, this.#reading, () => this.#isClosed);
   }
 
   /** Ends this machine: a write that runs is waited for, nothing more is written or scanned. */

@@ -23,7 +23,9 @@ import { damaged, decodeSession } from './record-codec.ts';
 import { isStaged } from './restore-state.ts';
 import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
 import { encodePreamble } from './snapshot-preamble.ts';
+import { StateAudit } from './state-audit.ts';
 import { decodeTombstone } from './tombstones.ts';
+import { rosteredCount } from './user-rosters.ts';
 import type { MachineVersions } from './versions.ts';
 
 const apartBytesMax = 1_048_576;
@@ -56,16 +58,20 @@ interface SnapshotFacts {
   readonly sizeBytes: number;
 }
 
-interface SnapshotPorts {
-  readonly view: EngineSnapshot;
+/** What reading a state needs besides the engine. */
+export interface ReadingPorts {
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
   readonly yieldTurn: () => Promise<void>;
   readonly versions: MachineVersions;
 }
 
-/** The whole state in a frozen view of the engine, as chunks. Everything is of the one applied index in `meta`. */
+/**
+ * The whole state in a frozen view of the engine, as chunks. Everything is of the one applied index in `meta`. The last
+ * chunk comes only if what was found is what the state says that there is.
+ */
 export async function snapshotItems(
-  { view, hashBytes, yieldTurn, versions }: SnapshotPorts,
+  view: EngineSnapshot,
+  { hashBytes, yieldTurn, versions }: ReadingPorts,
   { withoutMembers = false }: SnapshotOptions,
 ): Promise<Omit<StateSnapshot, 'release'>> {
   const value = await view.get(stateKey());
@@ -77,6 +83,7 @@ export async function snapshotItems(
   const sizes = { sessions: state.counters.totalSessions(), sizeBytes: state.counters.totalBytes() };
   const about = { revision, logTimeMs, version, ...sizes };
   if (withoutMembers) state.members = new MemberTable(nobody);
+  const audit = new StateAudit(state);
 
   /** All items but the seal, which then covers their bytes; as many at a time as the engine gives. */
   async function* contents(): AsyncGenerator<Item[]> {
@@ -88,6 +95,7 @@ export async function snapshotItems(
       yield pairs.map(({ key, value: client }) => ({ kind: itemKinds.client, parts: [clientKeyId(key), client] }));
     }
     for await (const pairs of readSlices(view, rosterRange(), yieldTurn)) {
+      for (const { value: roster } of pairs) audit.roster(rosteredCount(roster));
       yield pairs.map(({ key, value: roster }) => ({ kind: itemKinds.roster, parts: rosterParts(key, roster) }));
     }
     for await (const pairs of isStaged(state.restore) ? readSlices(view, stagedRange(), yieldTurn) : []) {
@@ -108,7 +116,7 @@ export async function snapshotItems(
       let items: Item[] = [];
       let apartBytes = 0;
       for (const pair of pairs) {
-        const item = await sessionItem(view, shards, pair);
+        const item = await sessionItem(view, shards, pair, audit);
         items.push(item);
         apartBytes += item.parts[3]?.length ?? 0;
         // Data that is kept apart comes on top of what the engine gave at once.
@@ -126,6 +134,7 @@ export async function snapshotItems(
       for (const { parts } of slice) for (const part of parts) hash = hashBytes(part, hash) >>> 0;
       yield slice;
     }
+    audit.finish();
     yield [{ kind: itemKinds.seal, parts: [encodeArray([hash, ...state.counters.export()])] }];
   }
   return { meta, about, chunks: toChunks(items()) };
@@ -144,7 +153,12 @@ function rosterParts(key: Uint8Array, roster: Uint8Array): Uint8Array[] {
 }
 
 /** u16 length of the id, u32 length of the value, id, value, and the data when it is kept apart. */
-async function sessionItem(view: EngineSnapshot, shards: number, { key, value }: EnginePair): Promise<Item> {
+async function sessionItem(
+  view: EngineSnapshot,
+  shards: number,
+  { key, value }: EnginePair,
+  audit: StateAudit,
+): Promise<Item> {
   const idBytes = sessionKeyId(key);
   const lengths = new Uint8Array(6);
   viewOf(lengths).setUint16(0, idBytes.length);
@@ -152,6 +166,7 @@ async function sessionItem(view: EngineSnapshot, shards: number, { key, value }:
   const parts = [lengths, idBytes, value];
   const id = textOf(idBytes);
   const { head, data } = decodeSession(id, shards, value);
+  audit.session(head);
   if (data === undefined) {
     const apart = await view.get(dataKey(head.shard, id));
     if (apart === undefined) throw damaged(id);

@@ -109,6 +109,12 @@ function encodeRoster({ ids, untracked }: Roster): Uint8Array {
   return encodeArray([untracked, ids]);
 }
 
+/** How many sessions a stored roster tells of. @throws {RequestError} CORRUPT */
+export function rosteredCount(value: Uint8Array): number {
+  const { ids, untracked } = decodeRoster(value);
+  return ids.length + untracked;
+}
+
 /** @throws {RequestError} CORRUPT */
 export function decodeRoster(value: Uint8Array): Roster {
   try {

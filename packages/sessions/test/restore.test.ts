@@ -251,7 +251,9 @@ describe('a restore', () => {
         const crash = async (driven: Driven) => {
           const engine: TinyEngine = driven.engine;
           await driven.machine.close();
-          return new Driven(engine, await openMachine(engine));
+          const machine = await openMachine(engine);
+          await machine.verify();
+          return new Driven(engine, machine);
         };
         for (const entry of entries.slice(0, flushAt)) {
           node.machine.apply(entry);
@@ -280,6 +282,28 @@ describe('a restore', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('passes a check of the engine when a crash interrupts the removal of what was there', async () => {
+    const source = await original();
+    const node = await Driven.open();
+    for (let i = 0; i < 600; i += 1) node.done(1_000, store(`old${i}`));
+    await node.machine.flush();
+    const stored = node.engine.size;
+    stage(node, 3_000, await chunksOf(source.machine));
+    node.engine.beforeWrite = () => {
+      if (node.engine.size < stored - 200) node.engine.failure = new Error('the power was cut');
+    };
+    await assert.rejects(node.machine.restores.finish(never), /the power was cut/);
+    node.engine.beforeWrite = undefined;
+    node.engine.failure = undefined;
+    assert.ok(node.engine.size < stored);
+    const again = await openMachine(node.engine);
+    await again.verify();
+    await again.restores.finish(never);
+    await again.flush();
+    await again.verify();
+    assert.equal(again.stats().totalSessions, source.machine.stats().totalSessions);
   });
 
   it('leaves nothing of its staging behind', async () => {

@@ -104,6 +104,29 @@ describe('snapshot', () => {
     await refused(Buffer.concat([whole, Buffer.from([5, 0, 0, 0, 0])]), 'something after the seal');
   });
 
+  it('is not given out whole by an engine that has lost a record, and a check of the engine finds it', async () => {
+    const node = await Driven.open();
+    await node.machine.verify();
+    for (const id of ['a', 'b', 'c']) node.done(1_000, store(id, { user: 'u' }));
+    await node.machine.flush();
+    await node.machine.verify();
+    const lost = node.engine.find((key) => Buffer.from(key).subarray(3).toString() === 'b');
+    assert.ok(lost !== undefined);
+    await node.engine.write([{ type: 'del', key: lost }]);
+    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /2 sessions are left of 3/ });
+    await assert.rejects(takeSnapshot(node.machine), { code: 'CORRUPT' });
+  });
+
+  it('is not given out whole by an engine whose roster of a user is older than its sessions', async () => {
+    const node = await Driven.open();
+    node.done(1_000, store('a', { user: 'u' }));
+    await node.machine.flush();
+    const roster = node.engine.find((key) => Buffer.from(key).includes(18) && key.at(-1) === 'u'.charCodeAt(0));
+    assert.ok(roster !== undefined);
+    await node.engine.write([{ type: 'del', key: roster }]);
+    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /the rosters tell of 0/ });
+  });
+
   it('of a newer machine asks for an upgrade', async () => {
     const node = await Driven.open();
     const { chunks } = await takeSnapshot(node.machine);

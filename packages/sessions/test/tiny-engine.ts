@@ -6,6 +6,7 @@ const nameOf = (key: Uint8Array) => Buffer.from(key).toString('latin1');
 export class TinyEngine implements Engine {
   readonly kind = 'memory';
   readonly hidesKeys = false;
+  readonly damaged = new Promise<never>(() => {});
   readonly #pairs = new Map<string, EnginePair>();
   /** The next writes fail with this. */
   failure: Error | undefined;
@@ -16,6 +17,11 @@ export class TinyEngine implements Engine {
 
   get size(): number {
     return this.#pairs.size;
+  }
+
+  /** The first key of which this is true. */
+  find(isWanted: (key: Uint8Array) => boolean): Uint8Array | undefined {
+    return [...this.#pairs.values()].find(({ key }) => isWanted(key))?.key;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

@@ -1,3 +1,5 @@
+import type { StorageError } from './errors.ts';
+
 /**
  * Where the state machine keeps its records: an ordered key-value store. `memory` and `disk` are ours, `external` is
  * any module that provides an abstract-level database. An engine is rebuildable (snapshot plus log), so its writes are
@@ -14,6 +16,11 @@ export interface Engine {
    * come in an order of this engine's own there. Else all keys come in byte order.
    */
   readonly hidesKeys: boolean;
+  /**
+   * Resolves with the first `ENGINE_DAMAGED` that any call finds; never otherwise. Nothing read since is to be trusted.
+   * Another one after each `clear`.
+   */
+  readonly damaged: Promise<StorageError>;
   /** The bytes at `key`, or undefined. Synchronous: apply must not wait. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** All or nothing. Batches take effect in the order of the calls. */

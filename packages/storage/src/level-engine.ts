@@ -37,6 +37,7 @@ export interface LevelEngineOptions {
 /** An engine over any abstract-level database. */
 export class LevelEngine implements Engine {
   readonly kind: Engine['kind'];
+  #damage = new Damage();
   readonly #options: LevelEngineOptions;
   #database: LevelDatabase;
   #records: RecordFormat;
@@ -93,6 +94,10 @@ export class LevelEngine implements Engine {
     return stored === undefined ? undefined : this.#decode(storedKey, stored).value;
   }
 
+  get damaged(): Promise<StorageError> {
+    return this.#damage.found;
+  }
+
   write(batch: Iterable<EngineWrite>): Promise<void> {
     return this.#inOrder(() => this.#write(batch));
   }
@@ -132,6 +137,7 @@ export class LevelEngine implements Engine {
           await this.#options.discard();
           this.#database = await openDatabase(this.#options);
         }
+        this.#damage = new Damage();
         if (!this.#hasMarkers) return;
         if ((await readMarkers(this.#database)) !== undefined) throw this.#failed('it keeps records elsewhere');
         await writeCheckpoint(this.#database, 0, 0);
@@ -256,9 +262,10 @@ export class LevelEngine implements Engine {
   }
 
   /**
-   * A module may know how. LevelDB is made to move its memtable into table files, which it syncs together with the manifest and the directory.
-   * There is no call for that, but compacting a range does it first, whatever the range; one that lies beyond all keys
-   * leaves nothing else to compact. A failure stays in the database and fails the synced write that follows.
+   * A module may know how. LevelDB is made to move its memtable into table files, which it syncs together with the
+   * manifest and the directory. There is no call for that, but compacting a range does it first, whatever the range; one
+   * that lies beyond all keys leaves nothing else to compact. A failure stays in the database and fails the synced write
+   * that follows.
    */
   async #flush(database: LevelDatabase): Promise<void> {
     if (database.flush !== undefined) await database.flush();
@@ -322,7 +329,7 @@ export class LevelEngine implements Engine {
     const decoded = this.#records.decode(storedKey, stored);
     if (typeof decoded !== 'string') return decoded;
     const shown = Buffer.from(storedKey).toString('hex', 0, 64);
-    throw damaged(this.#options, `${decoded} of the value of key ${shown} is wrong`);
+    throw this.#told(damaged(this.#options, `${decoded} of the value of key ${shown} is wrong`));
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -346,12 +353,25 @@ export class LevelEngine implements Engine {
   }
 
   #translate(error: unknown): StorageError {
-    return translate(this.#options, error);
+    return this.#told(translate(this.#options, error));
+  }
+
+  #told(error: StorageError): StorageError {
+    if (error.code === 'ENGINE_DAMAGED') this.#damage.tell(error);
+    return error;
   }
 
   #failed(problem: string, cause?: unknown): StorageError {
     return failed(this.#options, problem, cause);
   }
+}
+
+/** Whether the records since the last `clear` were found damaged. */
+class Damage {
+  tell: (error: StorageError) => void = () => {};
+  readonly found = new Promise<StorageError>((resolve) => {
+    this.tell = resolve;
+  });
 }
 
 type Located = Pick<LevelEngineOptions, 'directory'>;

@@ -87,6 +87,21 @@ export class SnapshotFiles {
     );
   }
 
+  /**
+   * Writes a whole snapshot; when it resolves, it is durable under its name.
+   * @throws {StorageError} `NO_SPACE`, `IO` @throws what `chunks` throws; nothing is left of it then
+   */
+  async keep(meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const writer = await this.create(meta);
+    try {
+      for await (const chunk of chunks) await writer.write(chunk);
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
   /** All that are whole by their name and header, oldest first. */
   list(): readonly SnapshotMeta[] {
     return this.#found.map(({ meta }) => meta);
