@@ -121,7 +121,7 @@ const FAULTS: readonly Fault[] = [
       if (session !== undefined) run.store.sessions.set(key, session);
       run.alone({ op: 'get', key });
     },
-    says: /get/,
+    says: /store "(v\d+)" .*→ outcome unknown\n(.*\n)*.*store "v\d+" .*→ ok.*\n.*get {2}→ "\1"/,
   },
   {
     name: 'two creators',

@@ -1,4 +1,4 @@
-import { decodeBatchHeader, RequestError, stampTime } from '@holdfast/protocol';
+import { stampTime } from '@holdfast/protocol';
 import {
   APPEND_THREAD,
   APPLY_THREAD,
@@ -16,6 +16,7 @@ import type { Clock, Timer } from './clock.ts';
 import type { ClusterClock } from './cluster-clock.ts';
 import { CommitNotes } from './commit-notes.ts';
 import { DiskWatchdog } from './disk-watchdog.ts';
+import { admitForwarded } from './forwarded-proposals.ts';
 import type { NodeLog } from './node-log.ts';
 import { OwnPromise, type Promised } from './peer-memory.ts';
 import type { Proposals, ProposeOutcome } from './proposals.ts';
@@ -121,7 +122,7 @@ export class Driver {
 
   /** Messages of one frame of one peer. `logTimeMs` is the sender's log time. */
   onMessages(from: NodeId, messages: readonly Message[], times: { logTimeMs: number; wallMs: number }): void {
-    this.#input(({ raft, clusterClock }) => {
+    this.#input(({ raft, clusterClock, activeVersion }) => {
       clusterClock.observePeerWall(from, times.wallMs);
       for (const message of messages) {
         if (message.type === 'MsgSnap') {
@@ -130,7 +131,7 @@ export class Driver {
         }
         if (message.type === 'MsgTimeoutNow' && this.#watchdog.isHung) continue;
         if (message.type === 'MsgProp') {
-          if (!this.#stamp(message)) continue;
+          if (raft.isLeader && !admitForwarded(message, activeVersion(), clusterClock.nowMs())) continue;
           this.#hasForeignProposal = true;
         }
         raft.step(message);
@@ -345,24 +346,6 @@ export class Driver {
       reads.onLeader();
     }
     onLeader(lead, isLeader);
-  }
-
-  /** A follower's batch gets its time here, where it enters the log. False for one that not every node could apply. */
-  #stamp(message: Message): boolean {
-    const { raft, clusterClock, activeVersion } = this.#ports;
-    if (!raft.isLeader) return true;
-    const timeMs = clusterClock.nowMs();
-    try {
-      for (const { type, data } of message.entries) {
-        if (type !== 'EntryNormal' || data.length === 0) continue;
-        decodeBatchHeader(data, activeVersion());
-        stampTime(data, timeMs);
-      }
-      return true;
-    } catch (error) {
-      if (error instanceof RequestError) return false;
-      throw error;
-    }
   }
 
   #fail(error: unknown): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { decodeBatch, encodeBatch } from '@holdfast/protocol';
-import { type Message, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
+import { type EntryType, type Message, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
 import { Log, MemoryDisk } from '@holdfast/storage';
 import { Applier } from '../src/applier.ts';
@@ -188,8 +188,8 @@ describe('the driver', () => {
     driver.campaign();
     await settled();
     assert.ok(events.includes('lead 1 (self)'), events.join());
-    const forward = (data: Uint8Array) => {
-      const entries = [{ term: 0, index: 0, type: 'EntryNormal', data }] as const;
+    const forward = (data: Uint8Array, type: EntryType = 'EntryNormal') => {
+      const entries = [{ term: 0, index: 0, type, data }];
       const proposal = message({ type: 'MsgProp', from: 2, to: 1, term: 0, entries });
       driver.onMessages(2, [proposal], { logTimeMs: 0, wallMs: clock.wallMs() });
     };
@@ -197,6 +197,8 @@ describe('the driver', () => {
     const newer = batch();
     newer[3] = 200; // machine version
     forward(newer);
+    forward(Uint8Array.of(200, 0, 0), 'EntryConfChange'); // a kind of change that nobody knows
+    forward(Uint8Array.of(0, 0), 'EntryConfChange');
     await clock.pass(250);
     forward(batch(77));
     await settled();

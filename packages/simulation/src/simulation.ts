@@ -186,8 +186,11 @@ export class Simulation {
 
   #checkHistory(): void {
     const result = checkHistory(this.history);
-    if (result.ok || result.verdict === 'undecided') return;
-    throw new Violation('linearizability', result.explanation);
+    if (result.ok) return;
+    // Nothing is known to be wrong, but nothing may be claimed either.
+    const problem =
+      result.verdict === 'undecided' ? `too hard to decide: ${result.keys.join(' ')}` : result.explanation;
+    throw new Violation('linearizability', problem);
   }
 
   async #complete<T>(promise: Promise<T>, withinMs: number, what: string): Promise<T> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { faultKinds } from '../src/faults/profile.ts';
 import { plantedBugs } from '../src/planted-bugs/planted-bugs.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -27,6 +28,10 @@ describe('the table of known bugs in docs/TESTING.md', () => {
       const proofs = references.filter((reference) => /^(`|planted: )/.test(reference));
       assert.notEqual(proofs.length, 0, 'no test, transcript or planted bug');
       for (const reference of proofs) check(reference);
+      for (const reference of references) {
+        const fault = /^simulation with the fault (.*)$/.exec(reference)?.[1];
+        assert.ok(fault === undefined || faultKinds.some((kind) => kind === fault), `there is no fault ${fault}`);
+      }
     });
   }
 });
