@@ -1,5 +1,5 @@
 /** Says what went wrong and what to do next: two lines on stderr, or one JSON document. */
-import { describe, type Failure, hintFor, isRetryable, type RequestError } from '@holdfast/protocol';
+import { describe, type Failure, hintFor, isRetryable, problemOf, type RequestError } from '@holdfast/protocol';
 import { CommanderError } from 'commander';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { printable } from './format.ts';
@@ -86,7 +86,7 @@ const otherExitCodes: Readonly<Record<string, number>> = {
 };
 
 function ofOther(error: unknown): Report {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = problemOf(error);
   const code = property(error, 'code') ?? 'INTERNAL';
   const hint = code === 'ADDRESS_IN_USE' ? 'stop what uses it, or choose another --listen HOST:PORT' : '';
   // Errors of storage end with their hint, which is told apart here.

@@ -1,6 +1,6 @@
 /** Where a session's value comes from: the argument, a file, or standard input. */
 import { open } from 'node:fs/promises';
-import { limits, RequestError } from '@holdfast/protocol';
+import { limits, problemOf, RequestError } from '@holdfast/protocol';
 import type { Io } from './io.ts';
 import { findLostNumber } from './json-numbers.ts';
 import { findJsonProblem } from './json-problem.ts';
@@ -129,6 +129,6 @@ export function reasonOf(error: unknown): string {
     case 'EISDIR':
       return 'it is a directory';
     default:
-      return error instanceof Error ? error.message : String(error);
+      return problemOf(error);
   }
 }

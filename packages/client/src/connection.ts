@@ -12,6 +12,7 @@ import {
   handshakeProof,
   limits,
   nonceBytes,
+  problemOf,
   RequestError,
   requestHeadBytes,
   type Welcome,
@@ -218,7 +219,7 @@ export class Connection {
       }
     } catch (error) {
       // A node that sends what cannot be read cannot be trusted with the next request either.
-      this.abandon(error instanceof Error ? error.message : String(error));
+      this.abandon(problemOf(error));
     }
     this.#closeIfDrained();
   }

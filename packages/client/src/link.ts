@@ -1,4 +1,4 @@
-import { type Failure, RequestError } from '@holdfast/protocol';
+import { type Failure, problemOf, RequestError } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import type { ClientIdentity } from './identity.ts';
@@ -202,7 +202,7 @@ export function isFinal({ code }: Failure): boolean {
 /** What went wrong with a node, in the words of requests. Errors of the transport are known by their code only. */
 function failureOf(error: unknown, addresses: readonly string[]): Failure {
   if (error instanceof RequestError) return error.failure;
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = problemOf(error);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'INVALID_ADDRESS') return { code: 'VALIDATION', problem, hint: 'write addresses as host:port' };
   if (code === 'PROTOCOL_NOT_SUPPORTED') {

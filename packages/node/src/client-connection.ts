@@ -25,6 +25,7 @@ import {
   type Operation,
   operationCodes,
   type ProvenHandshake,
+  problemOf,
   protocolVersion,
   RequestError,
   replyHeadBytes,
@@ -322,5 +323,5 @@ function notAuthorised(problem: string): RequestError {
 
 function failureOf(error: unknown): Failure {
   if (error instanceof RequestError) return error.failure;
-  return { code: 'INTERNAL', problem: error instanceof Error ? error.message : String(error) };
+  return { code: 'INTERNAL', problem: problemOf(error) };
 }

@@ -1,6 +1,6 @@
 /** How a new node becomes a member: asks one of the addresses it was given until it has an id. */
 
-import { type Failure, isRetryable, proof, RequestError, verifyProof } from '@holdfast/protocol';
+import { type Failure, isRetryable, problemOf, proof, RequestError, verifyProof } from '@holdfast/protocol';
 import type { Clock } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
 import { Conversation } from './conversation.ts';
@@ -153,7 +153,7 @@ async function converse(
 
 function dialFailure(error: unknown, address: string): RequestError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = problemOf(error);
   if (code === 'PROTOCOL_NOT_SUPPORTED') {
     // A member that is still starting does not speak it yet, so this may pass.
     return new RequestError({ code: 'NOT_READY', problem: `${address} takes in no nodes (yet)` });
@@ -178,7 +178,7 @@ function invalid(problem: string, hint: string): RequestError {
 }
 
 function unreachable(address: string, error: unknown): Failure {
-  const problem = error instanceof Error ? error.message : String(error);
+  const problem = problemOf(error);
   return { code: 'UNREACHABLE', addresses: [address], problem };
 }
 

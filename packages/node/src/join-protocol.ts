@@ -6,6 +6,7 @@ import {
   encodeFailure,
   Fields,
   limits,
+  problemOf,
   RequestError,
 } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
@@ -154,9 +155,7 @@ export function decodeJoinReply(frame: Uint8Array): JoinReply {
 /** Any frame of the member may be this instead. */
 export function encodeJoinRefusal(error: unknown): Uint8Array {
   const failure =
-    error instanceof RequestError
-      ? error.failure
-      : ({ code: 'INTERNAL', problem: error instanceof Error ? error.message : String(error) } as const);
+    error instanceof RequestError ? error.failure : ({ code: 'INTERNAL', problem: problemOf(error) } as const);
   return encodeArray(['refused', encodeFailure(failure)]);
 }
 

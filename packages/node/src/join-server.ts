@@ -1,6 +1,6 @@
 /** Lets new nodes in: checks that they may, shows them that this is the cluster they look for, hands out the id. */
 
-import { proof, RequestError, verifyProof } from '@holdfast/protocol';
+import { problemOf, proof, RequestError, verifyProof } from '@holdfast/protocol';
 import { type Clock, type NodeLog, PeerError } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
 import { Conversation } from './conversation.ts';
@@ -64,7 +64,7 @@ export class JoinServer {
       conversation.send(encodeJoinReply(reply));
       log('info', 'a node joined', { node: reply.nodeId, peerId: channel.remote.peerId });
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = problemOf(error);
       log('warn', 'a join failed', { peerId: channel.remote.peerId, address: channel.remote.address, problem });
       conversation.send(encodeJoinRefusal(error));
     }

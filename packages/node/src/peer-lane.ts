@@ -1,4 +1,5 @@
 /** One outgoing channel to one peer, kept open: dialled, introduced, and dialled again with growing pauses. */
+import { problemOf } from '@holdfast/protocol';
 import { type Clock, type NodeLog, PeerError, type Timer } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
 import type { Member } from './member-directory.ts';
@@ -167,7 +168,7 @@ export class PeerLane {
       node: this.#member.nodeId,
       lane: this.name,
       address: this.#member.address,
-      problem: error instanceof Error ? error.message : String(error),
+      problem: problemOf(error),
     });
     if (!this.#ports.mayRedial()) return;
     const pauseMs = Math.min(redialMsMax, redialMsMin * 2 ** Math.min(this.#failures, 10)) * (0.5 + random() / 2);

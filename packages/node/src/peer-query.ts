@@ -9,6 +9,7 @@ import {
   Fields,
   limits,
   type Packed,
+  problemOf,
   RequestError,
 } from '@holdfast/protocol';
 import type { LogIndex, NodeId } from '@holdfast/raft';
@@ -276,8 +277,4 @@ function asRequestError(error: unknown, timeoutMs: number): RequestError {
     return new RequestError({ code: 'TIMEOUT', timeoutMs }, { cause: error });
   }
   return new RequestError({ code: 'INTERNAL', problem: problemOf(error) }, { cause: error });
-}
-
-function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { problemOf } from '@holdfast/protocol';
 import type { NodeId, SnapshotMeta } from '@holdfast/raft';
 import { type Clock, type IncomingState, type NodeLog, PeerError, type WantedState } from '@holdfast/replica';
 import type { Host } from '@holdfast/transport';
@@ -189,5 +190,5 @@ class SnapshotDownload {
 /** A way that broke is CLOSED, whoever says so. */
 function asPeerError(error: unknown): PeerError {
   if (error instanceof PeerError) return error;
-  return new PeerError('CLOSED', error instanceof Error ? error.message : String(error), { cause: error });
+  return new PeerError('CLOSED', problemOf(error), { cause: error });
 }

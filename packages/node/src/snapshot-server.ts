@@ -1,3 +1,4 @@
+import { problemOf } from '@holdfast/protocol';
 import type { LogIndex, NodeId } from '@holdfast/raft';
 import { type Clock, type NodeLog, PeerError, type ServedState, type Timer } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
@@ -149,8 +150,4 @@ export class SnapshotServer {
     this.#lingering.delete(upload.id);
     await upload.release().catch(() => {});
   }
-}
-
-function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

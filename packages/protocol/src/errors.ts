@@ -150,3 +150,8 @@ export function hintFor(failure: Failure): string {
       return '';
   }
 }
+
+/** Any error as the text of its cause, for the `problem` of a failure. */
+export function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -4,7 +4,7 @@
  * run code, reach a prototype, allocate more than the bytes deserve, or differ between two versions of Node.
  */
 import { Packr } from 'msgpackr';
-import { RequestError } from './errors.ts';
+import { problemOf, RequestError } from './errors.ts';
 
 export type Packed = null | boolean | number | string | Uint8Array | readonly Packed[];
 
@@ -40,7 +40,7 @@ export function decodeArray(bytes: Uint8Array, what: string, limits = defaultLim
   try {
     return packr.decode(bytes) as unknown[];
   } catch (error) {
-    throw malformed(what, error instanceof Error ? error.message : String(error));
+    throw malformed(what, problemOf(error));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Session data: any value that msgpack can hold, as the applications of a cluster share it. */
 import { Packr } from 'msgpackr';
-import { RequestError } from './errors.ts';
+import { problemOf, RequestError } from './errors.ts';
 import { limits } from './limits.ts';
 import { scan } from './pack.ts';
 
@@ -16,7 +16,7 @@ export function encodeValue(value: unknown): Uint8Array {
   try {
     bytes = packr.encode(value);
   } catch (error) {
-    throw invalid('cannot be encoded', error instanceof Error ? error.message : String(error));
+    throw invalid('cannot be encoded', problemOf(error));
   }
   const problem = scan(bytes, valueLimits);
   if (problem !== undefined) throw invalid('cannot be stored', problem);
@@ -44,7 +44,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
   try {
     return packr.decode(bytes);
   } catch (error) {
-    throw invalid('is not a msgpack value', error instanceof Error ? error.message : String(error));
+    throw invalid('is not a msgpack value', problemOf(error));
   }
 }
 

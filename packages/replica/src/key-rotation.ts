@@ -1,4 +1,4 @@
-import { type Answers, type KeyRotationState, RequestError } from '@holdfast/protocol';
+import { type Answers, type KeyRotationState, problemOf, RequestError } from '@holdfast/protocol';
 import {
   describeStorageFailure,
   type Engine,
@@ -92,7 +92,7 @@ export class KeyRotation {
     this.#running = this.#run()
       .catch((error: unknown) => {
         if (this.#isStopped) return;
-        const problem = error instanceof Error ? error.message : String(error);
+        const problem = problemOf(error);
         this.#state = { phase: 'failed', records: this.#state?.records ?? 0, problem };
         report('error', 'the rotation of keys failed; begin it again', { problem });
       })

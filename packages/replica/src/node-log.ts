@@ -4,8 +4,3 @@ export type NodeLog = (
   message: string,
   fields?: Readonly<Record<string, string | number | boolean | null>>,
 ) => void;
-
-/** What went wrong, as a field. */
-export function problemOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

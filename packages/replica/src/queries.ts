@@ -2,6 +2,7 @@ import {
   type Answers,
   type Failure,
   type Operation,
+  problemOf,
   type Query,
   RequestError,
   type Session,
@@ -245,5 +246,5 @@ function asReadFailure(error: unknown): Failure {
 
 function asFailure(error: unknown): Failure {
   if (error instanceof RequestError) return error.failure;
-  return { code: 'INTERNAL', problem: error instanceof Error ? error.message : String(error) };
+  return { code: 'INTERNAL', problem: problemOf(error) };
 }

@@ -1,7 +1,6 @@
 import type { DiskRoom } from '@holdfast/protocol';
 import { type LogIndex, type Message, NONE, type NodeId, RawNode } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
-import { AccessCounter } from './access-counter.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
 import { Applier } from './applier.ts';
 import { Backups } from './backups.ts';
@@ -12,7 +11,6 @@ import { FastElection } from './fast-election.ts';
 import { KeyRotation } from './key-rotation.ts';
 import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
 import { Membership } from './membership.ts';
-import { problemOf } from './node-log.ts';
 import { PeerTrust } from './peer-trust.ts';
 import { Proposals } from './proposals.ts';
 import { Queries } from './queries.ts';
@@ -25,9 +23,8 @@ import { StateKeeper } from './state-keeper.ts';
 import { type ServedState, StateSnapshots } from './state-snapshots.ts';
 import { StateVerification } from './state-verification.ts';
 import { StoreGate } from './store-gate.ts';
-import { Sweeper } from './sweeper.ts';
 import { SystemCommands } from './system-commands.ts';
-import { VersionSwitch } from './version-switch.ts';
+import { Upkeep } from './upkeep.ts';
 import { Watches } from './watches.ts';
 
 /**
@@ -58,11 +55,9 @@ export class Replica {
   readonly #keys: KeyRotation;
   readonly #snapshots: StateSnapshots;
   readonly #driver: Driver;
-  readonly #accesses: AccessCounter;
   readonly #backups: Backups;
-  readonly #sweeper: Sweeper;
+  readonly #upkeep: Upkeep;
   readonly #election: FastElection;
-  readonly #versions: VersionSwitch;
   readonly #transfers: LeadershipTransfers;
   readonly #watches: Watches;
   readonly #gate: StoreGate;
@@ -232,37 +227,14 @@ export class Replica {
       forgetLeader: () => this.#driver.forgetLeader(),
       campaign: () => this.#driver.campaign(),
     });
-    this.#accesses = new AccessCounter({
-      clock,
-      commands: this.commands,
-      newIdentity: () => ({ clientId: randomBytes(16), bornMs: logTimeMs() }),
-      onError: (error) => report('warn', 'reads were not counted', { problem: problemOf(error) }),
-    });
-    this.#sweeper = new Sweeper({
-      clock,
-      machine,
-      commands: this.commands,
-      isLeader: () => this.raft.isLeader,
-      nowMs: logTimeMs,
-      intervalMs: parts.cleanupIntervalMs,
-      onError: (error) => report('warn', 'a sweep of expired sessions failed', { problem: problemOf(error) }),
-    });
-    this.#versions = new VersionSwitch({
-      nodeId,
-      clock,
-      machine,
-      commands: this.commands,
-      isLeader: () => this.raft.isLeader,
-      hasLeader: () => this.raft.lead !== NONE,
-      report,
-    });
+    this.#upkeep = new Upkeep({ parts, raft: this.raft, machine, commands: this.commands, nowMs: logTimeMs });
     this.#watches = new Watches({ machine, clock, soon });
     this.#backups = new Backups({ clock, machine, randomBytes, clusterId: () => parts.status().clusterId });
     const queries = new Queries({
       machine,
-      sweeper: this.#sweeper,
+      sweeper: this.#upkeep.sweeper,
       commands: this.commands,
-      accesses: this.#accesses,
+      accesses: this.#upkeep.accesses,
       watches: this.#watches,
       backups: this.#backups,
       nowMs: logTimeMs,
@@ -302,9 +274,8 @@ export class Replica {
     this.#driver.start();
     this.#applier.resume();
     this.#keeper.start();
-    this.#sweeper.start();
     this.trust.start();
-    this.#versions.start();
+    this.#upkeep.start();
   }
 
   /** What goes with every frame to a peer. */
@@ -348,7 +319,7 @@ export class Replica {
 
   /** Replicates the reads counted so far and hands leadership to `target`; for an orderly stop. */
   async drain(target: NodeId | undefined): Promise<void> {
-    if (this.raft.lead !== NONE) await this.#accesses.stop();
+    if (this.raft.lead !== NONE) await this.#upkeep.accesses.stop();
     if (target !== undefined && this.raft.isLeader) await this.transferLeadership(target);
   }
 
@@ -357,8 +328,7 @@ export class Replica {
     this.#space.stop();
     this.#driver.stop();
     this.#applier.stop();
-    this.#sweeper.stop();
-    this.#versions.stop();
+    this.#upkeep.stop();
     this.#election.stop();
     this.#transfers.stop();
     this.#snapshots.stop();

@@ -1,10 +1,10 @@
-import { type Failure, RequestError } from '@holdfast/protocol';
+import { type Failure, problemOf, RequestError } from '@holdfast/protocol';
 import type { LogIndex, Message, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
 import type { AppliedWaiters } from './applied-waiters.ts';
 import type { Clock, Timer } from './clock.ts';
-import { type NodeLog, problemOf } from './node-log.ts';
+import type { NodeLog } from './node-log.ts';
 import { PeerError } from './peer-codec.ts';
 import type { StateKeeper } from './state-keeper.ts';
 

@@ -1,5 +1,5 @@
 /** Which sessions each user has, for decisions within apply, where no index can be scanned. */
-import { decodeArray, encodeArray, Fields, limits, RequestError } from '@holdfast/protocol';
+import { decodeArray, encodeArray, Fields, limits, problemOf, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import { hashId } from './hash.ts';
 import { rosterKey } from './keys.ts';
@@ -125,7 +125,7 @@ export function decodeRoster(value: Uint8Array): Roster {
   } catch (error) {
     throw new RequestError({
       code: 'CORRUPT',
-      problem: `the stored roster of a user is damaged: ${error instanceof Error ? error.message : error}`,
+      problem: `the stored roster of a user is damaged: ${problemOf(error)}`,
       hint: 'the state of this node must be rebuilt from a snapshot and the log',
     });
   }

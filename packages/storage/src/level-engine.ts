@@ -1,11 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine, EnginePair, EngineRange, EngineSnapshot, EngineWrite } from './engine.ts';
 import type { EngineBook } from './engine-book.ts';
-import { type MarkerState, markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
-import { openRecords, type RecordFormat, type RecordOptions } from './engine-records.ts';
+import { markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
+import { openRecords, type RecordFormat } from './engine-records.ts';
 import { wrapValue } from './engine-values.ts';
-import { errnoOf, StorageError } from './errors.ts';
-import { type LevelDatabase, type LevelEncoding, type LevelSnapshot, VIEWS } from './level-port.ts';
+import { StorageError } from './errors.ts';
+import { damaged, failed, messageOf, translate } from './level-failures.ts';
+import { checkedMarkers, type LevelEngineOptions, openDatabase } from './level-opening.ts';
+import { type LevelDatabase, type LevelSnapshot, VIEWS } from './level-port.ts';
 
 /** Pairs fetched in one go; the database itself stops earlier at the byte mark. */
 const PAIRS_PER_READ = 1_000;
@@ -17,22 +19,6 @@ const VALUE_BYTES_PER_TURN = 524_288;
 const READ_AHEAD_BYTES_MAX = 262_144;
 /** Above every key: see `#flush`. */
 const BEYOND_ALL_KEYS = new Uint8Array(64).fill(0xff);
-
-export interface LevelEngineOptions {
-  readonly kind: Engine['kind'];
-  /** For messages. */
-  readonly directory: string;
-  /** Opens the database; called again by `clear` if `discard` is given. */
-  readonly open: () => Promise<LevelDatabase>;
-  /** Whether the directory held a database before it was opened: then an empty one has lost everything. */
-  readonly existed: boolean;
-  /** Undefined when views are the database's default: naming them at every call doubles the cost of a batch. */
-  readonly encoding: LevelEncoding | undefined;
-  /** Removes what a closed database keeps, durably and at once. Without it, `clear` deletes key by key. */
-  readonly discard: (() => Promise<void>) | undefined;
-  /** How records are stored. */
-  readonly records: RecordOptions;
-}
 
 /** An engine over any abstract-level database. */
 export class LevelEngine implements Engine {
@@ -372,65 +358,6 @@ class Damage {
   readonly found = new Promise<StorageError>((resolve) => {
     this.tell = resolve;
   });
-}
-
-type Located = Pick<LevelEngineOptions, 'directory'>;
-
-function translate(options: Located, error: unknown): StorageError {
-  if (error instanceof StorageError) return error;
-  return isDamage(error) ? damaged(options, messageOf(error), error) : failed(options, messageOf(error), error);
-}
-
-function damaged({ directory }: Located, problem: string, cause?: unknown): StorageError {
-  return new StorageError({ code: 'ENGINE_DAMAGED', directory, problem }, { cause });
-}
-
-function failed({ directory }: Located, problem: string, cause?: unknown): StorageError {
-  return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
-}
-
-/** What the markers say; undefined for a database that is new, or keeps nothing. @throws {StorageError} `ENGINE_DAMAGED` */
-async function checkedMarkers(options: LevelEngineOptions, database: LevelDatabase): Promise<MarkerState | undefined> {
-  if (database.supports.permanence === false) return undefined;
-  const found = await readMarkers(database);
-  if (typeof found === 'string') throw damaged(options, found);
-  if (found !== undefined) return found;
-  // A database that was made before, but has nothing at all, has lost it: so says a truncated MANIFEST.
-  if (options.existed) throw damaged(options, 'it should hold records, but is empty');
-  await writeCheckpoint(database, 0, 0);
-  return undefined;
-}
-
-async function openDatabase({ directory, open }: LevelEngineOptions): Promise<LevelDatabase> {
-  try {
-    return await open();
-  } catch (error) {
-    if (error instanceof StorageError) throw error;
-    // abstract-level says that it is not open; the cause says why.
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    const problem = messageOf(cause);
-    if (errnoOf(cause) === 'LEVEL_LOCKED') {
-      throw new StorageError({ code: 'ENGINE_LOCKED', directory }, { cause: error });
-    }
-    // What cannot make sense of its own files is as good as gone; what the system refused may be there.
-    const isRefused = /^(LEVEL_IO_ERROR|E[A-Z]+)$/.test(errnoOf(cause)) && !isDamage(cause);
-    throw new StorageError(
-      { code: isRefused ? 'ENGINE_FAILED' : 'ENGINE_DAMAGED', directory, problem },
-      { cause: error },
-    );
-  }
-}
-
-/** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
-function isDamage(error: unknown): boolean {
-  return (
-    errnoOf(error) === 'LEVEL_CORRUPTION' ||
-    /no such file|does not exist|invalid argument|input\/output error/i.test(messageOf(error))
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isReserved(key: Uint8Array): boolean {

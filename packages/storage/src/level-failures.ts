@@ -1,0 +1,32 @@
+import { errnoOf, StorageError } from './errors.ts';
+
+/** Where the database lies, for messages. */
+export interface Located {
+  readonly directory: string;
+}
+
+/** What went wrong in a database, in our words: its records are damaged, or it cannot be used now. */
+export function translate(options: Located, error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  return isDamage(error) ? damaged(options, messageOf(error), error) : failed(options, messageOf(error), error);
+}
+
+export function damaged({ directory }: Located, problem: string, cause?: unknown): StorageError {
+  return new StorageError({ code: 'ENGINE_DAMAGED', directory, problem }, { cause });
+}
+
+export function failed({ directory }: Located, problem: string, cause?: unknown): StorageError {
+  return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
+}
+
+/** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
+export function isDamage(error: unknown): boolean {
+  return (
+    errnoOf(error) === 'LEVEL_CORRUPTION' ||
+    /no such file|does not exist|invalid argument|input\/output error/i.test(messageOf(error))
+  );
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
