@@ -117,10 +117,7 @@ export class KeyRotation {
     for (let pauseMs = RETRY_AFTER_MS; !this.#isStopped; pauseMs = Math.min(pauseMs * 2, RETRY_AFTER_MS_MAX)) {
       // Again, should there have been no room for a new file.
       log.renewKey();
-      if (keeper.mayCheckpoint) {
-        await keeper.checkpoint();
-        await engine.forgetOlderKeys();
-      }
+      if (keeper.mayCheckpoint && (await keeper.checkpoint())) await engine.forgetOlderKeys();
       if (this.#isDone()) break;
       await this.#pause(pauseMs);
     }

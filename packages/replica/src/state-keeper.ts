@@ -108,8 +108,8 @@ export class StateKeeper {
     return this.hasRoom && this.#ports.isStateWhole();
   }
 
-  /** Makes the state durable outside the log now, and trims the log behind it. */
-  checkpoint(): Promise<void> {
+  /** Makes the state durable outside the log now, and trims the log behind it. False: there is no whole state now. */
+  checkpoint(): Promise<boolean> {
     return this.exclusively(() => this.#checkpoint());
   }
 
@@ -177,25 +177,35 @@ export class StateKeeper {
     });
   }
 
-  async #checkpoint(): Promise<void> {
+  async #checkpoint(): Promise<boolean> {
     const { log, engine, machine } = this.#ports;
     const { appliedIndex, appliedTerm, conf } = machine();
     const at = { index: appliedIndex, term: appliedTerm, conf };
     await machine().flush();
     this.#flushedAtMs = this.#ports.clock.monotonicMs();
     const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();
+    if (checkpoint === undefined) return false;
     // A snapshot from a peer has replaced the log meanwhile: this checkpoint would lie before its beginning.
-    if (checkpoint.index < log.firstIndex() - 1) return;
+    if (checkpoint.index < log.firstIndex() - 1) return false;
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
     await log.compact(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
     await this.#ports.snapshotFiles.removeOfOlderKeys(checkpoint.index);
+    return true;
   }
 
-  /** For engines that keep nothing durable themselves. */
-  async #writeSnapshotFile(): Promise<SnapshotMeta> {
+  /** For engines that keep nothing durable themselves. Undefined: there is no whole state now. */
+  async #writeSnapshotFile(): Promise<SnapshotMeta | undefined> {
     const { machine, snapshotFiles } = this.#ports;
-    const { meta, chunks, release } = await machine().snapshotChunks();
+    const snapshot = await machine()
+      .snapshotChunks()
+      .catch((error: unknown) => {
+        // Restored sessions move to their places, once this is done.
+        if (machine().restores.isMoving) return undefined;
+        throw error;
+      });
+    if (snapshot === undefined) return undefined;
+    const { meta, chunks, release } = snapshot;
     try {
       await snapshotFiles.keep(meta, chunks);
     } finally {

@@ -127,6 +127,21 @@ describe('the state keeper', () => {
     assert.equal(created, before);
   });
 
+  it('writes no state while restored sessions move to their places, takes that for no failure, and makes up for it', async () => {
+    let isMoving = false;
+    Object.defineProperty(machine.restores, 'isMoving', { get: () => isMoving });
+    await fill(8 * MEBIBYTE);
+    isMoving = true;
+    await clock.pass(2_000);
+    assert.equal(await keeper.checkpoint(), false);
+    assert.deepEqual([created, fatal], [0, []]);
+    isMoving = false;
+    await fill(8 * MEBIBYTE);
+    await clock.pass(2_000);
+    await keeper.exclusively(settled);
+    assert.equal(created, 1);
+  });
+
   it('tries a snapshot again that did not fit on the disk, and takes it for no failure', async () => {
     const create = files.create.bind(files);
     let refused = 0;

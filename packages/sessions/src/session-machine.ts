@@ -362,6 +362,8 @@ export class SessionMachine {
   async snapshotChunks(options: SnapshotOptions = {}): Promise<StateSnapshot> {
     this.restores.refuseWhileMoving();
     await this.flush();
+    // An entry may have been applied meanwhile.
+    this.restores.refuseWhileMoving();
     return takeSnapshot(this.#engine, this.#reading, options);
   }
 
