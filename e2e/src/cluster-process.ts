@@ -14,6 +14,7 @@ const READY_TIMEOUT_MS = 60_000;
 export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
+  readonly stdoutBytes: Uint8Array;
   readonly stderr: string;
 }
 
@@ -27,7 +28,8 @@ export async function holdfast(args: readonly string[], options: { input?: strin
   child.stdin.on('error', () => {});
   child.stdin.end(options.input ?? '');
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+  const stdoutBytes = Buffer.concat(stdout);
+  return { code, stdout: stdoutBytes.toString(), stdoutBytes, stderr: Buffer.concat(stderr).toString() };
 }
 
 /** A port that was free a moment ago. */

@@ -6,6 +6,7 @@ import { failover } from './failover.ts';
 import { increments } from './increments.ts';
 import { joinCompacted } from './join-compacted.ts';
 import { million } from './million.ts';
+import { type Search, secrecy } from './secrecy.ts';
 import { snapshotDelay } from './snapshot-delay.ts';
 import { type TouchCost, touches } from './touches.ts';
 import { transfers } from './transfers.ts';
@@ -126,6 +127,21 @@ async function proveExpiries(sessions: number): Promise<boolean> {
   return sameOrder && watchers.every(({ told, twice }) => told === sessions && twice === 0);
 }
 
+async function proveSecrecy(filling: number): Promise<boolean> {
+  const show = ({ where, files, sizeBytes, ids, names, values }: Search) => {
+    const size = `${files} files, ${(sizeBytes / 1_048_576).toFixed(1)} MiB`;
+    print(`${where}: ${size}: found ${ids} of 200 ids, ${names} of 400 users and tags, ${values} of 200 values`);
+  };
+  const { control, searches, acknowledged, missing, opened } = await secrecy(filling, show);
+  print(
+    `${acknowledged} sessions stored under load, ${missing.length} or values missing on some node with the new key`,
+  );
+  print(opened.length === 0 ? 'nothing was opened with a key that did not seal it' : `opened: ${opened.join('; ')}`);
+  const isFound = control.ids === 200 && control.names === 400 && control.values === 200;
+  const isHidden = searches.every(({ files, ids, names, values }) => files > 0 && ids + names + values === 0);
+  return isFound && isHidden && missing.length === 0 && opened.length === 0;
+}
+
 interface Proof {
   readonly run: (size: number) => Promise<boolean>;
   /** When none is given. */
@@ -140,6 +156,7 @@ const proofs: Record<string, Proof> = {
   transfers: { run: proveTransfers, size: 5 },
   touches: { run: proveTouches, size: 60 },
   expiries: { run: proveExpiries, size: 10_000 },
+  secrecy: { run: proveSecrecy, size: 50_000 },
   engines: { run: proveEngines, size: 20 },
   million: { run: proveMillion, size: 1_000_000 },
   snapshot: { run: proveSnapshot, size: 200_000 },

@@ -39,8 +39,8 @@ export function keyCommand(io: Io): Command {
     .action(async (options: ClusterOptions) => {
       const reports: KeyReport[] = [];
       const output = new Output(io, options.json === true);
-      const down = await eachNode(io, options, async (ask) => void reports.push(await ask(false)));
-      for (const [name] of down) output.hint(`${name} is down and was not asked`);
+      const silent = await eachNode(io, options, async (ask) => void reports.push(await ask(false)));
+      for (const [name] of silent) output.hint(`${name} does not answer`);
       printReports(output, reports);
     });
   return newCommand(io, 'key')
@@ -69,7 +69,7 @@ function printMade(io: Io, file: string, keyId: string, options: FileOptions): v
 async function rotateAll(io: Io, options: ClusterOptions): Promise<void> {
   const output = new Output(io, options.json === true);
   const reports: KeyReport[] = [];
-  const down = await eachNode(io, options, async (ask) => {
+  const silent = await eachNode(io, options, async (ask) => {
     let report = await ask(true);
     for (let shown = ''; isRotating(report); report = await ask(false)) {
       const progress = `${report.node}: ${report.rotation?.phase}, ${report.rotation?.records} records`;
@@ -88,9 +88,9 @@ async function rotateAll(io: Io, options: ClusterOptions): Promise<void> {
     reports.push(report);
   });
   printReports(output, reports);
-  if (down.length === 0) return;
-  const problem = `down, and still on older keys: ${down.map(([name]) => name).join(', ')}; start them, then rotate again`;
-  throw new RequestError({ code: 'UNREACHABLE', addresses: down.map(([, address]) => address), problem });
+  if (silent.length === 0) return;
+  const problem = `perhaps still on older keys: ${silent.map(([name]) => name).join(', ')}; start them, then rotate again`;
+  throw new RequestError({ code: 'UNREACHABLE', addresses: silent.map(([, address]) => address), problem });
 }
 
 function isRotating({ rotation }: KeyReport): boolean {
@@ -100,37 +100,36 @@ function isRotating({ rotation }: KeyReport): boolean {
 type Place = readonly [name: string, address: string];
 
 /**
- * Asks the nodes that are up, each for itself.
- * @returns those that are down
- * @throws {RequestError} UNREACHABLE when another node answers in the place of one
+ * Asks every node for itself.
+ * @returns those that did not answer
  */
 async function eachNode(
   io: Io,
   options: ClusterOptions,
   work: (ask: (rotate: boolean) => Promise<KeyReport>) => Promise<void>,
 ): Promise<readonly Place[]> {
-  const up: Place[] = [];
-  const down: Place[] = [];
+  const places: Place[] = [];
   await withClient(io, options, async (client) => {
     const { nodes } = await client.execute<'status'>({ type: 'status' });
-    for (const { name, address, state } of nodes) {
-      (state === 'up' ? up : down).push([name, address]);
-    }
+    // Their state is hearsay: a node that has just started takes the others for down.
+    for (const { name, address } of nodes) places.push([name, address]);
   });
-  for (const [name, address] of up) {
-    await withClient(io, { ...options, node: address }, (client) =>
+  const silent: Place[] = [];
+  for (const [name, address] of places) {
+    const asking = withClient(io, { ...options, node: address }, (client) =>
       work(async (rotate) => {
         const report = await client.execute<'keys'>({ type: 'keys', rotate });
         if (report.node === name) return report;
-        throw new RequestError({
-          code: 'UNREACHABLE',
-          addresses: [address],
-          problem: `node ${name} at ${address} does not answer`,
-        });
+        // Another one has answered in its place.
+        throw new RequestError({ code: 'UNREACHABLE', addresses: [address], problem: `${name} does not answer` });
       }),
     );
+    await asking.catch((error: unknown) => {
+      if (!(error instanceof RequestError) || error.code !== 'UNREACHABLE') throw error;
+      silent.push([name, address]);
+    });
   }
-  return down;
+  return silent;
 }
 
 function printReports(output: Output, reports: readonly KeyReport[]): void {
