@@ -1,4 +1,4 @@
-/** Events as bytes in the engine. Their keys tell revision and order. */
+/** Events as bytes in the engine, in pages: one record for each would cost as much again as the sessions do. */
 import {
   decodeArray,
   decodeMetadata,
@@ -8,27 +8,51 @@ import {
   Fields,
   type SessionEvent,
 } from '@holdfast/protocol';
-import type { Engine, EnginePair } from '@holdfast/storage';
-import { eventHeadsKey, eventKeyPlace, eventKinds, eventRange } from './keys.ts';
+import type { Engine, EngineSnapshot } from '@holdfast/storage';
+import { eventHeadsKey, eventKinds, eventRange } from './keys.ts';
 import { readSlices } from './range-reader.ts';
 
 /** What an engine holds of the event log. */
 export interface LoadedEvents {
   /** Up to which revision changes, and touches, are gone. */
   readonly compacted: readonly [number, number];
-  readonly changes: readonly EnginePair[];
-  readonly touches: readonly EnginePair[];
+  readonly changes: readonly EventPage[];
+  readonly touches: readonly EventPage[];
 }
 
-export function encodeEvent({ type, id, timeMs, metadata, data }: SessionEvent): Uint8Array {
-  return encodeArray([type, id, timeMs, encodeMetadata(metadata), data]);
+/** What stands under one key. */
+export interface EventPage {
+  readonly key: Uint8Array;
+  readonly events: readonly SessionEvent[];
+}
+
+/** Events that stand together under the key of the first. */
+export function encodeEvents(events: readonly SessionEvent[]): Uint8Array {
+  return encodeArray(
+    events.map(({ revision, order, type, id, timeMs, metadata, data }) => [
+      revision,
+      order,
+      type,
+      id,
+      timeMs,
+      encodeMetadata(metadata),
+      data,
+    ]),
+  );
 }
 
 /** @throws {RequestError} VALIDATION */
-export function decodeEvent({ key, value }: EnginePair): SessionEvent {
-  const fields = new Fields(decodeArray(value, 'an event'), 'an event');
+export function decodeEvents(value: Uint8Array): SessionEvent[] {
+  const events = new Fields(decodeArray(value, 'a page of events'), 'a page of events');
+  const decoded: SessionEvent[] = [];
+  while (events.left > 0) decoded.push(decodeEvent(events.list('event')));
+  return decoded;
+}
+
+function decodeEvent(fields: Fields): SessionEvent {
   const event = {
-    ...eventKeyPlace(key),
+    revision: fields.integer('revision'),
+    order: fields.integer('order'),
     type: fields.choice('type', eventTypes),
     id: fields.text('id'),
     timeMs: fields.integer('timeMs'),
@@ -51,12 +75,18 @@ export async function loadEvents(engine: Engine): Promise<LoadedEvents | undefin
   const compacted = [fields.integer('changes'), fields.integer('touches')] as const;
   const view = engine.snapshot();
   try {
-    const changes: EnginePair[] = [];
-    const touches: EnginePair[] = [];
-    for await (const pairs of readSlices(view, eventRange(eventKinds.change))) changes.push(...pairs);
-    for await (const pairs of readSlices(view, eventRange(eventKinds.touch))) touches.push(...pairs);
+    const changes = await loadPages(view, eventKinds.change);
+    const touches = await loadPages(view, eventKinds.touch);
     return { compacted, changes, touches };
   } finally {
     await view.release();
   }
+}
+
+async function loadPages(view: EngineSnapshot, kind: number): Promise<EventPage[]> {
+  const pages: EventPage[] = [];
+  for await (const pairs of readSlices(view, eventRange(kind))) {
+    for (const { key, value } of pairs) pages.push({ key, events: decodeEvents(value) });
+  }
+  return pages;
 }

@@ -7,7 +7,7 @@ import {
   type SessionMetadata,
 } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
-import { decodeEvent, encodeHeads, type LoadedEvents } from './event-codec.ts';
+import { encodeHeads, type LoadedEvents } from './event-codec.ts';
 import { EventRing, isBefore } from './event-ring.ts';
 import { eventHeadsKey, eventKinds } from './keys.ts';
 
@@ -50,8 +50,8 @@ export class EventLog {
     const [compacted, touchesCompacted] = loaded?.compacted ?? [revision, revision];
     this.#changes = new EventRing(eventKinds.change, compacted, { countMax: eventsMax, dataBytesMax });
     this.#touches = new EventRing(eventKinds.touch, touchesCompacted, { countMax: touchesMax, dataBytesMax: 0 });
-    for (const pair of loaded?.changes ?? []) this.#changes.load(decodeEvent(pair));
-    for (const pair of loaded?.touches ?? []) this.#touches.load(decodeEvent(pair));
+    for (const page of loaded?.changes ?? []) this.#changes.load(page);
+    for (const page of loaded?.touches ?? []) this.#touches.load(page);
   }
 
   changed(

@@ -1,11 +1,22 @@
 import type { EventPlace, SessionEvent } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
-import { encodeEvent } from './event-codec.ts';
+import { type EventPage, encodeEvents } from './event-codec.ts';
 import { eventKey } from './keys.ts';
 
 export interface RingBounds {
   readonly countMax: number;
   readonly dataBytesMax: number;
+}
+
+/** Bounds of what stands under one key in the engine. */
+const pageEvents = 128;
+const pageDataBytes = 65_536;
+
+/** Events that are in the engine under one key, or on their way there. */
+interface WrittenPage {
+  readonly key: Uint8Array;
+  /** How many of its events are not dropped. */
+  left: number;
 }
 
 /** The newest events of one kind, bounded by number and by the data they carry. */
@@ -17,11 +28,13 @@ export class EventRing {
   #first = 0;
   #dataBytes = 0;
   #compactedRevision: number;
-  /** How many of the first are in the engine, or in the write that runs. */
+  /** Where the first events stand in the engine, oldest page first. */
+  #pages: WrittenPage[] = [];
+  /** How many events are left in them. */
   #written = 0;
-  /** Events that are in the engine and no longer here. */
-  #dropped: SessionEvent[] = [];
-  #writingDropped: readonly SessionEvent[] = [];
+  /** Keys of pages of which every event was dropped. */
+  #emptied: Uint8Array[] = [];
+  #writing: { readonly pages: readonly WrittenPage[]; readonly emptied: readonly Uint8Array[] } | undefined;
 
   constructor(kind: number, compactedRevision: number, bounds: RingBounds) {
     this.#kind = kind;
@@ -40,10 +53,13 @@ export class EventRing {
     while (this.#length > this.#bounds.countMax || this.#dataBytes > this.#bounds.dataBytesMax) this.#drop();
   }
 
-  /** An event that the engine has. */
-  load(event: SessionEvent): void {
-    this.#written += 1;
-    this.add(event);
+  /** A page that the engine has; some of its events may have been dropped before this start. */
+  load({ key, events }: EventPage): void {
+    const kept = events.filter(({ revision }) => revision > this.#compactedRevision);
+    if (kept.length === 0) this.#emptied.push(key);
+    else this.#pages.push({ key, left: kept.length });
+    this.#written += kept.length;
+    for (const event of kept) this.add(event);
   }
 
   /**
@@ -67,28 +83,33 @@ export class EventRing {
 
   beginWrite(): Iterable<EngineWrite> {
     const kind = this.#kind;
-    const added = this.#events.slice(this.#first + this.#written);
-    const dropped = this.#dropped;
-    this.#writingDropped = dropped;
-    this.#dropped = [];
+    const added = pagesOf(this.#events.slice(this.#first + this.#written)).map((events) => {
+      const { revision = 0, order = 0 } = events[0] ?? {};
+      return { page: { key: eventKey(kind, revision, order), left: events.length }, events };
+    });
+    const emptied = this.#emptied;
+    const pages = added.map(({ page }) => page);
+    this.#writing = { pages, emptied };
+    this.#emptied = [];
+    this.#pages.push(...pages);
     this.#written = this.#length;
     return (function* (): Generator<EngineWrite> {
-      for (const { revision, order } of dropped) yield { type: 'del', key: eventKey(kind, revision, order) };
-      for (const event of added) {
-        yield { type: 'put', key: eventKey(kind, event.revision, event.order), value: encodeEvent(event) };
-      }
+      for (const key of emptied) yield { type: 'del', key };
+      for (const { page, events } of added) yield { type: 'put', key: page.key, value: encodeEvents(events) };
     })();
   }
 
   endWrite(): void {
-    this.#writingDropped = [];
+    this.#writing = undefined;
   }
 
-  /** Nothing of it was written: all is written again, which does no harm. */
+  /** Nothing of it was written: its events go with the next write, in pages of their own. */
   cancelWrite(): void {
-    this.#written = 0;
-    this.#dropped = [...this.#writingDropped, ...this.#dropped];
-    this.#writingDropped = [];
+    const { pages = [], emptied = [] } = this.#writing ?? {};
+    this.#writing = undefined;
+    this.#pages = this.#pages.filter((page) => !pages.includes(page));
+    for (const { left } of pages) this.#written -= left;
+    this.#emptied = [...emptied, ...this.#emptied];
   }
 
   /** Drops all; the next event is of a later revision. */
@@ -107,9 +128,14 @@ export class EventRing {
     this.#first += 1;
     this.#dataBytes -= event.data?.length ?? 0;
     this.#compactedRevision = event.revision;
-    if (this.#written > 0) {
+    const page = this.#pages[0];
+    if (page !== undefined) {
       this.#written -= 1;
-      this.#dropped.push({ ...event, data: null });
+      page.left -= 1;
+      if (page.left === 0) {
+        this.#pages.shift();
+        this.#emptied.push(page.key);
+      }
     }
     // Empty places at the front are cut off when they are most of the array: each event is moved once.
     if (this.#first < 64 || this.#first * 2 < this.#events.length) return;
@@ -129,6 +155,22 @@ export class EventRing {
     }
     return low;
   }
+}
+
+function pagesOf(events: readonly SessionEvent[]): SessionEvent[][] {
+  const pages: SessionEvent[][] = [];
+  let page: SessionEvent[] = [];
+  let dataBytes = 0;
+  for (const event of events) {
+    if (page.length === 0 || page.length === pageEvents || dataBytes > pageDataBytes) {
+      page = [];
+      pages.push(page);
+      dataBytes = 0;
+    }
+    page.push(event);
+    dataBytes += event.data?.length ?? 0;
+  }
+  return pages;
 }
 
 export function isBefore(left: EventPlace, right: EventPlace): boolean {

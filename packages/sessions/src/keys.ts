@@ -205,7 +205,7 @@ export function tombstoneKeyId(key: Uint8Array): Uint8Array {
   return key.subarray(3);
 }
 
-/** Key order is the order of events. */
+/** Of a page of events, by its first: key order is the order of events. */
 export function eventKey(kind: number, revision: number, order: number): Uint8Array {
   const key = new Uint8Array(13);
   writeHead(key, commonArea, kind);
@@ -214,11 +214,6 @@ export function eventKey(kind: number, revision: number, order: number): Uint8Ar
   view.setUint32(5, revision >>> 0);
   view.setUint32(9, order);
   return key;
-}
-
-export function eventKeyPlace(key: Uint8Array): { readonly revision: number; readonly order: number } {
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  return { revision: view.getUint16(3) * 4_294_967_296 + view.getUint32(5), order: view.getUint32(9) };
 }
 
 export function eventRange(kind: number): KeyRange {

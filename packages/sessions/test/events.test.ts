@@ -151,9 +151,32 @@ describe('events', () => {
     const plain = (events: readonly SessionEvent[]) =>
       events.map((event) => ({ ...event, data: event.data && [...event.data] }));
     assert.deepEqual(plain(again.events(at(from), {}, upTo(99)).events), plain(expected.events));
-    // What was dropped is gone from the engine too: state, heads, sessions, six events and four tombstones.
+    // What was dropped is gone from the engine too: beside state, heads, sessions and four tombstones there are pages of
+    // events, each with one at least that is kept.
     await again.flush();
-    assert.equal(node.engine.size, 2 + again.stats().totalSessions + 6 + 4);
+    const pages = node.engine.size - 2 - again.stats().totalSessions - 4;
+    assert.ok(pages >= 1 && pages <= 6, `${pages} pages of 6 events`);
+  });
+
+  it('lie in the engine in pages, which go when all of their events are dropped', async () => {
+    const bounds = { events: { eventsMax: 300 } };
+    const node = await Driven.open(bounds);
+    const fill = async (count: number) => {
+      for (let i = 0; i < count; i++) node.done(1_000, store('a', { data: Uint8Array.of(i) }));
+      await node.machine.flush();
+    };
+    // Beside them lie state, heads and the session.
+    const pages = () => node.engine.size - 3;
+    await fill(300);
+    assert.equal(pages(), 3);
+    await fill(127);
+    assert.equal(pages(), 4);
+    await fill(1);
+    assert.equal(pages(), 4, 'all of the first were dropped');
+    await fill(1);
+    assert.equal(pages(), 5);
+    const again = await openMachine(node.engine, bounds);
+    assert.equal(again.events(at(130), {}, upTo(999)).events.length, 300);
   });
 
   it('begin anew with a snapshot', async () => {
