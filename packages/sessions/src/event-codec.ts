@@ -42,7 +42,7 @@ export function encodeEvents(events: readonly SessionEvent[]): Uint8Array {
 }
 
 /** @throws {RequestError} VALIDATION */
-export function decodeEvents(value: Uint8Array): SessionEvent[] {
+function decodeEvents(value: Uint8Array): SessionEvent[] {
   const events = new Fields(decodeArray(value, 'a page of events'), 'a page of events');
   const decoded: SessionEvent[] = [];
   while (events.left > 0) decoded.push(decodeEvent(events.list('event')));
