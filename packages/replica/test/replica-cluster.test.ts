@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { NodeId } from '@holdfast/raft';
-import { ReplicaCluster, type TestNode } from './replica-cluster.ts';
+import { ReplicaCluster } from './replica-cluster.ts';
 import { codeOf, dataOf, get, revisionOf, store, TestClient } from './test-client.ts';
+import type { TestNode } from './test-node.ts';
 
 const MEBIBYTE = 1_048_576;
 

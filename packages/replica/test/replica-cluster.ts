@@ -11,22 +11,18 @@ import {
 } from '@holdfast/protocol';
 import type { NodeId, Term } from '@holdfast/raft';
 import type { MachineVersions } from '@holdfast/sessions';
-import { Ballast, type DataDirectory, MemoryDisk, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
+import { Ballast, type DataDirectory, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
 import type { Clock } from '../src/clock.ts';
 import { Replica } from '../src/replica.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { Random } from './random.ts';
 import { ReplicaNetwork } from './replica-network.ts';
+import { type Life, type Outcome, TestNode } from './test-node.ts';
 
 const clusterId = 'c0ffee';
 export const RESERVE_BYTES = 1_000_000;
 const BALLAST_BYTES = 10_000;
-
-export type Outcome =
-  | { readonly ok: true; readonly answer: object }
-  /** CRASHED: the node died before it answered. */
-  | { readonly ok: false; readonly failure: Failure | { readonly code: 'CRASHED' } };
 
 export interface ClusterOptions {
   readonly seed: number;
@@ -43,41 +39,6 @@ export interface ClusterOptions {
   readonly versions?: (nodeId: NodeId) => MachineVersions;
   /** How far each node's wall clock is off. */
   readonly wallOffsetMs?: (nodeId: NodeId) => number;
-}
-
-/** One life of one node, from start to crash. */
-interface Life {
-  isAlive: boolean;
-  /** That wait. */
-  timers: number;
-  /** Set while the process stands still: timers that are due. */
-  late: (() => void)[] | undefined;
-  readonly replica: Replica;
-  readonly stored: Stored;
-  readonly open: Set<(outcome: Outcome) => void>;
-}
-
-export class TestNode {
-  readonly nodeId: NodeId;
-  readonly disk: MemoryDisk;
-  life: Life | undefined;
-  /** Starts so far, as its data directory would know. */
-  bootCounter = 0;
-
-  constructor(nodeId: NodeId, diskOptions: MemoryDiskOptions) {
-    this.nodeId = nodeId;
-    this.disk = new MemoryDisk(diskOptions);
-  }
-
-  get replica(): Replica {
-    assert.ok(this.life !== undefined, `node ${this.nodeId} is down`);
-    return this.life.replica;
-  }
-
-  get stored(): Stored {
-    assert.ok(this.life !== undefined, `node ${this.nodeId} is down`);
-    return this.life.stored;
-  }
 }
 
 export class ReplicaCluster {

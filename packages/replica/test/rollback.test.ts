@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { RequestError } from '@holdfast/protocol';
-import { ReplicaCluster, type TestNode } from './replica-cluster.ts';
+import { ReplicaCluster } from './replica-cluster.ts';
 import { dataOf, get, revisionOf, store, TestClient } from './test-client.ts';
+import type { TestNode } from './test-node.ts';
 
 describe('a member whose disk went back to an older state', () => {
   let cluster: ReplicaCluster;

@@ -1,7 +1,8 @@
 /** What a client of a replica says and hears. */
 import assert from 'node:assert/strict';
 import type { Answers, ClientCommand, Query, RequestIdentity, Session } from '@holdfast/protocol';
-import type { Outcome, ReplicaCluster } from './replica-cluster.ts';
+import type { ReplicaCluster } from './replica-cluster.ts';
+import type { Outcome } from './test-node.ts';
 
 /** A client: an identity, and sequences that go up by one. */
 export class TestClient {
