@@ -120,6 +120,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/cluster.ts')).membersCommand(io),
   },
   {
+    name: 'remove',
+    summary: 'take a node out of the cluster, for good',
+    load: async (io) => (await import('./commands/membership.ts')).removeCommand(io),
+  },
+  {
+    name: 'replace',
+    summary: 'put a new node in the place of one that is lost',
+    load: async (io) => (await import('./commands/membership.ts')).replaceCommand(io),
+  },
+  {
+    name: 'step-down',
+    summary: 'let another node lead',
+    load: async (io) => (await import('./commands/membership.ts')).stepDownCommand(io),
+  },
+  {
     name: 'check',
     summary: 'compare the nodes, shard by shard',
     load: async (io) => (await import('./commands/cluster.ts')).checkCommand(io),

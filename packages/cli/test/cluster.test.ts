@@ -113,3 +113,54 @@ describe('check', () => {
     assert.match(stdout, /^n2\t2\tdiffers in 1$/m);
   });
 });
+
+describe('step-down, remove and replace', () => {
+  const items = [
+    { nodeId: 1, name: 'n1', peerId: 'p1', address: 'a:1', role: 'voter' },
+    { nodeId: 3, name: 'n3', peerId: 'p3', address: 'a:3', role: 'voter' },
+    { nodeId: 4, name: 'n3', peerId: 'p4', address: 'a:4', role: 'learner' },
+  ];
+  const asked = () => {
+    const io = new FakeIo();
+    io.answer = ({ type }) => (type === 'step-down' ? { leader: 'n2' } : { items });
+    return io;
+  };
+
+  it('take a name or an id, and ask for what was said', async () => {
+    for (const [line, request, said] of [
+      ['step-down', { type: 'step-down', to: null }, 'n2 leads'],
+      ['step-down --to n1', { type: 'step-down', to: 1 }, 'n2 leads'],
+      ['remove n1', { type: 'remove-member', nodeId: 1 }, 'removed n1 (id 1); 2 voters'],
+      ['remove 4', { type: 'remove-member', nodeId: 4 }, 'removed n3 (id 4); 2 voters'],
+      [
+        'replace 3 4',
+        { type: 'replace-member', oldId: 3, newId: 4 },
+        'n3 (id 4) votes in the place of n3 (id 3); 2 voters',
+      ],
+    ] as const) {
+      const io = asked();
+      assert.equal((await io.run(line)).stdout, `${said}\n`);
+      assert.deepEqual(io.requests.at(-1)?.request, request);
+    }
+  });
+
+  it('print what was done as JSON', async () => {
+    assert.deepEqual(JSON.parse((await asked().run('step-down --json')).stdout), { leader: 'n2' });
+    const removed = { nodeId: 1, name: 'n1' };
+    assert.deepEqual(JSON.parse((await asked().run('remove n1 --json')).stdout), { removed, items });
+  });
+
+  for (const [why, line, message] of [
+    ['an unknown name', 'remove n9', /no member is called n9/],
+    ['a name of two', 'remove n3', /2 members are called n3: ids 3 and 4/],
+    ['twice the same node', 'replace 3 3', /cannot take its own place/],
+  ] as const) {
+    it(`are refused with ${why}, and change nothing`, async () => {
+      const io = asked();
+      const { exitCode, stderr } = await io.run(line);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, message);
+      assert.ok(io.requests.every(({ request }) => request.type === 'members'));
+    });
+  }
+});

@@ -61,7 +61,10 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
       node.disk,
     ]),
   ],
-  members: (answer) => [answer.items.map((item) => [item.nodeId, item.name, item.peerId, item.address, item.role])],
+  members: ({ items }) => [items.map(memberFields)],
+  'step-down': ({ leader }) => [leader],
+  'remove-member': ({ items }) => [items.map(memberFields)],
+  'replace-member': ({ items }) => [items.map(memberFields)],
   check: (answer) => [answer.appliedIndex, answer.equal, answer.nodes.map((node) => [node.name, node.shardHashes])],
   'restore-begin': (answer) => [answer.nextChunk],
   'restore-chunk': (answer) => [answer.nextChunk],
@@ -151,18 +154,10 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
       }),
     ),
   }),
-  members: (fields) => ({
-    items: readEach(
-      fields.list('items'),
-      (item): MemberInfo => ({
-        nodeId: item.integer('nodeId'),
-        name: item.text('name'),
-        peerId: item.text('peerId'),
-        address: item.text('address'),
-        role: item.choice('role', ['voter', 'learner']),
-      }),
-    ),
-  }),
+  members: (fields) => ({ items: readEach(fields.list('items'), readMember) }),
+  'step-down': (fields) => ({ leader: fields.text('leader') }),
+  'remove-member': (fields) => ({ items: readEach(fields.list('items'), readMember) }),
+  'replace-member': (fields) => ({ items: readEach(fields.list('items'), readMember) }),
   check: (fields) => ({
     appliedIndex: fields.integer('appliedIndex'),
     equal: fields.boolean('equal'),
@@ -304,6 +299,20 @@ function readEvent(fields: Fields): SessionEvent {
     timeMs: fields.integer('timeMs'),
     data: fields.bytesOrNull('data'),
     metadata: decodeMetadata(fields),
+  };
+}
+
+function memberFields({ nodeId, name, peerId, address, role }: MemberInfo): Packed[] {
+  return [nodeId, name, peerId, address, role];
+}
+
+function readMember(fields: Fields): MemberInfo {
+  return {
+    nodeId: fields.integer('nodeId'),
+    name: fields.text('name'),
+    peerId: fields.text('peerId'),
+    address: fields.text('address'),
+    role: fields.choice('role', ['voter', 'learner']),
   };
 }
 

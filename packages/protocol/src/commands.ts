@@ -142,7 +142,17 @@ export type Query =
   | { readonly type: 'backup-end'; readonly backupId: string }
   | { readonly type: 'restore-status'; readonly restoreId: string }
   /** Of the asked node alone. `rotate` begins to seal all that it stores with the newest key of its key file. */
-  | { readonly type: 'keys'; readonly rotate: boolean };
+  | { readonly type: 'keys'; readonly rotate: boolean }
+  | MembersQuery;
+
+/** What operators ask about who leads and who is in. Only the leader does it; others answer NOT_READY. Asked twice, it does no harm. */
+export type MembersQuery =
+  /** Lets that voter lead; null: the one that can soonest. */
+  | { readonly type: 'step-down'; readonly to: number | null }
+  /** For good: its id never comes back. */
+  | { readonly type: 'remove-member'; readonly nodeId: number }
+  /** Makes the learner `newId` a voter in the place of `oldId`. */
+  | { readonly type: 'replace-member'; readonly oldId: number; readonly newId: number };
 
 export type Request = ClientCommand | Query;
 export type Operation = Request['type'];
@@ -269,6 +279,11 @@ export interface Answers {
   'backup-end': { readonly ended: boolean };
   'restore-status': RestoreOutcome;
   keys: KeyReport;
+  /** Name of the node that leads now. */
+  'step-down': { readonly leader: string };
+  /** The members that are left. */
+  'remove-member': { readonly items: readonly MemberInfo[] };
+  'replace-member': { readonly items: readonly MemberInfo[] };
 }
 
 /** What the cluster's own commands answer, to the node that proposed them. */

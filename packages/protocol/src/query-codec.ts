@@ -27,6 +27,12 @@ export function encodeQuery(query: Query): Uint8Array {
       return encodeArray([query.restoreId]);
     case 'keys':
       return encodeArray([query.rotate]);
+    case 'step-down':
+      return encodeArray([query.to]);
+    case 'remove-member':
+      return encodeArray([query.nodeId]);
+    case 'replace-member':
+      return encodeArray([query.oldId, query.newId]);
     default:
       return encodeArray([]);
   }
@@ -99,6 +105,24 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
     case 'keys': {
       const fields = new Fields(decodeArray(body, what), what);
       const query: Query = { type, rotate: fields.boolean('rotate') };
+      fields.end();
+      return query;
+    }
+    case 'step-down': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, to: fields.integerOrNull('to') };
+      fields.end();
+      return query;
+    }
+    case 'remove-member': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, nodeId: fields.integer('nodeId') };
+      fields.end();
+      return query;
+    }
+    case 'replace-member': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, oldId: fields.integer('oldId'), newId: fields.integer('newId') };
       fields.end();
       return query;
     }

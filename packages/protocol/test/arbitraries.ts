@@ -174,6 +174,10 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
   fc.record({ type: fc.constant('backup-read' as const), backupId: id, number: count }),
   fc.record({ type: fc.constant('backup-end' as const), backupId: id }),
   fc.record({ type: fc.constant('restore-status' as const), restoreId: id }),
+  fc.record({ type: fc.constant('keys' as const), rotate: fc.boolean() }),
+  fc.record({ type: fc.constant('step-down' as const), to: fc.option(count) }),
+  fc.record({ type: fc.constant('remove-member' as const), nodeId: count }),
+  fc.record({ type: fc.constant('replace-member' as const), oldId: count, newId: count }),
 );
 
 export const metadata: fc.Arbitrary<SessionMetadata> = fc.record({

@@ -1,6 +1,7 @@
 import {
   type Answers,
   type Failure,
+  type MembersQuery,
   type Operation,
   problemOf,
   type Query,
@@ -36,6 +37,7 @@ export interface QueriesPorts {
   readonly members: () => Answers['members'];
   readonly check: () => Promise<Answers['check']>;
   readonly keys: (rotate: boolean) => Promise<Answers['keys']>;
+  readonly administer: (query: MembersQuery) => Promise<Answers[MembersQuery['type']]>;
 }
 
 /** Answers queries from the applied state. The caller has made sure that the state is recent enough. */
@@ -151,7 +153,7 @@ export class Queries {
   }
 
   async #answer(query: Exclude<Query, SessionQuery | WatchQuery>, nowMs: number): Promise<Answers[Operation]> {
-    const { machine, sweeper, backups, engineStats, status, members, check, keys } = this.#ports;
+    const { machine, sweeper, backups, engineStats, status, members, check, keys, administer } = this.#ports;
     switch (query.type) {
       case 'status':
         return status();
@@ -161,6 +163,10 @@ export class Queries {
         return check();
       case 'keys':
         return keys(query.rotate);
+      case 'step-down':
+      case 'remove-member':
+      case 'replace-member':
+        return administer(query);
       case 'cleanup':
         return this.#cleanup(nowMs);
       case 'backup-begin':
@@ -201,7 +207,17 @@ export class Queries {
   }
 }
 
-const localTypes: readonly Query['type'][] = ['status', 'members', 'check', 'keys', 'backup-read', 'backup-end'];
+const localTypes: readonly Query['type'][] = [
+  'status',
+  'members',
+  'check',
+  'keys',
+  'step-down',
+  'remove-member',
+  'replace-member',
+  'backup-read',
+  'backup-end',
+];
 
 type SessionQuery = Extract<Query, { type: 'get' | 'meta' | 'touch-due' }>;
 

@@ -1,6 +1,7 @@
 import type { DiskRoom } from '@holdfast/protocol';
 import { type LogIndex, type Message, NONE, type NodeId, RawNode } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
+import { Administration } from './administration.ts';
 import { AppliedWaiters } from './applied-waiters.ts';
 import { Applier } from './applier.ts';
 import { Backups } from './backups.ts';
@@ -230,6 +231,15 @@ export class Replica {
     this.#upkeep = new Upkeep({ parts, raft: this.raft, machine, commands: this.commands, nowMs: logTimeMs });
     this.#watches = new Watches({ machine, clock, soon });
     this.#backups = new Backups({ clock, machine, randomBytes, clusterId: () => parts.status().clusterId });
+    const administration = new Administration({
+      raft: this.raft,
+      membership: this.membership,
+      transfers: this.#transfers,
+      conf: () => this.#machine.conf,
+      isReachable: parts.isReachable,
+      nameOf: (id) => this.#machine.member(id)?.name ?? `node ${id}`,
+      members: parts.members,
+    });
     const queries = new Queries({
       machine,
       sweeper: this.#upkeep.sweeper,
@@ -243,6 +253,7 @@ export class Replica {
       members: parts.members,
       check: parts.check,
       keys: (rotate) => this.#keys.report(rotate),
+      administer: (query) => administration.run(query),
     });
     this.requests = new Requests({
       proposals: this.#proposals,

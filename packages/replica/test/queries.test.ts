@@ -101,6 +101,7 @@ describe('queries', () => {
       members: () => ({ items: [] }),
       check: () => assert.fail(),
       keys: () => assert.fail(),
+      administer: () => assert.fail(),
     });
   });
 

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { missingSessions } from '../src/acknowledged-writer.ts';
+import { ClusterProcess, holdfast } from '../src/cluster-process.ts';
+
+interface MemberItem {
+  readonly nodeId: number;
+  readonly name: string;
+  readonly role: string;
+}
+
+describe('members, by command', function () {
+  this.timeout(120_000);
+
+  const json = async (args: readonly string[]) => {
+    const { code, stdout, stderr } = await holdfast([...args, '--json']);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return JSON.parse(stdout);
+  };
+  const membersOf = async (address: string): Promise<MemberItem[]> =>
+    (await json(['members', '--node', address])).items.map(({ nodeId, name, role }: MemberItem) => ({
+      nodeId,
+      name,
+      role,
+    }));
+
+  it('step down and are removed, asked through any of them, but never below a majority', async () => {
+    await using cluster = await ClusterProcess.start(3);
+    const [n1, n2, n3] = cluster.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
+    await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
+    for (const asked of cluster.nodes) {
+      const before = await cluster.leader();
+      const { leader } = await json(['step-down', '--node', asked.address]);
+      assert.notEqual(leader, before?.name, `asked through ${asked.name}`);
+      assert.equal((await cluster.leader())?.name, leader);
+    }
+    assert.deepEqual(await json(['step-down', '--to', 'n3', '--node', n1.address]), { leader: 'n3' });
+    assert.deepEqual(await json(['step-down', '--to', 'n3', '--node', n2.address]), { leader: 'n3' });
+
+    // The leader itself, asked through another one.
+    const { removed, items } = await json(['remove', 'n3', '--node', n1.address]);
+    assert.deepEqual([removed, items.length], [{ nodeId: 3, name: 'n3' }, 2]);
+    assert.deepEqual(
+      (await membersOf(n2.address)).map(({ name }) => name),
+      ['n1', 'n2'],
+    );
+    assert.deepEqual(await missingSessions(n2.address, ['kept']), []);
+
+    await n2.kill();
+    const refused = await holdfast(['remove', 'n1', '--node', n1.address, '--timeout', '3s']);
+    assert.notEqual(refused.code, 0);
+    const unknown = await holdfast(['remove', 'n9', '--node', n1.address]);
+    assert.deepEqual([unknown.code, unknown.stderr.includes('no member is called n9')], [2, true]);
+    assert.equal((await membersOf(n1.address)).length, 2);
+  });
+
+  it('are replaced by a machine that lost its peer key: the new one gets the vote of the old one', async () => {
+    await using cluster = await ClusterProcess.start(3);
+    const [n1, , n3] = cluster.nodes;
+    assert.ok(n1 !== undefined && n3 !== undefined);
+    await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
+    await n3.kill();
+    // In another directory: it has nothing of the old one, its name excepted.
+    const again = await cluster.add(['--name', 'n3']);
+    assert.deepEqual(await membersOf(n1.address), [
+      { nodeId: 1, name: 'n1', role: 'voter' },
+      { nodeId: 2, name: 'n2', role: 'voter' },
+      { nodeId: 3, name: 'n3', role: 'voter' },
+      { nodeId: 4, name: 'n3', role: 'learner' },
+    ]);
+    const ambiguous = await holdfast(['replace', 'n3', '4', '--node', n1.address]);
+    assert.deepEqual([ambiguous.code, ambiguous.stderr.includes('ids 3 and 4')], [2, true]);
+    const { removed, added } = await json(['replace', '3', '4', '--node', n1.address]);
+    assert.deepEqual([removed.nodeId, added.nodeId], [3, 4]);
+    assert.deepEqual(await membersOf(n1.address), [
+      { nodeId: 1, name: 'n1', role: 'voter' },
+      { nodeId: 2, name: 'n2', role: 'voter' },
+      { nodeId: 4, name: 'n3', role: 'voter' },
+    ]);
+    // It counts: without n1 the two others go on.
+    await n1.kill();
+    await json(['store', 'later', '{"a":2}', '--node', again.address, '--timeout', '20s']);
+  });
+});
