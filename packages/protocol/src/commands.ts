@@ -12,7 +12,7 @@ export interface SessionMetadata {
   readonly ttlMs: number | null;
   /** The absolute limit, counted from `createdAt`; null: none. */
   readonly lifetimeMs: number | null;
-  /** Bytes of the data as stored. */
+  /** Bytes of the data as one msgpack value, before compression and encryption. */
   readonly sizeBytes: number;
   /** Reads counted since it was created; a replacement keeps them. */
   readonly accessCount: number;

@@ -19,6 +19,11 @@ import {
   withCode,
 } from './hosts.ts';
 
+/** Reads without a word. A socket that nobody reads never learns that the far end is gone, and stays open. */
+function takeAll(socket: Socket): void {
+  socket.on('error', () => {}).resume();
+}
+
 describe('a host', () => {
   afterEach(closeHosts);
 
@@ -108,7 +113,7 @@ describe('a host', () => {
     await assert.rejects(client.dial('no-such-name.invalid:1', protocol, {}), withCode('UNREACHABLE'));
     await assert.rejects(client.dial(addressOf(server), '/unknown/1', {}), withCode('PROTOCOL_NOT_SUPPORTED'));
 
-    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    const silent = createServer(takeAll).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const address = silent.address();
     assert.ok(typeof address === 'object' && address !== null);
@@ -118,6 +123,33 @@ describe('a host', () => {
     setTimeout(() => controller.abort(), 50);
     await assert.rejects(dial(controller.signal), withCode('ABORTED'));
     silent.close();
+  });
+
+  it('keeps no socket of those who leave, wherever they are in the handshake', async () => {
+    const server = await listening();
+    server.handle(protocol, () => {});
+    const port = Number(addressOf(server).split(':').at(-1));
+    const line = (text: string) => Buffer.from(`${String.fromCharCode(text.length + 1)}${text}\n`);
+    const multistream = line('/multistream/1.0.0');
+    const tls = line('/tls/1.0.0');
+    const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    const before = sockets();
+    for (const said of [[], [multistream], [multistream, tls], [multistream, tls, Buffer.alloc(300, 7)]]) {
+      for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+        const socket = connectSocket(port, '127.0.0.1');
+        takeAll(socket);
+        await once(socket, 'connect');
+        for (const bytes of said) socket.write(bytes);
+        socket[leave]();
+      }
+    }
+    for (const give of ['close', 'abort'] as const) {
+      const client = await createHost({});
+      const channel = await client.dial(addressOf(server), protocol, {});
+      if (give === 'abort') channel.abort(new Error('no longer wanted'));
+      await client.close();
+    }
+    await until(() => sockets() <= before, 8_000);
   });
 
   it('uses one connection for all channels to a peer, also the one the peer opened', async () => {
