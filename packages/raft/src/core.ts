@@ -55,8 +55,8 @@ export class Core {
   heartbeatElapsed = 0;
   randomizedElectionTicks = 0;
   /**
-   * With lease reads: a restarted node no longer knows whether it has just answered a leader, and keeps silent toward
-   * candidates for as long as such a leader may count on it.
+   * With lease reads: a node that was restarted, or that a later term made forget its leader, may just have answered
+   * one, and keeps silent toward candidates for as long as that leader may count on it.
    */
   silentTicks = 0;
 
@@ -107,6 +107,13 @@ export class Core {
   get isPromotable(): boolean {
     const own = this.tracker.progress.get(this.id);
     return own !== undefined && !own.isLearner && this.log.unstable.snapshot === undefined;
+  }
+
+  /** With lease reads: what binds a follower to its leader goes on without it. */
+  keepSilence(): void {
+    const { readPolicy, electionTicks } = this.config;
+    if (readPolicy !== 'lease' || this.state !== 'StateFollower' || this.lead === NONE) return;
+    this.silentTicks = Math.max(this.silentTicks, electionTicks - this.electionElapsed);
   }
 
   /** It may have promised a leader to help nobody else for now (thesis §4.2.3). */

@@ -76,6 +76,8 @@ function enterTerm(core: Core, { type, term, from, reject, context }: Message): 
   // A pre-vote is about a term nobody has entered yet; only a refusal shows that somebody is ahead.
   if (type === 'MsgPreVote' || (type === 'MsgPreVoteResp' && !reject)) return true;
   const isFromLeader = type === 'MsgApp' || type === 'MsgHeartbeat' || type === 'MsgSnap';
+  // An answer from a later term does not say that somebody won it: the leader here may still count on its lease.
+  if (!isFromLeader && type !== 'MsgVote') core.keepSilence();
   becomeFollower(core, term, isFromLeader ? from : NONE);
   return true;
 }

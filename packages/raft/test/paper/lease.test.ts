@@ -172,4 +172,25 @@ describe('thesis §6.4.1 lease reads', () => {
     cluster.node(2).raw.campaign();
     assert.equal(cluster.node(2).raw.state, 'StatePreCandidate');
   });
+
+  it('bind a node also when a late answer tells it of a later term', () => {
+    const cluster = led();
+    cluster.isolate(3);
+    cluster.tick(3, 20);
+    cluster.settle();
+    beat(cluster, 1);
+    cluster.isolate(1);
+    // To a campaign from before node 1 was elected.
+    cluster.inject('MsgPreVoteResp', 2, { from: 3, term: 5, reject: true });
+    const { raw } = cluster.node(2);
+    assert.equal(raw.term, 5);
+    raw.campaign();
+    cluster.settle();
+    assert.equal(answersAlone(cluster), true);
+    assert.equal(raw.isLeader, false);
+    cluster.tick(2, 10);
+    raw.campaign();
+    cluster.settle();
+    assert.equal(raw.isLeader, true);
+  });
 });
