@@ -132,7 +132,11 @@ export class Core {
     const hasOwnTerm = isVote(type) || type === 'MsgProp' || type === 'MsgReadIndex';
     const message = createMessage(type, to, fields, fields.from ?? this.id, hasOwnTerm ? fields.term : this.term);
     // These promise something about what is on disk here: term, vote or entries.
-    if (type === 'MsgAppResp' || type === 'MsgVoteResp' || type === 'MsgPreVoteResp') {
+    const isPromise = type === 'MsgAppResp' || type === 'MsgVoteResp' || type === 'MsgPreVoteResp';
+    // A crash may make a candidate forget its term and the end of its log. Then it asks in that term once more, and a
+    // late vote for the longer log would elect it with the shorter one.
+    const isUnsure = type === 'MsgVote' && this.log.unstable.entries.length > 0;
+    if (isPromise || isUnsure) {
       this.messagesAfterAppend.push(message);
     } else {
       if (to === this.id) throw new Error(`${type} to itself`);

@@ -1,5 +1,6 @@
 import type { Message } from '@holdfast/raft';
 import { commitOf, isLeader, type LocalState, termOf } from './local-state.ts';
+import { upTo } from './log-prefix.ts';
 
 /** What one node did wrong in a step, whatever the others do; undefined when nothing. */
 export function brokenPromise(
@@ -27,21 +28,24 @@ export function brokenPromise(
     }
   }
   for (const message of sent) {
-    const problem = brokenAnswer(after, message);
+    const problem = toldTooEarly(after, message);
     if (problem !== undefined) return problem;
   }
   return undefined;
 }
 
-/** An answer that promises what is not on disk. */
-function brokenAnswer(
+/** A message that tells of what is not on disk. */
+function toldTooEarly(
   { node, disk, durable }: LocalState,
-  { type, to, term, reject, index }: Message,
+  { type, to, term, reject, index, logTerm }: Message,
 ): string | undefined {
   if (reject) return undefined;
   if (type === 'MsgVoteResp') {
     const isDurable = disk.durableTerm > term || (disk.durableTerm === term && disk.durableVote === to);
     if (!isDurable) return `the vote of node ${node} for ${to} in term ${term} leaves before it is durable`;
+  }
+  if (type === 'MsgVote' && upTo(durable, index)?.term !== logTerm) {
+    return `node ${node} asks for votes with a log that ends with entry ${index} before that is durable`;
   }
   if (type === 'MsgAppResp') {
     if (disk.durableTerm < term) return `an answer of node ${node} leaves before its term ${term} is durable`;

@@ -13,6 +13,13 @@ export function checkDeparture(nodeId: NodeId, message: Message, mirror: LogMirr
       `node ${nodeId} votes for ${message.to} in term ${message.term}; durable is term ${term} vote ${vote}`,
     );
   }
+  if (message.type === 'MsgVote' && durable.term(message.index) !== message.logTerm) {
+    throw new Violation(
+      'the log that votes are asked for is durable',
+      `node ${nodeId} asks for votes in term ${message.term} with a log that ends at ${message.index}/${message.logTerm}; ` +
+        `durable is ${durable.lastIndex}/${durable.term(durable.lastIndex)}`,
+    );
+  }
   if (message.type === 'MsgAppResp' && !isCovered(message, mirror)) {
     throw new Violation(
       'an entry is durable before it is acknowledged',

@@ -29,6 +29,21 @@ export const electionBugs: readonly PlantedBug[] = [
     foundBy: ['a vote is durable before it is told'],
   },
   {
+    name: 'votes asked for with a log that is not durable',
+    source: 'Raft thesis §3.8: a late vote for a longer log',
+    breaks: 'a candidate asks for votes while entries that it tells of are still being written',
+    patches: [
+      {
+        file: 'packages/raft/src/core.ts',
+        find: 'if (isPromise || isUnsure) {',
+        replace: 'if (isPromise) {',
+      },
+    ],
+    foundBy: ['the log that votes are asked for is durable'],
+    // By pre-vote, most of the others have to agree while the candidate itself still waits for its disk.
+    options: { nodes: 5, faults: ['slow-disk', 'hung-disk', 'isolation', 'kill'] },
+  },
+  {
     name: 'term and vote not restored after restart',
     source: 'hashicorp/raft#661, willemt/raft#47',
     breaks: 'a restarted node begins in the term on disk, but as if it had not voted in it',

@@ -31,8 +31,8 @@ export const replicationBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/raft/src/core.ts',
-        find: "if (type === 'MsgAppResp' || type === 'MsgVoteResp'",
-        replace: "if ((type === 'MsgAppResp' && to === this.id) || type === 'MsgVoteResp'",
+        find: "const isPromise = type === 'MsgAppResp' ||",
+        replace: "const isPromise = (type === 'MsgAppResp' && to === this.id) ||",
       },
     ],
     foundBy: ['an entry is durable before it is acknowledged'],
