@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { bytes, Cluster, termsOf } from './cluster.ts';
 
-describe('own vote of a candidate (Raft thesis §3.8: term and vote are durable before anybody is asked)', () => {
+describe('own vote of a candidate (Raft thesis §3.8: term, vote and log are durable before they count)', () => {
   /** All others have voted for node 1; its own term and vote are not yet on its disk. */
   function electedByOthers(): Cluster {
     const cluster = new Cluster();
