@@ -52,4 +52,14 @@ describe('the options of a command of the simulation', () => {
     assert.match(stderr, /^--history: ENOENT/);
     assert.ok(stderr.includes(USAGE));
   });
+
+  it('that an exploration would not heed are refused', function () {
+    this.timeout(60_000);
+    const main = fileURLToPath(new URL('../src/exploration/main.ts', import.meta.url));
+    const args = ['--import', 'tsx', '--conditions=@holdfast/source', main, '--seed', '5'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    assert.equal(status, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^--seed is for --walks/);
+  });
 });

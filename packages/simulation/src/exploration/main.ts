@@ -1,6 +1,6 @@
 /** `npm run explore`: visits every state of a small cluster, or goes random ways through a larger one. */
 import { parseArgs } from 'node:util';
-import { runCommand, wholeNumber } from '../command-line.ts';
+import { runCommand, UsageError, wholeNumber } from '../command-line.ts';
 import { Random, SEED_MAX } from '../world/random.ts';
 import { type Exploration, explore } from './explore.ts';
 import { checkScope, DEFAULT_SCOPE, type Scope } from './scope.ts';
@@ -67,8 +67,9 @@ function main(): number {
     keepAll: values['keep-all'],
     statesMax: number('states', DEFAULT_SCOPE.statesMax),
   });
-  console.log(describeScope(scope));
   const walks = number('walks', 0);
+  if (values.seed !== undefined && walks === 0) throw new UsageError('--seed is for --walks');
+  console.log(describeScope(scope));
   const startMs = performance.now();
   const secondsSinceStart = () => (performance.now() - startMs) / 1_000;
   if (walks > 0) {
