@@ -1,24 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@holdfast/client';
+import { commandJson, filesOf, flipByte } from '../src/backup-commands.ts';
 import { ClusterProcess, holdfast } from '../src/cluster-process.ts';
-
-async function json(args: readonly string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await holdfast([...args, '--json']);
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
-}
-
-async function flip(path: string, at: number): Promise<void> {
-  const file = await open(path, 'r+');
-  const byte = Buffer.alloc(1);
-  await file.read(byte, 0, 1, at);
-  byte[0] = (byte[0] ?? 0) ^ 1;
-  await file.write(byte, 0, 1, at);
-  await file.close();
-}
 
 describe('a backup', function () {
   this.timeout(120_000);
@@ -43,22 +29,22 @@ describe('a backup', function () {
     const writing = (async () => {
       for (let i = 0; !isDone; i += 1) await client.store(`late${i}`, { i });
     })();
-    const created = await json(['backup', 'create', dir, '--node', source.addresses[0] ?? '']);
+    const created = await commandJson(['backup', 'create', dir, '--node', source.addresses[0] ?? '']);
     isDone = true;
     await writing;
     assert.equal(created.kind, 'full');
     assert.ok(Number(created.sessions) >= count);
-    for (const name of await readdir(dir)) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
-    assert.deepEqual(await json(['backup', 'verify', dir]), created);
-    assert.equal((await json(['backup', 'inspect', dir])).revision, created.revision);
+    for (const { path } of await filesOf(dir)) assert.equal((await stat(path)).mode & 0o777, 0o600, path);
+    assert.deepEqual(await commandJson(['backup', 'verify', dir]), created);
+    assert.equal((await commandJson(['backup', 'inspect', dir])).revision, created.revision);
     assert.equal((await holdfast(['backup', 'create', dir, '--node', source.addresses[0] ?? ''])).code, 2);
 
     await using target = await ClusterProcess.start(3);
     const nodes = target.addresses.join();
-    await json(['store', 'before', '{}', '--node', nodes]);
+    await commandJson(['store', 'before', '{}', '--node', nodes]);
     assert.equal((await holdfast(['restore', dir, '--node', nodes])).code, 2);
     assert.equal((await holdfast(['restore', dir, '--node', nodes, '--replace'])).code, 2);
-    const restoring = json(['restore', dir, '--node', nodes, '--replace', '--yes']);
+    const restoring = commandJson(['restore', dir, '--node', nodes, '--replace', '--yes']);
     await new Promise((resolve) => setTimeout(resolve, 600));
     const leader = await target.leader();
     await leader?.kill();
@@ -83,22 +69,21 @@ describe('a backup', function () {
     const dir = join(directory, 'b');
     await using cluster = await ClusterProcess.start(1);
     const node = cluster.addresses[0] ?? '';
-    await json(['store', 'kept', '{"a":1}', '--node', node]);
-    await json(['backup', 'create', dir, '--node', node]);
-    await json(['delete', 'kept', '--node', node]);
-    await json(['store', 'other', '{}', '--node', node]);
-    for (const name of await readdir(dir)) {
-      const { size } = await stat(join(dir, name));
-      await flip(join(dir, name), size >> 1);
-      assert.equal((await holdfast(['backup', 'verify', dir])).code, 9, name);
-      assert.equal((await holdfast(['restore', dir, '--node', node, '--merge'])).code, 9, name);
-      await flip(join(dir, name), size >> 1);
+    await commandJson(['store', 'kept', '{"a":1}', '--node', node]);
+    await commandJson(['backup', 'create', dir, '--node', node]);
+    await commandJson(['delete', 'kept', '--node', node]);
+    await commandJson(['store', 'other', '{}', '--node', node]);
+    for (const { path, sizeBytes } of await filesOf(dir)) {
+      await flipByte(path, sizeBytes >> 1);
+      assert.equal((await holdfast(['backup', 'verify', dir])).code, 9, path);
+      assert.equal((await holdfast(['restore', dir, '--node', node, '--merge'])).code, 9, path);
+      await flipByte(path, sizeBytes >> 1);
     }
-    assert.deepEqual(await json(['count', '--node', node]), { count: 1 });
+    assert.deepEqual(await commandJson(['count', '--node', node]), { count: 1 });
     // Deleted stays deleted, unless that is asked for.
-    const kept = await json(['restore', dir, '--merge', '--node', node]);
+    const kept = await commandJson(['restore', dir, '--merge', '--node', node]);
     assert.deepEqual([kept.restored, kept.skipped], [0, 1]);
-    const back = await json(['restore', dir, '--merge', '--include-deleted', '--node', node]);
+    const back = await commandJson(['restore', dir, '--merge', '--include-deleted', '--node', node]);
     assert.deepEqual([back.restored, back.skipped], [1, 0]);
     assert.deepEqual(JSON.parse((await holdfast(['get', 'kept', '--node', node])).stdout), { a: 1 });
   });

@@ -31,6 +31,7 @@ const byFailure: Record<FailureCode, number> = {
   CONFLICT: exitCodes.conflict,
   USER_LIMIT: exitCodes.conflict,
   COMPACTED: exitCodes.unexpected,
+  BACKUP_GAP: exitCodes.unexpected,
   UNREACHABLE: exitCodes.unreachable,
   NO_QUORUM: exitCodes.notReady,
   NOT_READY: exitCodes.notReady,

@@ -32,6 +32,11 @@ export interface NodeConfig {
   readonly shards?: number;
   /** Bytes of log kept for peers that lag. Default 64 MiB. */
   readonly logKeepBytes?: number;
+  /**
+   * Bytes of log kept for the next incremental backup, for at most a day; when it grows beyond, that backup must be a full
+   * one. 0: none is kept. Default 1 GiB.
+   */
+  readonly backupLogBytesMax?: number;
   /** Bytes a second of states handed out to members that lack theirs; 0: no limit. Default 32 MiB. */
   readonly snapshotBytesPerSecond?: number;
   /**
@@ -66,6 +71,7 @@ export const defaults = {
   backend: 'disk',
   shards: 64,
   logKeepBytes: 64 * 1_048_576,
+  backupLogBytesMax: 1_024 * 1_048_576,
   snapshotBytesPerSecond: 32 * 1_048_576,
   diskReserveBytes: 64 * 1_048_576,
   cleanupIntervalMs: 10_000,
@@ -85,7 +91,7 @@ const CLEANUP_INTERVAL_MS_MAX = 24 * 86_400_000;
 export function checkConfig(config: NodeConfig): void {
   const { shards, logKeepBytes, cleanupIntervalMs, name, listen, advertise, token } = config;
   const { uncommittedBytesMax, unappliedBytesMax, snapshotBytesPerSecond = 0 } = config;
-  const { compressionThresholdBytes, diskReserveBytes } = config;
+  const { compressionThresholdBytes, diskReserveBytes, backupLogBytesMax } = config;
   if (diskReserveBytes !== undefined && !isWhole(diskReserveBytes, 0, Number.MAX_SAFE_INTEGER)) {
     refuse(`--disk-reserve is ${diskReserveBytes} bytes`, 'give a size such as 64M, or 0');
   }
@@ -94,6 +100,9 @@ export function checkConfig(config: NodeConfig): void {
   }
   if (logKeepBytes !== undefined && !isWhole(logKeepBytes, LOG_KEEP_BYTES_MIN, Number.MAX_SAFE_INTEGER)) {
     refuse(`--log-keep-size is ${logKeepBytes} bytes`, 'give at least 1M');
+  }
+  if (backupLogBytesMax !== undefined && !isWhole(backupLogBytesMax, 0, Number.MAX_SAFE_INTEGER)) {
+    refuse(`--backup-log-limit is ${backupLogBytesMax} bytes`, 'give a size such as 1G, or 0');
   }
   if (
     snapshotBytesPerSecond !== 0 &&

@@ -6,6 +6,7 @@ import { Admission, othersOfName, takenName } from './admission.ts';
 import { ClientHandler } from './client-handler.ts';
 import { ClusterView, isVoter } from './cluster-view.ts';
 import { ConsistencyCheck } from './consistency-check.ts';
+import { fetchEntries } from './entry-fetch.ts';
 import { JoinServer } from './join-server.ts';
 import { type Member as KnownMember, MemberDirectory } from './member-directory.ts';
 import { NodeDescriptors } from './node-descriptors.ts';
@@ -42,6 +43,7 @@ type FromMember =
   | 'send'
   | 'isReachable'
   | 'fetchState'
+  | 'fetchEntries'
   | 'onLeader'
   | 'onMembers'
   | 'notReady'
@@ -92,6 +94,8 @@ export class Member {
       send: (messages) => this.#links.send(messages),
       isReachable: (id) => this.#links.isUp(id),
       fetchState: (wanted) => fetchSnapshot({ host, clock, self, log: report }, this.#sources(wanted.lead), wanted),
+      fetchEntries: (after, indexMax) =>
+        fetchEntries(this.#peerQueries, this.#sources(raft.lead), { ...after, indexMax }),
       onLeader: () => {
         this.#descriptors.changed();
         this.#clients.leaderChanged();
@@ -173,6 +177,9 @@ export class Member {
       members: () => view.members().items,
     });
     this.#peerQueries.handle('hashes-at', async ({ index }) => ({ shardHashes: await check.ownHashesAt(index) }));
+    this.#peerQueries.handle('log-entries', ({ indexMax, ...after }) => ({
+      entries: this.#replica.backups.appliedLog.serve(after, indexMax),
+    }));
     this.#clients = new ClientHandler({
       host,
       clock,
@@ -328,13 +335,13 @@ export class Member {
     this.#replica.trust.onRefused(by, refusal);
   }
 
-  /** Members to ask for their state: those that can be reached, by lot, and the leader last. */
+  /** Members to ask for their state or their log: those that can be reached, by lot, and the leader last. */
   #sources(lead: NodeId): readonly KnownMember[] {
     const { identity, random } = this.#parts;
     const others = this.#directory.members().filter(({ nodeId }) => nodeId !== identity.nodeId && nodeId !== lead);
     const reachable = others.filter(({ nodeId }) => this.#links.isUp(nodeId));
     const first = Math.floor(random() * reachable.length);
-    const leader = this.#directory.get(lead);
+    const leader = lead === identity.nodeId ? undefined : this.#directory.get(lead);
     return [...reachable.slice(first), ...reachable.slice(0, first), ...(leader === undefined ? [] : [leader])];
   }
 

@@ -280,6 +280,7 @@ function createMember(
     onKnownMembers: (members, index) => knownMembers.note(members, index),
     token: config.token,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
+    backupLogBytesMax: config.backupLogBytesMax ?? defaults.backupLogBytesMax,
     snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? defaults.snapshotBytesPerSecond,
     diskSpace: diskSpaceOf(config, ports),
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,

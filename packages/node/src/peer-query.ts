@@ -13,7 +13,8 @@ import {
   RequestError,
 } from '@holdfast/protocol';
 import type { LogIndex, NodeId } from '@holdfast/raft';
-import { type Clock, type NodeLog, PeerError } from '@holdfast/replica';
+import { type Clock, type LogPlace, type NodeLog, PeerError } from '@holdfast/replica';
+import type { LogEntry } from '@holdfast/sessions';
 import type { Channel, Host } from '@holdfast/transport';
 import { Conversation } from './conversation.ts';
 import { decodeJoinReply, encodeJoinReply, type JoinReply, type JoinRequest, readMember } from './join-protocol.ts';
@@ -21,6 +22,9 @@ import type { Member, MemberDirectory } from './member-directory.ts';
 
 const peerQueryProtocol = '/holdfast/peer/1';
 const version = 1;
+const questionBytesMax = limits.frameBytesMax / 4;
+/** An entry may be that large. */
+const answerBytesMax = limits.frameBytesMax;
 const servedMax = 64;
 const requestTimeoutMs = 5_000;
 const confirmTimeoutMs = 2_000;
@@ -33,6 +37,11 @@ export interface PeerQuestions {
   'confirm-member': {
     question: { readonly nodeId: NodeId; readonly peerId: string };
     answer: { readonly member: Member; readonly configurationIndex: LogIndex } | null;
+  };
+  /** The next applied entries behind a place in the log. */
+  'log-entries': {
+    question: LogPlace & { readonly indexMax: LogIndex };
+    answer: { readonly entries: readonly LogEntry[] };
   };
   /** A join, forwarded to the leader. */
   'allocate-member': { question: JoinRequest; answer: JoinReply };
@@ -73,6 +82,16 @@ const codecs: { readonly [K in PeerQuestionKind]: Codec<K> } = {
       const configurationIndex = fields.integer('configurationIndex');
       return { configurationIndex, member: readMember(fields.list('member')) };
     },
+  },
+  'log-entries': {
+    ask: ({ index, term, indexMax }) => [index, term, indexMax],
+    readQuestion: (fields) => ({
+      index: fields.integer('index'),
+      term: fields.integer('term'),
+      indexMax: fields.integer('indexMax'),
+    }),
+    answer: ({ entries }) => [entries.map(({ index, term, payload }) => [index, term, payload])],
+    readAnswer: (fields) => ({ entries: readEntries(fields.list('entries')) }),
   },
   'allocate-member': {
     ask: ({ peerId, nonce, name, address }) => [peerId, nonce, name, address],
@@ -142,7 +161,7 @@ export class PeerQueries {
     try {
       conversation.send(encodeArray([version, clusterId, question.kind, codec.ask(question)]));
       const frame = await conversation.next(Math.max(0, untilMs - clock.monotonicMs()));
-      const fields = open(frame);
+      const fields = open(frame, answerBytesMax);
       if (fields.choice('kind', ['ok', 'refused']) === 'refused') {
         throw new RequestError(decodeFailure(fields.bytes('failure')));
       }
@@ -200,7 +219,7 @@ export class PeerQueries {
 
   async #answer(frame: Uint8Array, peerId: string): Promise<readonly Packed[]> {
     const { clusterId, directory } = this.#options;
-    const fields = open(frame);
+    const fields = open(frame, questionBytesMax);
     if (fields.integer('version') !== version) {
       throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: 'the members speak different versions' });
     }
@@ -266,8 +285,18 @@ export function confirmByMembers(
   };
 }
 
-function open(frame: Uint8Array): Fields {
-  if (frame.length > limits.frameBytesMax / 4) throw new PeerError('MALFORMED', `${frame.length} bytes to a peer`);
+function readEntries(fields: Fields): LogEntry[] {
+  const entries: LogEntry[] = [];
+  while (fields.left > 0) {
+    const entry = fields.list('an entry');
+    entries.push({ index: entry.integer('index'), term: entry.integer('term'), payload: entry.bytes('payload') });
+    entry.end();
+  }
+  return entries;
+}
+
+function open(frame: Uint8Array, sizeBytesMax: number): Fields {
+  if (frame.length > sizeBytesMax) throw new PeerError('MALFORMED', `${frame.length} bytes to a peer`);
   return new Fields(decodeArray(frame, 'the frame of a peer'), 'the frame of a peer');
 }
 

@@ -1,19 +1,56 @@
-/** What clients ask for to take a backup, and to bring one back. */
+/** What clients ask for to take backups, and to bring them back. */
 
-/** A backup that a node has begun: the whole state at one revision, to be read chunk by chunk. */
-export interface BackupBegun {
+/** Where a link of a backup ends, and the next one goes on. */
+export interface BackupPlace {
+  /** Log index, and the term of the entry there: together they name one history. */
+  readonly index: number;
+  readonly term: number;
+  /** Of the state machine: a link holds entries of one version. */
+  readonly machineVersion: number;
+}
+
+/**
+ * Begins a link of a backup: the whole state, or with `since` the log from there on. It is read chunk by chunk. Fails
+ * with BACKUP_GAP when no member has the log from there on.
+ */
+export interface BackupBeginQuery {
+  readonly type: 'backup-begin';
+  readonly since: BackupPlace | null;
+}
+
+/** A link that a node has begun. What it says of the cluster is as of `index`, in an incremental link too. */
+export interface BackupBegun extends BackupPlace {
   /** Known to the node that gave it, and for a minute after the last chunk was read. */
   readonly backupId: string;
   readonly clusterId: string;
   /** Every change up to this revision is in it, and none after. */
   readonly revision: number;
-  /** Log index and log time (ms since 1970) as of which it is. */
-  readonly index: number;
+  /** Log time, ms since 1970. */
   readonly logTimeMs: number;
-  readonly machineVersion: number;
-  /** As counted in the cluster, for progress. */
+  /** Those past their expiry and not swept are counted too. */
   readonly sessions: number;
+  /** Of their data. */
   readonly sizeBytes: number;
+  /** Hash of all sessions: what the log is applied to must come to the same. */
+  readonly shardsDigest: number;
+  /** The node seals what it stores: so must whoever stores the backup. */
+  readonly isSealed: boolean;
+}
+
+/**
+ * Asks every node to keep its log from an index on, for the next link of a backup. It replaces the hold that the same
+ * backup had, and ends after `limits.backupHoldMs`, or on a node whose log grows too long.
+ */
+export interface BackupHoldCommand {
+  readonly type: 'backup-hold';
+  /** Names the backup: the id with which its first link was begun. */
+  readonly chainId: string;
+  readonly index: number;
+}
+/** Ends the hold of a backup. */
+export interface BackupReleaseCommand {
+  readonly type: 'backup-release';
+  readonly chainId: string;
 }
 
 /** What became of a restore. */

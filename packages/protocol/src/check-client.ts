@@ -91,6 +91,13 @@ export function checkClientCommand(command: ClientCommand): void {
       return;
     case 'restore-drop':
       checkText(command.restoreId, 'the restore id', limits.nameBytesMax);
+      return;
+    case 'backup-hold':
+      checkText(command.chainId, 'the id of the backup', limits.nameBytesMax);
+      checkCount(command.index, 'the log index of the backup');
+      return;
+    case 'backup-release':
+      checkText(command.chainId, 'the id of the backup', limits.nameBytesMax);
   }
 }
 

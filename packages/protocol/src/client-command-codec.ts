@@ -43,6 +43,8 @@ const encoders: { readonly [T in PackedCommand['type']]: (command: CommandOf<T>)
   'restore-chunk': ({ restoreId, number, chunk }) => [restoreId, number, chunk],
   'restore-commit': ({ restoreId, chunks }) => [restoreId, chunks],
   'restore-drop': ({ restoreId }) => [restoreId],
+  'backup-hold': ({ chainId, index }) => [chainId, index],
+  'backup-release': ({ chainId }) => [chainId],
 };
 
 const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => CommandOf<T> } = {
@@ -103,6 +105,12 @@ const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => Com
     chunks: fields.integer('chunks'),
   }),
   'restore-drop': (fields) => ({ type: 'restore-drop', restoreId: fields.text('restoreId') }),
+  'backup-hold': (fields) => ({
+    type: 'backup-hold',
+    chainId: fields.text('chainId'),
+    index: fields.integer('index'),
+  }),
+  'backup-release': (fields) => ({ type: 'backup-release', chainId: fields.text('chainId') }),
 };
 
 export function encodeClientCommand(command: ClientCommand): Uint8Array {

@@ -1,5 +1,12 @@
 /** What clients can write. Each command is applied by every node at the same place of the log, wholly or not at all. */
-import type { RestoreBeginCommand, RestoreChunkCommand, RestoreCommitCommand, RestoreDropCommand } from './backups.ts';
+import type {
+  BackupHoldCommand,
+  BackupReleaseCommand,
+  RestoreBeginCommand,
+  RestoreChunkCommand,
+  RestoreCommitCommand,
+  RestoreDropCommand,
+} from './backups.ts';
 
 /** At most so many live sessions of one user. */
 export interface UserLimit {
@@ -159,7 +166,9 @@ export type ClientCommand =
   | RestoreBeginCommand
   | RestoreChunkCommand
   | RestoreCommitCommand
-  | RestoreDropCommand;
+  | RestoreDropCommand
+  | BackupHoldCommand
+  | BackupReleaseCommand;
 
 /** The ids of sessions that a client's command names, for callers that keep writes on one session in order. */
 export function idsOf(command: ClientCommand): readonly string[] {
@@ -173,6 +182,8 @@ export function idsOf(command: ClientCommand): readonly string[] {
     case 'restore-chunk':
     case 'restore-commit':
     case 'restore-drop':
+    case 'backup-hold':
+    case 'backup-release':
       return [];
     case 'delete-unchanged':
       return command.sessions.map(({ id }) => id);

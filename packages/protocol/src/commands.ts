@@ -1,5 +1,5 @@
 /** What a node can be asked for, and what it answers. Times are milliseconds since 1970 in the cluster's log time. */
-import type { BackupBegun, RestoreOutcome } from './backups.ts';
+import type { BackupBeginQuery, BackupBegun, RestoreOutcome } from './backups.ts';
 import type { ClientCommand, TxnOperation } from './client-commands.ts';
 import type { EventPage, WatchQuery } from './events.ts';
 
@@ -136,7 +136,7 @@ export type Query =
   | { readonly type: 'status' }
   | { readonly type: 'members' }
   | { readonly type: 'check' }
-  | { readonly type: 'backup-begin' }
+  | BackupBeginQuery
   /** Chunks are read in order; the last one may be read again. */
   | { readonly type: 'backup-read'; readonly backupId: string; readonly number: number }
   | { readonly type: 'backup-end'; readonly backupId: string }
@@ -257,6 +257,9 @@ export interface Answers {
   'restore-chunk': { readonly nextChunk: number };
   'restore-commit': { readonly chunks: number };
   'restore-drop': { readonly dropped: boolean };
+  /** How many backups hold the log now. */
+  'backup-hold': { readonly holds: number };
+  'backup-release': { readonly released: boolean };
   get: Session;
   meta: SessionMetadata;
   'touch-due': { readonly isDue: boolean; readonly metadata: SessionMetadata };

@@ -15,6 +15,8 @@ export type Failure =
   | { readonly code: 'USER_LIMIT'; readonly user: string; readonly sessionsMax: number }
   /** Events before `revision` are gone; read the sessions anew, then go on from there. */
   | { readonly code: 'COMPACTED'; readonly revision: number }
+  /** No member has the log from where the backup ends on. Nothing was written. */
+  | { readonly code: 'BACKUP_GAP'; readonly problem: string }
   /** No node answered at any of these addresses. Nothing was sent. */
   | { readonly code: 'UNREACHABLE'; readonly addresses: readonly string[]; readonly problem: string }
   /** No leader with a majority at the moment. Nothing was written. */
@@ -79,6 +81,7 @@ export function describe(failure: Failure): string {
     case 'NOT_READY':
     case 'OVERLOADED':
     case 'NO_SPACE':
+    case 'BACKUP_GAP':
     case 'NOT_AUTHORISED':
     case 'UPGRADE_REQUIRED':
     case 'CORRUPT':
@@ -127,6 +130,8 @@ export function hintFor(failure: Failure): string {
       return 'delete one of them, or let the oldest go: drop-oldest';
     case 'COMPACTED':
       return 'read the sessions anew, then watch from the revision of that reading';
+    case 'BACKUP_GAP':
+      return 'take a full backup into another directory: holdfast backup create DIR';
     case 'UNREACHABLE':
       return 'is the node running? name others with --node ADDR,ADDR or HOLDFAST_NODE';
     case 'NO_QUORUM':

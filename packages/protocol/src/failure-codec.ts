@@ -13,6 +13,7 @@ const failureFields: { readonly [C in FailureCode]: Readonly<Record<string, Fiel
   CONFLICT: { id: 'text', currentRevision: 'integerOrNull' },
   USER_LIMIT: { user: 'text', sessionsMax: 'integer' },
   COMPACTED: { revision: 'integer' },
+  BACKUP_GAP: { problem: 'text' },
   UNREACHABLE: { addresses: 'texts', problem: 'text' },
   NO_QUORUM: { problem: 'text' },
   NOT_READY: { problem: 'text' },

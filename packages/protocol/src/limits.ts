@@ -53,4 +53,8 @@ export const limits = {
   shardsMax: 4_096,
   /** Sessions of a backup in one command that stages them: one of the largest, or many. */
   restoreChunkBytesMax: 1_572_864,
+  /** Backups that hold the log at once; a further one takes the place of the oldest. */
+  backupHoldsMax: 8,
+  /** How long the log is kept for the next link of a backup (log time). */
+  backupHoldMs: 24 * 3_600_000,
 } as const;

@@ -26,6 +26,8 @@ export const operationCodes = {
   'restore-chunk': 13,
   'restore-commit': 14,
   'restore-drop': 15,
+  'backup-hold': 16,
+  'backup-release': 17,
   get: 64,
   meta: 65,
   list: 66,
@@ -76,6 +78,7 @@ const shrinking: ReadonlySet<number> = new Set([
   operationCodes['delete-by-user'],
   operationCodes['delete-unchanged'],
   operationCodes['restore-drop'],
+  operationCodes['backup-release'],
 ]);
 
 /** Whether a write of a client may make the data grow. */

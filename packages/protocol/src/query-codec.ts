@@ -1,4 +1,5 @@
 /** Bodies of queries. */
+import type { BackupPlace } from './backups.ts';
 import type { ListFilter, Query } from './commands.ts';
 import { RequestError } from './errors.ts';
 import type { EventFilter, EventPlace, WatchQuery } from './events.ts';
@@ -19,6 +20,8 @@ export function encodeQuery(query: Query): Uint8Array {
       return encodeArray([filterFields(query.filter), query.limit, query.cursor, query.withData === true]);
     case 'count':
       return encodeArray([filterFields(query.filter)]);
+    case 'backup-begin':
+      return encodeArray([query.since === null ? null : placeFields(query.since)]);
     case 'backup-read':
       return encodeArray([query.backupId, query.number]);
     case 'backup-end':
@@ -84,6 +87,12 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
       fields.end();
       return query;
     }
+    case 'backup-begin': {
+      const fields = new Fields(decodeArray(body, what), what);
+      const query: Query = { type, since: readPlace(fields.listOrNull('since')) };
+      fields.end();
+      return query;
+    }
     case 'backup-read': {
       const fields = new Fields(decodeArray(body, what), what);
       const query: Query = { type, backupId: fields.text('backupId'), number: fields.integer('number') };
@@ -131,7 +140,6 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
     case 'status':
     case 'members':
     case 'check':
-    case 'backup-begin':
       new Fields(decodeArray(body, what), what).end();
       return { type };
     default:
@@ -140,6 +148,21 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
         problem: `operation ${operationCode} is not a query this version knows`,
       });
   }
+}
+
+function placeFields({ index, term, machineVersion }: BackupPlace): Packed[] {
+  return [index, term, machineVersion];
+}
+
+function readPlace(fields: Fields | null): BackupPlace | null {
+  if (fields === null) return null;
+  const place = {
+    index: fields.integer('index'),
+    term: fields.integer('term'),
+    machineVersion: fields.integer('machineVersion'),
+  };
+  fields.end();
+  return place;
 }
 
 function watchFields({ from, filter, waitMs }: WatchQuery): Packed[] {

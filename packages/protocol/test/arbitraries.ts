@@ -124,6 +124,8 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant('restore-chunk' as const), restoreId: id, number: count, chunk: data }),
   fc.record({ type: fc.constant('restore-commit' as const), restoreId: id, chunks: count }),
   fc.record({ type: fc.constant('restore-drop' as const), restoreId: id }),
+  fc.record({ type: fc.constant('backup-hold' as const), chainId: id, index: count }),
+  fc.record({ type: fc.constant('backup-release' as const), chainId: id }),
 );
 
 const filter: fc.Arbitrary<ListFilter> = fc.record(
@@ -170,7 +172,11 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
     ),
     waitMs: fc.integer({ min: 0, max: 60_000 }),
   }),
-  fc.record({ type: fc.constantFrom('check' as const, 'backup-begin' as const) }),
+  fc.record({ type: fc.constant('check' as const) }),
+  fc.record({
+    type: fc.constant('backup-begin' as const),
+    since: fc.option(fc.record({ index: count, term: count, machineVersion: count })),
+  }),
   fc.record({ type: fc.constant('backup-read' as const), backupId: id, number: count }),
   fc.record({ type: fc.constant('backup-end' as const), backupId: id }),
   fc.record({ type: fc.constant('restore-status' as const), restoreId: id }),

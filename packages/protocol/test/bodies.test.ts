@@ -110,10 +110,13 @@ describe('bodies', () => {
       clusterId: 'c',
       revision: 3,
       index: 9,
+      term: 2,
       logTimeMs: 1_000,
       machineVersion: 1,
       sessions: 2,
       sizeBytes: 30,
+      shardsDigest: 0xffff_fffe,
+      isSealed: true,
     },
     'backup-read': { chunk: Buffer.of(1, 2) },
     'backup-end': { ended: true },
@@ -121,6 +124,8 @@ describe('bodies', () => {
     'restore-chunk': { nextChunk: 1 },
     'restore-commit': { chunks: 1 },
     'restore-drop': { dropped: false },
+    'backup-hold': { holds: 2 },
+    'backup-release': { released: true },
     'restore-status': { state: 'done', restored: 1, skipped: 2, revision: 4 },
     members: { items: [{ nodeId: 1, name: 'n1', peerId: 'p', address: 'a:1', role: 'voter' }] },
     check: {
@@ -179,6 +184,7 @@ describe('bodies', () => {
     { code: 'CONFLICT', id: 'x', currentRevision: 7 },
     { code: 'USER_LIMIT', user: 'u', sessionsMax: 3 },
     { code: 'COMPACTED', revision: 9 },
+    { code: 'BACKUP_GAP', problem: 'x' },
     { code: 'UNREACHABLE', addresses: ['a:1', 'b:2'], problem: 'refused' },
     { code: 'TIMEOUT', timeoutMs: 5 },
     { code: 'OUTCOME_UNKNOWN', requestId: 'r' },
@@ -206,10 +212,10 @@ describe('bodies', () => {
     // These numbers are in logs and on wires: they may be added to, never changed.
     assert.deepEqual(
       [
-        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78,
-        128, 129, 130, 131, 132, 133,
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76,
+        77, 78, 128, 129, 130, 131, 132, 133,
       ].map(operationOf),
-      'store touch delete patch save regenerate take increment delete-by-user delete-unchanged txn restore-begin restore-chunk restore-commit restore-drop get meta list count stats cleanup status members check touch-due watch backup-begin backup-read backup-end restore-status expire access allocate-member update-member mark set-version'.split(
+      'store touch delete patch save regenerate take increment delete-by-user delete-unchanged txn restore-begin restore-chunk restore-commit restore-drop backup-hold backup-release get meta list count stats cleanup status members check touch-due watch backup-begin backup-read backup-end restore-status expire access allocate-member update-member mark set-version'.split(
         ' ',
       ),
     );

@@ -1,8 +1,9 @@
-import { type Answers, RequestError } from '@holdfast/protocol';
-import type { SessionMachine } from '@holdfast/sessions';
+import { type Answers, type BackupPlace, RequestError } from '@holdfast/protocol';
+import { type LogEntry, logRangeChunks, type SessionMachine, type StateFacts } from '@holdfast/sessions';
+import { AppliedLog, type AppliedLogPorts, gap, type LogPlace } from './applied-log.ts';
 import type { Clock, Timer } from './clock.ts';
 
-/** Backups read at the same time; each holds a view of the engine, which keeps what is removed meanwhile. */
+/** Backups read at the same time; one of the state holds a view of the engine, which keeps what is removed meanwhile. */
 const OPEN_MAX = 4;
 /** One that nobody reads for this long is closed. */
 const IDLE_MS = 60_000;
@@ -17,32 +18,51 @@ interface OpenBackup {
   timer: Timer;
 }
 
+/** What is read of the cluster: its state, or a part of its log. */
+interface Link {
+  readonly place: LogPlace;
+  readonly facts: StateFacts;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly release: () => Promise<void>;
+}
+
 export interface BackupsPorts {
   readonly clock: Clock;
   readonly machine: () => SessionMachine;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly clusterId: () => string;
+  readonly log: AppliedLogPorts['log'];
+  readonly fetchEntries: AppliedLogPorts['fetchEntries'];
+  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  /** This node seals what it stores. */
+  readonly isSealed: boolean;
 }
 
 /** Backups that clients are reading from this node. */
 export class Backups {
   readonly #ports: BackupsPorts;
   readonly #open = new Map<string, OpenBackup>();
+  /** Other members ask it too. */
+  readonly appliedLog: AppliedLog;
 
   constructor(ports: BackupsPorts) {
     this.#ports = ports;
+    this.appliedLog = new AppliedLog(ports);
   }
 
-  /** @throws {RequestError} OVERLOADED, NOT_READY */
-  async begin(): Promise<Answers['backup-begin']> {
+  /**
+   * @param since where the last link ends; null for the whole state
+   * @throws {RequestError} OVERLOADED, NOT_READY, BACKUP_GAP
+   */
+  async begin(since: BackupPlace | null): Promise<Answers['backup-begin']> {
     if (this.#open.size >= OPEN_MAX) {
       throw new RequestError({
         code: 'OVERLOADED',
         problem: `${OPEN_MAX} backups are being read from this node already`,
       });
     }
-    const { clusterId, machine, randomBytes } = this.#ports;
-    const { meta, about, chunks, release } = await machine().snapshotChunks({ withoutMembers: true });
+    const { randomBytes, clusterId, isSealed } = this.#ports;
+    const { place, facts, chunks, release } = await (since === null ? this.#wholeState() : this.#logSince(since));
     const backupId = Buffer.from(randomBytes(16)).toString('hex');
     this.#open.set(backupId, {
       chunks: chunks[Symbol.asyncIterator](),
@@ -52,9 +72,36 @@ export class Backups {
       isReading: false,
       timer: this.#closeLater(backupId),
     });
-    const { revision, logTimeMs, version: machineVersion, sessions, sizeBytes } = about;
-    const { index } = meta;
-    return { backupId, clusterId: clusterId(), revision, index, logTimeMs, machineVersion, sessions, sizeBytes };
+    const { version: machineVersion, ...about } = facts;
+    return { backupId, clusterId: clusterId(), ...place, machineVersion, ...about, isSealed };
+  }
+
+  async #wholeState(): Promise<Link> {
+    const { meta, about, chunks, release } = await this.#ports.machine().snapshotChunks({ withoutMembers: true });
+    return { place: { index: meta.index, term: meta.term }, facts: about, chunks, release };
+  }
+
+  async #logSince(since: BackupPlace): Promise<Link> {
+    const { machine, hashBytes } = this.#ports;
+    machine().restores.refuseWhileMoving();
+    const { facts, appliedIndex: index, appliedTerm: term } = machine();
+    if (since.index > index)
+      throw gap(`the log of this cluster ends at entry ${index}, and the backup at ${since.index}`);
+    if (since.machineVersion !== facts.version) {
+      throw gap(
+        `the cluster works as version ${facts.version} of the state machine, the backup as ${since.machineVersion}`,
+      );
+    }
+    const slices = this.appliedLog.read(since, index);
+    // The first is read now: that there is a gap is to be told before anything is written.
+    const first = await slices.next();
+    const all = async function* (): AsyncGenerator<readonly LogEntry[]> {
+      if (first.done === true) return;
+      yield first.value;
+      yield* slices;
+    };
+    const chunks = logRangeChunks(all(), facts.version, hashBytes);
+    return { place: { index, term }, facts, chunks, release: () => Promise.resolve() };
   }
 
   /** @throws {RequestError} VALIDATION for a backup that is not open here, or a chunk that is not next */

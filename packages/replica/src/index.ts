@@ -1,4 +1,5 @@
 /** One copy of the replicated state: the loop around Raft, writes, reads and storage, without a network of its own. */
+export { gap, type LogPlace } from './applied-log.ts';
 export { AppliedWaiters } from './applied-waiters.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { DiskSpaceOptions } from './disk-space.ts';

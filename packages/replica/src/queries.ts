@@ -171,7 +171,7 @@ export class Queries {
         return this.#cleanup(nowMs);
       case 'backup-begin':
         await sweeper.sweep(nowMs);
-        return backups.begin();
+        return backups.begin(query.since);
       case 'backup-read':
         return backups.read(query.backupId, query.number);
       case 'backup-end':

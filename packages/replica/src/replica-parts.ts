@@ -2,6 +2,7 @@ import type { Answers, Failure } from '@holdfast/protocol';
 import type { Message, NodeId } from '@holdfast/raft';
 import type { SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, Keyring, Log, MasterKey, SnapshotFiles } from '@holdfast/storage';
+import type { AppliedLogPorts } from './applied-log.ts';
 import type { Clock } from './clock.ts';
 import type { DiskSpaceOptions } from './disk-space.ts';
 import type { NodeLog } from './node-log.ts';
@@ -42,6 +43,8 @@ export interface ReplicaParts {
   /** Raised durably at every start of this node. */
   readonly bootCounter: number;
   readonly logKeepBytes: number;
+  /** Of log kept for backups that go on, at most; beyond it the log is trimmed, and they must begin anew. */
+  readonly backupLogBytesMax: number;
   /** Watches the room on the disk. Absent: there always is enough. */
   readonly diskSpace?: DiskSpaceOptions | undefined;
   /** Time between sweeps by the leader; 0: only when asked. */
@@ -74,6 +77,8 @@ export interface ReplicaParts {
   readonly isReachable: (nodeId: NodeId) => boolean;
   /** Opens the state of another member, from its `serveState`; the leader's only if no other has it. */
   readonly fetchState: (wanted: WantedState) => Promise<IncomingState>;
+  /** Applied entries of another member, from its `backups.appliedLog`. @throws {RequestError} BACKUP_GAP when nobody has them */
+  readonly fetchEntries: AppliedLogPorts['fetchEntries'];
   readonly onLeader: (lead: NodeId) => void;
   /** The configuration or the member table changed. */
   readonly onMembers: () => void;

@@ -41,6 +41,7 @@ export class Replica {
   /** To be asked when a link to a peer is made. */
   readonly trust: PeerTrust;
   readonly requests: RequestSink;
+  readonly backups: Backups;
   #fail: (error: Error) => void = () => {};
   /** Resolves with what went wrong when this replica can no longer go on; never otherwise. */
   readonly failed: Promise<Error> = new Promise((resolve) => {
@@ -56,7 +57,6 @@ export class Replica {
   readonly #keys: KeyRotation;
   readonly #snapshots: StateSnapshots;
   readonly #driver: Driver;
-  readonly #backups: Backups;
   readonly #upkeep: Upkeep;
   readonly #election: FastElection;
   readonly #transfers: LeadershipTransfers;
@@ -134,6 +134,7 @@ export class Replica {
       snapshotFiles,
       machine,
       logKeepBytes: parts.logKeepBytes,
+      backupLogBytesMax: parts.backupLogBytesMax,
       hasRoomFor: (sizeBytes) => this.#space.hasRoomFor(sizeBytes),
       isStateWhole: () => this.verification.isWhole,
       report,
@@ -230,7 +231,11 @@ export class Replica {
     });
     this.#upkeep = new Upkeep({ parts, raft: this.raft, machine, commands: this.commands, nowMs: logTimeMs });
     this.#watches = new Watches({ machine, clock, soon });
-    this.#backups = new Backups({ clock, machine, randomBytes, clusterId: () => parts.status().clusterId });
+    const { fetchEntries } = parts;
+    const isSealed = parts.keyring !== undefined;
+    const { hashBytes } = parts.machineOptions;
+    const clusterId = () => parts.status().clusterId;
+    this.backups = new Backups({ clock, log, machine, fetchEntries, randomBytes, hashBytes, clusterId, isSealed });
     const administration = new Administration({
       raft: this.raft,
       membership: this.membership,
@@ -246,7 +251,7 @@ export class Replica {
       commands: this.commands,
       accesses: this.#upkeep.accesses,
       watches: this.#watches,
-      backups: this.#backups,
+      backups: this.backups,
       nowMs: logTimeMs,
       engineStats: () => engine.stats(),
       status: parts.status,
@@ -345,7 +350,7 @@ export class Replica {
     this.#snapshots.stop();
     this.#watches.stop();
     this.#proposals.close();
-    void this.#backups.stop().catch(() => {});
+    void this.backups.stop().catch(() => {});
     this.#reads.close({ code: 'NOT_READY', problem: 'the node is stopping' });
     try {
       await this.trust.stop({ abandon });

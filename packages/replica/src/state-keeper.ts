@@ -1,4 +1,4 @@
-import type { SnapshotMeta } from '@holdfast/raft';
+import type { LogIndex, SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
 import { type Engine, type Log, type SnapshotFiles, StorageError } from '@holdfast/storage';
 import type { Clock, Timer } from './clock.ts';
@@ -31,6 +31,7 @@ export interface StateKeeperPorts {
   readonly snapshotFiles: SnapshotFiles;
   readonly machine: () => SessionMachine;
   readonly logKeepBytes: number;
+  readonly backupLogBytesMax: number;
   /** Whether the disk has that much room left. */
   readonly hasRoomFor: (sizeBytes: number) => boolean;
   /** Whether the state may be built on: if not, log and snapshot files are what it would be built from again. */
@@ -41,7 +42,8 @@ export interface StateKeeperPorts {
 
 /**
  * Moves applied state to the engine in the background, and trims the log behind it. The engine may lag: what it lacks
- * is in the log. The log is trimmed only up to a checkpoint, behind which the state would survive a power cut.
+ * is in the log. The log is trimmed only up to a checkpoint, behind which the state would survive a power cut, and for
+ * a while only up to where a backup goes on.
  */
 export class StateKeeper {
   readonly #ports: StateKeeperPorts;
@@ -53,6 +55,8 @@ export class StateKeeper {
   #last: Promise<void> = Promise.resolve();
   #isFlushQueued = false;
   #isCheckpointQueued = false;
+  /** The log is trimmed next without regard for backups. */
+  #isShort = false;
   /** What the last trimming left of the log. */
   #leftBytes = 0;
   #stopped = false;
@@ -91,7 +95,9 @@ export class StateKeeper {
   makeRoom(): void {
     const { log, logKeepBytes } = this.#ports;
     const sizeBytes = log.sizeBytes();
-    if (sizeBytes > logKeepBytes * TRIM_FACTOR_LATER && sizeBytes > this.#leftBytes) this.#queueCheckpoint();
+    if (sizeBytes <= logKeepBytes * TRIM_FACTOR_LATER) return;
+    this.#isShort = this.#held !== undefined;
+    if (this.#isShort || sizeBytes > this.#leftBytes) this.#queueCheckpoint();
   }
 
   /**
@@ -188,10 +194,30 @@ export class StateKeeper {
     // A snapshot from a peer has replaced the log meanwhile: this checkpoint would lie before its beginning.
     if (checkpoint.index < log.firstIndex() - 1) return false;
     await log.checkpoint({ ...checkpoint, data: new Uint8Array(0) });
-    await log.compact(checkpoint.index);
+    await this.#trim(checkpoint.index);
     await this.#ports.snapshotFiles.removeOlderThan(checkpoint.index);
     await this.#ports.snapshotFiles.removeOfOlderKeys(checkpoint.index);
     return true;
+  }
+
+  /** The lowest index behind which a backup needs the log, of those that it still reaches. */
+  get #held(): LogIndex | undefined {
+    const { log, machine } = this.#ports;
+    return machine().heldIndices.find((index) => index >= log.firstIndex() - 1);
+  }
+
+  /** Up to the checkpoint, or to where a backup goes on, unless that takes too much. */
+  async #trim(checkpointIndex: LogIndex): Promise<void> {
+    const { log, backupLogBytesMax, report } = this.#ports;
+    const held = this.#held;
+    const isShort = this.#isShort;
+    this.#isShort = false;
+    await log.compact(Math.min(checkpointIndex, held ?? checkpointIndex));
+    if (held === undefined || (!isShort && log.sizeBytes() <= backupLogBytesMax)) return;
+    await log.compact(checkpointIndex);
+    if (log.firstIndex() - 1 > held) {
+      report('warn', 'the log for the next incremental backup is no longer kept here', { fromIndex: held + 1 });
+    }
   }
 
   /** For engines that keep nothing durable themselves. Undefined: there is no whole state now. */

@@ -65,6 +65,7 @@ describe('the rotation of keys', () => {
       snapshotFiles: files,
       machine: () => machine,
       logKeepBytes: 1_048_576,
+      backupLogBytesMax: 0,
       hasRoomFor: () => true,
       isStateWhole: () => true,
       report: () => {},

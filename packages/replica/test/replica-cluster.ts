@@ -27,6 +27,8 @@ const BALLAST_BYTES = 10_000;
 export interface ClusterOptions {
   readonly seed: number;
   readonly logKeepBytes?: number;
+  /** Default 0: none is kept for backups. */
+  readonly backupLogBytesMax?: number;
   readonly cleanupIntervalMs?: number;
   readonly leaseReads?: boolean;
   readonly uncommittedBytesMax?: number;
@@ -316,6 +318,7 @@ export class ReplicaCluster {
       nodeId,
       name: `n${nodeId}`,
       logKeepBytes,
+      backupLogBytesMax: this.#options.backupLogBytesMax ?? 0,
       cleanupIntervalMs,
       leaseReads,
       uncommittedBytesMax,
@@ -333,10 +336,11 @@ export class ReplicaCluster {
         this.statesSent.push({ from, to: nodeId, index: state.meta.index });
         return state;
       },
+      fetchEntries: (after, indexMax) => this.network.fetchEntries(nodeId, after, indexMax),
       onLeader: (lead) => this.#noteLeader(replica, lead),
       onMembers: () => {},
       notReady: () => undefined,
-      status: () => assert.fail('status was asked'),
+      status: () => ({ clusterId, leader: null, term: 0, commitIndex: 0, nodes: [] }),
       members: () => assert.fail('members were asked'),
       check: () => assert.fail('check was asked'),
     });
@@ -349,6 +353,7 @@ export class ReplicaCluster {
       trust: replica.trust,
       onMessages: (from, messages, facts) => replica.onMessages(from, messages, facts),
       serveState: (indexMin) => replica.serveState(indexMin),
+      serveEntries: (after, indexMax) => replica.backups.appliedLog.serve(after, indexMax),
       onLinkDown: (id) => state.isAlive && replica.onLinkDown(id),
       onUnreachable: (id) => replica.onUnreachable(id),
     });

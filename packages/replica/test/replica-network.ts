@@ -1,4 +1,6 @@
 import type { Message, NodeId } from '@holdfast/raft';
+import type { LogEntry } from '@holdfast/sessions';
+import { gap, type LogPlace } from '../src/applied-log.ts';
 import { decodeMessages, encodeMessages } from '../src/peer-codec.ts';
 import type { PeerTrust } from '../src/peer-trust.ts';
 import type { FrameFacts } from '../src/replica-parts.ts';
@@ -20,6 +22,7 @@ export interface Endpoint {
   readonly trust: PeerTrust;
   onMessages(from: NodeId, messages: readonly Message[], facts: FrameFacts): void;
   serveState(indexMin: number): Promise<ServedState>;
+  serveEntries(after: LogPlace, indexMax: number): readonly LogEntry[];
   onLinkDown(nodeId: NodeId): void;
   onUnreachable(nodeId: NodeId): void;
 }
@@ -111,6 +114,19 @@ export class ReplicaNetwork {
       if (served !== undefined) return { from, meta: served.meta, chunks: this.#carried(from, by, endpoint, served) };
     }
     throw new Error('no member has the state');
+  }
+
+  /** Entries of the first member that has them. */
+  async fetchEntries(by: NodeId, after: LogPlace, indexMax: number): Promise<readonly LogEntry[]> {
+    for (const [from, endpoint] of this.#endpoints) {
+      if (from === by || !this.isUp(from, by)) continue;
+      try {
+        return endpoint.serveEntries(after, indexMax);
+      } catch {
+        // The next one may have them.
+      }
+    }
+    throw gap('no member has the entries');
   }
 
   async *#carried(

@@ -57,6 +57,7 @@ describe('the state keeper', () => {
       snapshotFiles: files,
       machine: () => machine,
       logKeepBytes: MEBIBYTE,
+      backupLogBytesMax: 32 * MEBIBYTE,
       hasRoomFor: () => hasRoom,
       isStateWhole: () => isWhole,
       report: () => {},
@@ -185,6 +186,30 @@ describe('the state keeper', () => {
     keeper.makeRoom();
     await keeper.exclusively(settled);
     assert.equal(created, 1);
+  });
+
+  it('keeps the log for a backup, up to its limit, and gives it up for room on the disk', async () => {
+    const trimmed = async () => {
+      await clock.pass(2_000);
+      await keeper.exclusively(settled);
+      return log.firstIndex() - 1;
+    };
+    const hold = () => {
+      const { appliedIndex } = machine;
+      Object.defineProperty(machine, 'heldIndices', { configurable: true, value: [1, appliedIndex] });
+      return appliedIndex;
+    };
+    await fill(8 * MEBIBYTE);
+    let held = hold();
+    await fill(8 * MEBIBYTE);
+    assert.ok((await trimmed()) <= held);
+    await fill(40 * MEBIBYTE);
+    assert.ok((await trimmed()) > held, 'beyond the limit');
+    held = hold();
+    await fill(8 * MEBIBYTE);
+    assert.ok((await trimmed()) <= held);
+    keeper.makeRoom();
+    assert.ok((await trimmed()) > held, 'without room');
   });
 
   it('notes no checkpoint before the beginning of a log that a snapshot has replaced meanwhile', async () => {

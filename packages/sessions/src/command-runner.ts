@@ -8,6 +8,7 @@ import {
   type SystemAnswers,
 } from '@holdfast/protocol';
 import type { LogIndex } from '@holdfast/raft';
+import { runBackupHold, runBackupRelease } from './backup-holds.ts';
 import { type Context, refused } from './context.ts';
 import { runIncrement, runPatch, runSave } from './field-commands.ts';
 import { runRegenerate, runTake } from './move-commands.ts';
@@ -148,5 +149,9 @@ function runClientCommand(context: Context, command: ClientCommand): Reply {
       return runRestoreCommit(context, command);
     case 'restore-drop':
       return runRestoreDrop(context, command);
+    case 'backup-hold':
+      return runBackupHold(context, command);
+    case 'backup-release':
+      return runBackupRelease(context, command);
   }
 }

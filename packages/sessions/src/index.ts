@@ -2,6 +2,8 @@
 export type { EventLogOptions, EventPageBounds } from './event-log.ts';
 export { shardOf } from './hash.ts';
 export { secretParts } from './keys.ts';
+export { logRangeChunks, readLogRange } from './log-range.ts';
+export type { StateFacts } from './machine-state.ts';
 export { encodeRestoreChunk, restoreItemBytes } from './restore-chunk.ts';
 export { SessionMachine } from './session-machine.ts';
 export { expiryAfterTouch } from './session-record.ts';

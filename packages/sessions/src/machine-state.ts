@@ -1,6 +1,7 @@
 /** Everything of the machine that is neither a session nor a client: one value in the engine, one item in a snapshot. */
 import { decodeArray, encodeArray, Fields, RequestError } from '@holdfast/protocol';
 import type { ConfState } from '@holdfast/raft';
+import { type BackupHold, decodeHolds, encodeHolds } from './backup-holds.ts';
 import { MemberTable } from './member-table.ts';
 import { decodeRestoreState, encodeRestoreState, type RestoreState } from './restore-state.ts';
 import { ShardCounters } from './shard-counters.ts';
@@ -29,6 +30,8 @@ export interface MachineState {
   counters: ShardCounters;
   /** Null until the first, and after one that was dropped. */
   restore: RestoreState | null;
+  /** Backups that the log is kept for; some may be over. */
+  holds: readonly BackupHold[];
 }
 
 export function foundingState(
@@ -47,7 +50,28 @@ export function foundingState(
     members: new MemberTable(founding.conf),
     counters: new ShardCounters(shards),
     restore: null,
+    holds: [],
   };
+}
+
+/** What a state is, in numbers. */
+export interface StateFacts {
+  readonly revision: number;
+  /** Ms since 1970. */
+  readonly logTimeMs: number;
+  /** Of the state machine. */
+  readonly version: number;
+  /** Those past their expiry and not swept are counted too. */
+  readonly sessions: number;
+  /** Of their data. */
+  readonly sizeBytes: number;
+  /** Hash of all sessions. */
+  readonly shardsDigest: number;
+}
+
+export function factsOf({ revision, logTimeMs, version, counters }: MachineState): StateFacts {
+  const sizes = { sessions: counters.totalSessions(), sizeBytes: counters.totalBytes() };
+  return { revision, logTimeMs, version, ...sizes, shardsDigest: counters.digest() };
 }
 
 export function encodeState(state: MachineState): Uint8Array {
@@ -64,6 +88,7 @@ export function encodeState(state: MachineState): Uint8Array {
     state.members.export(),
     state.counters.export(),
     encodeRestoreState(state.restore),
+    encodeHolds(state.holds),
   ]);
 }
 
@@ -89,6 +114,7 @@ export function decodeState(bytes: Uint8Array, versions: MachineVersions = built
     members: readMembers(fields.list('members')),
     counters: ShardCounters.import(readIntegers(fields.list('counters'))),
     restore: decodeRestoreState(fields.listOrNull('restore')),
+    holds: decodeHolds(fields.list('holds')),
   };
   fields.end();
   return state;

@@ -12,6 +12,7 @@ import {
 } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
 import type { Engine } from '@holdfast/storage';
+import { heldIndices } from './backup-holds.ts';
 import { Slabs } from './bytes.ts';
 import type { ClientTable } from './client-table.ts';
 import { CommandRunner, decodeOrFailure } from './command-runner.ts';
@@ -24,7 +25,7 @@ import { rosterKeyUser, rosterRange, sessionKeyId, sessionRange } from './keys.t
 import { KnownIds } from './known-ids.ts';
 import { Lister, type ListPage } from './lister.ts';
 import { type Loaded, loadMachine } from './machine-loader.ts';
-import { encodeState, type MachineState } from './machine-state.ts';
+import { encodeState, factsOf, type MachineState, type StateFacts } from './machine-state.ts';
 import { RecordStore } from './record-store.ts';
 import { beginMoving, dropAbandoned } from './restore-commands.ts';
 import { RestoreMover } from './restore-mover.ts';
@@ -178,6 +179,16 @@ export class SessionMachine {
     return this.#state.members.get(nodeId);
   }
 
+  /** The state as applied, in numbers. */
+  get facts(): StateFacts {
+    return factsOf(this.#state);
+  }
+
+  /** Log indices from which on backups need the log, ascending. */
+  get heldIndices(): readonly LogIndex[] {
+    return heldIndices(this.#state);
+  }
+
   /** As which the machine works now; all nodes change it at the same entry. */
   get version(): number {
     return this.#state.version;
@@ -217,8 +228,9 @@ export class SessionMachine {
    * Applies one committed entry. Entries come in order, each once; an empty payload only moves the index.
    * @throws {RequestError} UPGRADE_REQUIRED for a version or command this code does not know, CORRUPT for a damaged
    * batch. The entry is not applied then, and the node must stop.
+   * @param revisionMax at this revision it stops, even within the entry: nothing may be applied after that
    */
-  apply({ index, term, payload }: LogEntry): Applied {
+  apply({ index, term, payload }: LogEntry, revisionMax = Number.POSITIVE_INFINITY): Applied {
     this.#checkNext(index);
     if (payload.length === 0) {
       this.#advance(index, term);
@@ -235,6 +247,7 @@ export class SessionMachine {
     this.#isApplying = true;
     const replies: Reply[] = [];
     for (const [i, { identity }] of commands.entries()) {
+      if (this.#state.revision >= revisionMax) break;
       const command = decoded[i];
       if (command === undefined) throw new Error('a command was lost in decoding');
       replies.push(
@@ -243,7 +256,7 @@ export class SessionMachine {
           : this.#clients.once(identity, timeMs, () => this.#runner.run(command, index)),
       );
     }
-    beginMoving(this.#state, this.#events);
+    if (this.#state.revision < revisionMax) beginMoving(this.#state, this.#events);
     this.#isApplying = false;
     this.#advance(index, term);
     return { index, header, replies };
@@ -296,12 +309,7 @@ export class SessionMachine {
 
   /** Totals from the counters; like `count`, with what is not yet swept. */
   stats(): Omit<Answers['stats'], 'backendStats'> {
-    const { counters } = this.#state;
-    return {
-      totalSessions: counters.totalSessions(),
-      totalSizeBytes: counters.totalBytes(),
-      shardDistribution: Object.fromEntries(Array.from(counters.sessions, (count, shard) => [String(shard), count])),
-    };
+    return this.#state.counters.stats();
   }
 
   /** Hash of each shard's sessions at the applied index, 16 hexadecimal digits: equal on nodes that hold the same. */
@@ -325,9 +333,7 @@ export class SessionMachine {
     return this.#runner.markAt(index);
   }
 
-  /**
-   * Up to `limit` ids of sessions that expire at or before `nowMs`. They stay until an expire command names them.
-   */
+  /** Up to `limit` ids of sessions that expire at or before `nowMs`. They stay until an expire command names them. */
   dueIds(nowMs: number, limit: number): Promise<string[]> {
     return this.#due.find(nowMs, limit);
   }

@@ -1,4 +1,5 @@
 /** Per shard: how many sessions, how many bytes, and a running hash that does not depend on their order. */
+import type { Answers } from '@holdfast/protocol';
 import { finish, foldNumber as fold, mix } from './hash.ts';
 import type { SessionHead } from './record-codec.ts';
 import type { SessionRecord } from './types.ts';
@@ -74,6 +75,15 @@ export class ShardCounters {
 
   totalBytes(): number {
     return this.bytes.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Every shard is listed, also those without sessions. */
+  stats(): Omit<Answers['stats'], 'backendStats'> {
+    return {
+      totalSessions: this.totalSessions(),
+      totalSizeBytes: this.totalBytes(),
+      shardDistribution: Object.fromEntries(Array.from(this.sessions, (count, shard) => [String(shard), count])),
+    };
   }
 
   /** The hashes of all shards in one word. */

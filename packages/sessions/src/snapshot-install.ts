@@ -7,7 +7,7 @@ import { pushWrites } from './record-store.ts';
 import { isStaged } from './restore-state.ts';
 import { ShardCounters } from './shard-counters.ts';
 import { damagedSnapshot, decodeSessionItem, fromChunks, itemKinds } from './snapshot-items.ts';
-import { checkPreamble } from './snapshot-preamble.ts';
+import { checkPreamble, preambles } from './snapshot-preamble.ts';
 import type { SessionRecord } from './types.ts';
 import { decodeRoster } from './user-rosters.ts';
 import type { MachineVersions } from './versions.ts';
@@ -59,7 +59,7 @@ async function load(
     if (isSealed) throw damagedSnapshot('there are items after its seal');
     if (!isOpened) {
       if (kind !== itemKinds.preamble) throw damagedSnapshot('it does not begin as one');
-      checkPreamble(payload, versions);
+      checkPreamble(preambles.state, payload, versions);
       isOpened = true;
     } else if (kind === itemKinds.state) {
       if (state !== undefined) throw damagedSnapshot('it holds two states');

@@ -16,12 +16,20 @@ export const itemKinds = {
   roster: 6,
   staged: 7,
   tombstone: 8,
+  entry: 9,
 } as const;
 const chunkBytesMax = 262_144;
 const itemHeadBytes = 5;
 /** A session with the largest data, user, tags and id fits by far. */
 const itemBytesMax = 4 * 1_048_576;
 
+/** An item as it was read. */
+export interface ItemBytes {
+  readonly kind: number;
+  readonly payload: Uint8Array;
+}
+
+/** An item to be written. */
 export interface Item {
   readonly kind: number;
   readonly parts: readonly Uint8Array[];
@@ -64,9 +72,7 @@ export async function* toChunks(slices: AsyncIterable<readonly Item[]>): AsyncGe
  * Takes items out of chunks, wherever these were cut.
  * @throws {RequestError} CORRUPT
  */
-export async function* fromChunks(
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly kind: number; readonly payload: Uint8Array }> {
+export async function* fromChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ItemBytes> {
   let rest = new Uint8Array(0);
   for await (const chunk of chunks) {
     let at = 0;

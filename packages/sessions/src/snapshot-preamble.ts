@@ -3,15 +3,16 @@ import { decodeArray, encodeArray, Fields, RequestError } from '@holdfast/protoc
 import { damagedSnapshot } from './snapshot-items.ts';
 import { type MachineVersions, upgradeRequired } from './versions.ts';
 
-const magic = 'holdfast state';
+/** What items follow. */
+export const preambles = { state: 'holdfast state', log: 'holdfast log' } as const;
 const snapshotFormat = 1;
 
-export function encodePreamble(version: number): Uint8Array {
+export function encodePreamble(magic: string, version: number): Uint8Array {
   return encodeArray([magic, snapshotFormat, version]);
 }
 
 /** @throws {RequestError} CORRUPT, UPGRADE_REQUIRED, VALIDATION for bytes that cannot be decoded */
-export function checkPreamble(payload: Uint8Array, versions: MachineVersions): void {
+export function checkPreamble(magic: string, payload: Uint8Array, versions: MachineVersions): void {
   const fields = new Fields(decodeArray(payload, 'the preamble'), 'the preamble');
   if (fields.text('magic') !== magic) throw damagedSnapshot('it does not begin as one');
   const format = fields.integer('format');

@@ -16,13 +16,13 @@ import {
   tombstoneKeyId,
   tombstoneRange,
 } from './keys.ts';
-import { decodeState, encodeState } from './machine-state.ts';
+import { decodeState, encodeState, factsOf, type StateFacts } from './machine-state.ts';
 import { MemberTable } from './member-table.ts';
 import { readSlices } from './range-reader.ts';
 import { damaged, decodeSession } from './record-codec.ts';
 import { isStaged } from './restore-state.ts';
 import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
-import { encodePreamble } from './snapshot-preamble.ts';
+import { encodePreamble, preambles } from './snapshot-preamble.ts';
 import { StateAudit } from './state-audit.ts';
 import { decodeTombstone } from './tombstones.ts';
 import { rosteredCount } from './user-rosters.ts';
@@ -32,30 +32,17 @@ const apartBytesMax = 1_048_576;
 const nobody = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
 export interface SnapshotOptions {
-  /** Leaves out who the members are. */
+  /** Leaves out who the members are, and what they hold for backups. */
   readonly withoutMembers?: boolean;
 }
 
 /** A whole state on its way out. */
 export interface StateSnapshot {
   readonly meta: SnapshotMeta;
-  readonly about: SnapshotFacts;
+  readonly about: StateFacts;
   /** At most 256 KiB each. */
   readonly chunks: AsyncIterable<Uint8Array>;
   readonly release: () => Promise<void>;
-}
-
-/** What a state is. */
-interface SnapshotFacts {
-  readonly revision: number;
-  /** Ms since 1970. */
-  readonly logTimeMs: number;
-  /** Of the state machine. */
-  readonly version: number;
-  /** Those past their expiry and not swept are counted too. */
-  readonly sessions: number;
-  /** Of their data. */
-  readonly sizeBytes: number;
 }
 
 /** What reading a state needs besides the engine. */
@@ -79,16 +66,18 @@ export async function snapshotItems(
   const state = decodeState(value, versions);
   const meta = { index: state.appliedIndex, term: state.appliedTerm, conf: state.members.conf };
   const { shards } = state.counters;
-  const { revision, logTimeMs, version } = state;
-  const sizes = { sessions: state.counters.totalSessions(), sizeBytes: state.counters.totalBytes() };
-  const about = { revision, logTimeMs, version, ...sizes };
-  if (withoutMembers) state.members = new MemberTable(nobody);
+  const about = factsOf(state);
+  const { logTimeMs } = about;
+  if (withoutMembers) {
+    state.members = new MemberTable(nobody);
+    state.holds = [];
+  }
   const audit = new StateAudit(state);
 
   /** All items but the seal, which then covers their bytes; as many at a time as the engine gives. */
   async function* contents(): AsyncGenerator<Item[]> {
     yield [
-      { kind: itemKinds.preamble, parts: [encodePreamble(state.version)] },
+      { kind: itemKinds.preamble, parts: [encodePreamble(preambles.state, state.version)] },
       { kind: itemKinds.state, parts: [encodeState(state)] },
     ];
     for await (const pairs of readSlices(view, clientRange(), yieldTurn)) {

@@ -1,7 +1,8 @@
-export { BackupDirectory } from './backup/backup-directory.ts';
+export { BackupDirectory, type BackupWriter, makeBackupDirectory } from './backup/backup-directory.ts';
 export type { BackupLink } from './backup/manifest.ts';
 export { Ballast, ballastSizeBytes } from './ballast.ts';
 export { DataDirectory } from './data-directory.ts';
+export { acquireLock } from './directory-lock.ts';
 export * from './disk.ts';
 export * from './engine.ts';
 export { type CreateEngine, type CreateEngineOptions, type EngineModule, engineModuleName } from './engine-module.ts';

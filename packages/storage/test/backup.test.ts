@@ -11,12 +11,22 @@ function open(disk: MemoryDisk, keyring?: Keyring): Promise<BackupDirectory> {
 }
 
 const pieces = [new TextEncoder().encode(secret.repeat(300)), new Uint8Array(randomBytes(200_000)), Uint8Array.of(7)];
-const facts = { index: 90, revision: 40, logTimeMs: 1_000, machineVersion: 1, sessions: 3 };
+const link = {
+  clusterId: 'c',
+  chainId: 'b1',
+  index: 90,
+  term: 2,
+  revision: 40,
+  logTimeMs: 1_000,
+  machineVersion: 1,
+  sessions: 3,
+  shardsDigest: 0xdead_beef,
+};
 
-async function add(backup: BackupDirectory, kind: BackupLink['kind'], more = facts): Promise<BackupLink> {
-  const writer = await backup.begin({ kind, clusterId: 'c', index: more.index });
+async function add(backup: BackupDirectory, more: Partial<typeof link> = {}): Promise<BackupLink> {
+  const writer = await backup.begin({ ...link, ...more });
   for (const piece of pieces) await writer.write(piece);
-  return writer.commit(more);
+  return writer.commit();
 }
 
 async function contentOf(backup: BackupDirectory, link: BackupLink): Promise<Buffer> {
@@ -57,10 +67,14 @@ for (const [title, keyring] of [
       const disk = new MemoryDisk();
       const backup = await open(disk, keyring);
       assert.deepEqual(backup.links, []);
-      const links = [
-        await add(backup, 'full'),
-        await add(backup, 'incremental', { ...facts, index: 120, revision: 50 }),
-      ];
+      const links = [await add(backup), await add(backup, { index: 120, revision: 50 })];
+      assert.deepEqual(
+        links.map(({ number, kind }) => [number, kind]),
+        [
+          [1, 'full'],
+          [2, 'incremental'],
+        ],
+      );
       const again = await open(disk, keyring);
       assert.deepEqual(again.links, links);
       assert.equal(again.isUnfinished, false);
@@ -71,8 +85,8 @@ for (const [title, keyring] of [
     it('is refused for any flipped byte and any missing file', async () => {
       const disk = new MemoryDisk();
       const backup = await open(disk, keyring);
-      await add(backup, 'full');
-      await add(backup, 'incremental');
+      await add(backup);
+      await add(backup);
       for (const name of ['0001.data', '0001.manifest', '0002.data', '0002.manifest']) {
         const { length } = await fileBytes(disk, name);
         const step = name.endsWith('manifest') ? 1 : Math.ceil(length / 60);
@@ -92,13 +106,31 @@ for (const [title, keyring] of [
       await assert.rejects(readAll(disk, keyring), isDamage);
     });
 
+    it('is refused when its links are not of one history', async () => {
+      const wrong = [
+        { index: 89 },
+        { term: 1 },
+        { revision: 39 },
+        { logTimeMs: 999 },
+        { chainId: 'b2' },
+        { clusterId: 'd' },
+      ];
+      for (const more of [...wrong, { machineVersion: 2 }]) {
+        const disk = new MemoryDisk();
+        const backup = await open(disk, keyring);
+        await add(backup);
+        await add(backup, more);
+        await assert.rejects(open(disk, keyring), isDamage, JSON.stringify(more));
+      }
+    });
+
     it('that was interrupted does not count, and the next one takes its place', async () => {
       const disk = new MemoryDisk();
-      const writer = await (await open(disk, keyring)).begin({ kind: 'full', clusterId: 'c', index: 9 });
+      const writer = await (await open(disk, keyring)).begin(link);
       await writer.write(pieces[0] ?? new Uint8Array(0));
       const interrupted = await open(disk, keyring);
       assert.deepEqual([interrupted.links, interrupted.isUnfinished], [[], true]);
-      await add(interrupted, 'full');
+      await add(interrupted);
       const done = await open(disk, keyring);
       assert.deepEqual([done.links.length, done.isUnfinished], [1, false]);
     });
@@ -108,7 +140,7 @@ for (const [title, keyring] of [
 describe('a sealed backup', () => {
   it('shows nothing of what it holds, and opens with its key only', async () => {
     const disk = new MemoryDisk();
-    await add(await open(disk, new Keyring([key])), 'full');
+    await add(await open(disk, new Keyring([key])));
     const bytes = Buffer.from(await fileBytes(disk, '0001.data'));
     assert.equal(bytes.includes(secret.slice(0, 12)), false);
     await assert.rejects(open(disk), { code: 'KEY_MISSING' });

@@ -3,14 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { RequestError } from '@holdfast/protocol';
-import { BackupDirectory, type BackupLink, Keyring, NodeDisk, readKeyFile } from '@holdfast/storage';
+import {
+  acquireLock,
+  BackupDirectory,
+  type BackupLink,
+  Keyring,
+  makeBackupDirectory,
+  NodeDisk,
+  readKeyFile,
+} from '@holdfast/storage';
+
+/** The links of a backup, the full one first. */
+export type BackupLinks = readonly [BackupLink, ...BackupLink[]];
 
 export interface KeyOptions {
   readonly encryptionKeyFile?: string;
 }
 
-/** The hash that states are proved by. */
-export const hashBytes = (bytes: Uint8Array, seed: number): number => crc32(bytes, seed);
+/** The hash that states are proved by. Without bytes zlib forgets the seed. */
+export function hashBytes(bytes: Uint8Array, seed: number): number {
+  return bytes.length === 0 ? seed : crc32(bytes, seed);
+}
 
 /** @throws {StorageError} when a manifest is damaged */
 export async function openBackup(directory: string, { encryptionKeyFile }: KeyOptions): Promise<BackupDirectory> {
@@ -23,8 +36,19 @@ export async function openBackup(directory: string, { encryptionKeyFile }: KeyOp
   });
 }
 
+/**
+ * Makes the directory if need be, and takes it for this process: of two that add a link, one is refused.
+ * @returns what gives it back
+ * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`, `IO`
+ */
+export async function lockBackup(directory: string): Promise<() => Promise<void>> {
+  const path = resolve(directory);
+  await makeBackupDirectory(new NodeDisk(), path);
+  return acquireLock(path);
+}
+
 /** The links of a backup that must be whole. @throws {RequestError} CORRUPT, VALIDATION */
-export function linksOf(backup: BackupDirectory, directory: string): readonly [BackupLink, ...BackupLink[]] {
+export function linksOf(backup: BackupDirectory, directory: string): BackupLinks {
   const [first, ...rest] = backup.links;
   if (first !== undefined) return [first, ...rest];
   if (backup.isUnfinished) {
@@ -41,16 +65,20 @@ export function linksOf(backup: BackupDirectory, directory: string): readonly [B
   });
 }
 
+/** Of the data files. */
+export function bytesOf(links: readonly BackupLink[]): number {
+  return links.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /** What a command says of a backup: its last link, and the bytes of all. */
-export function summaryOf(directory: string, links: readonly [BackupLink, ...BackupLink[]]) {
+export function summaryOf(directory: string, links: BackupLinks) {
   const last = links.at(-1) ?? links[0];
-  const { kind, revision } = last;
-  const { sessions } = links[0];
+  const { kind, revision, sessions } = last;
   return {
     path: resolve(directory),
     kind,
     revision,
     sessions,
-    bytes: links.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: bytesOf(links),
   };
 }

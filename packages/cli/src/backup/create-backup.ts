@@ -1,52 +1,145 @@
-import type { BackupBegun } from '@holdfast/protocol';
-import { sessionItems } from '@holdfast/sessions';
-import type { BackupDirectory, BackupLink } from '@holdfast/storage';
+import { type BackupBegun, RequestError } from '@holdfast/protocol';
+import { readLogRange, sessionItems } from '@holdfast/sessions';
+import type { BackupDirectory, BackupLink, BackupWriter } from '@holdfast/storage';
+import { formatBytes } from '../format.ts';
 import type { SessionClient } from '../io.ts';
 import { hashBytes } from './backup-files.ts';
 import type { Progress } from './progress.ts';
 
 /** A node first writes what is only in memory: that may take a while. */
-const stepTimeoutMs = 120_000;
+const timeout = { timeoutMs: 120_000 };
+const holdTimeout = { timeoutMs: 10_000 };
+
+export interface TakenLink {
+  readonly link: BackupLink;
+  /** Why the cluster does not keep its log for the next link; undefined: it does. */
+  readonly holdProblem: string | undefined;
+}
 
 /**
- * Takes a full backup: the whole state of one node, at one revision, while writes go on.
- * @param progressOf called once it is known how much there is
- * @throws {RequestError | StorageError} then nothing is left that could be taken for a backup
+ * Takes the next link of a backup while writes go on: the first is the whole state of one node at one revision, the
+ * others are the log since the link before.
+ * @param progressOf `total` is in bytes for the first link, in log entries for others
+ * @throws {RequestError | StorageError} then nothing is left that could be taken for a link
  */
-export async function createFull(
+export async function takeLink(
   client: SessionClient,
   backup: BackupDirectory,
-  progressOf: (begun: BackupBegun) => Progress,
-): Promise<BackupLink> {
-  const timeout = { timeoutMs: stepTimeoutMs };
-  const begun = await client.execute<'backup-begin'>({ type: 'backup-begin' }, timeout);
-  const { backupId, clusterId, index, revision, logTimeMs, machineVersion } = begun;
-  const progress = progressOf(begun);
+  progressOf: (total: number) => Progress,
+): Promise<TakenLink> {
+  const before = backup.links.at(-1);
+  const since = before === undefined ? null : placeOf(before);
+  const begun = await client.execute<'backup-begin'>({ type: 'backup-begin', since }, timeout);
+  const { backupId } = begun;
+  const chainId = before?.chainId ?? backupId;
   try {
-    const writer = await backup.begin({ kind: 'full', clusterId, index });
+    refuseWrong(begun, backup, before);
+    // A whole state takes long to read: its hold must not begin only then. The next links have that of the one before.
+    if (before === undefined) await hold(client, chainId, begun.index);
+    const progress = progressOf(before === undefined ? begun.sizeBytes : begun.index - before.index);
     try {
-      let sessions = 0;
-      let bytes = 0;
-      const kept = async function* (): AsyncGenerator<Uint8Array> {
-        for (let number = 0; ; number += 1) {
-          const query = { type: 'backup-read', backupId, number } as const;
-          const { chunk } = await client.execute<'backup-read'>(query, timeout);
-          if (chunk === null) return;
-          await writer.write(chunk);
-          bytes += chunk.length;
-          progress.at(bytes, sessions);
-          yield chunk;
-        }
-      };
-      // Whoever counts also proves that the state came whole.
-      for await (const _item of sessionItems(kept(), hashBytes)) sessions += 1;
-      return await writer.commit({ index, revision, logTimeMs, machineVersion, sessions });
+      const link = await write(client, backup, begun, { chainId, before, progress });
+      return { link, holdProblem: await hold(client, chainId, link.index) };
     } catch (error) {
-      await writer.abort();
+      if (before === undefined) await release(client, chainId);
       throw error;
+    } finally {
+      progress.end();
     }
   } finally {
-    progress.end();
     await client.execute<'backup-end'>({ type: 'backup-end', backupId }, timeout).catch(() => undefined);
   }
+}
+
+function placeOf({ index, term, machineVersion }: BackupLink) {
+  return { index, term, machineVersion };
+}
+
+function refuseWrong(begun: BackupBegun, backup: BackupDirectory, before: BackupLink | undefined): void {
+  if (before !== undefined && before.clusterId !== begun.clusterId) {
+    throw new RequestError({ code: 'WRONG_CLUSTER', expected: before.clusterId, actual: begun.clusterId });
+  }
+  if (begun.isSealed && !backup.isSealing) {
+    throw new RequestError({
+      code: 'VALIDATION',
+      problem: 'the cluster is encrypted, and the backup would not be',
+      hint: 'give --encryption-key-file with a key for the backup; it need not be that of a node',
+    });
+  }
+}
+
+interface WriteOptions {
+  readonly chainId: string;
+  readonly before: BackupLink | undefined;
+  readonly progress: Progress;
+}
+
+async function write(
+  client: SessionClient,
+  backup: BackupDirectory,
+  begun: BackupBegun,
+  { chainId, before, progress }: WriteOptions,
+): Promise<BackupLink> {
+  const { clusterId, revision, logTimeMs, index, term, machineVersion, sessions, shardsDigest } = begun;
+  const facts = { revision, logTimeMs, index, term, machineVersion, sessions, shardsDigest };
+  const writer = await backup.begin({ clusterId, chainId, ...facts });
+  try {
+    let bytes = 0;
+    let count = 0;
+    const chunks = kept(client, begun.backupId, writer, (size) => {
+      bytes += size;
+    });
+    // Whoever counts also proves that all of it came, and nothing else.
+    if (before === undefined) {
+      for await (const _item of sessionItems(chunks, hashBytes)) {
+        count += 1;
+        progress.at(bytes, `${formatBytes(bytes)}  ${count} sessions`);
+      }
+    } else {
+      for await (const _entry of readLogRange(chunks, before.index, hashBytes)) {
+        count += 1;
+        progress.at(count, `${formatBytes(bytes)}  ${count} log entries`);
+      }
+    }
+    if (count !== (before === undefined ? sessions : index - before.index)) throw incomplete(count);
+    return await writer.commit();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** What the node gives, chunk by chunk, each written before the next is asked for. */
+async function* kept(
+  client: SessionClient,
+  backupId: string,
+  writer: BackupWriter,
+  onChunk: (sizeBytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for (let number = 0; ; number += 1) {
+    const { chunk } = await client.execute<'backup-read'>({ type: 'backup-read', backupId, number }, timeout);
+    if (chunk === null) return;
+    await writer.write(chunk);
+    onChunk(chunk.length);
+    yield chunk;
+  }
+}
+
+/** @returns why the cluster cannot; the link is good all the same */
+async function hold(client: SessionClient, chainId: string, index: number): Promise<string | undefined> {
+  try {
+    await client.execute<'backup-hold'>({ type: 'backup-hold', chainId, index }, holdTimeout);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Nothing goes on from a backup that was not finished. A hold that stays ends by itself. */
+async function release(client: SessionClient, chainId: string): Promise<void> {
+  await client.execute<'backup-release'>({ type: 'backup-release', chainId }, holdTimeout).catch(() => undefined);
+}
+
+function incomplete(count: number): RequestError {
+  return new RequestError({ code: 'INTERNAL', problem: `the node ended the backup after ${count} items, too early` });
 }

@@ -1,5 +1,4 @@
 /** How far a long job is, for whoever watches stderr. */
-import { formatBytes } from '../format.ts';
 import type { Io } from '../io.ts';
 
 const redrawMs = 100;
@@ -10,35 +9,35 @@ const steps = 10;
 export class Progress {
   readonly #io: Io;
   readonly #title: string;
-  readonly #sizeBytes: number;
+  readonly #total: number;
   readonly #isShown: boolean;
   readonly #startedAtMs: number;
   #drawnAtMs = 0;
   #step = 0;
 
-  /** @param sizeBytes about how much there is to do */
-  constructor(io: Io, title: string, sizeBytes: number, isShown: boolean) {
+  /** @param total about how much there is to do, in whatever unit */
+  constructor(io: Io, title: string, total: number, isShown: boolean) {
     this.#io = io;
     this.#title = title;
-    this.#sizeBytes = sizeBytes;
+    this.#total = total;
     this.#isShown = isShown;
     this.#startedAtMs = io.nowMs();
   }
 
-  /** So much is done. */
-  at(bytes: number, sessions: number): void {
+  /** So much of it is done, which is... */
+  at(done: number, what: string): void {
     if (!this.#isShown) return;
     const nowMs = this.#io.nowMs();
-    const part = Math.min(1, this.#sizeBytes === 0 ? 1 : bytes / this.#sizeBytes);
+    const part = Math.min(1, this.#total === 0 ? 1 : done / this.#total);
     if (this.#io.stderr.isTTY) {
       if (nowMs - this.#drawnAtMs < redrawMs) return;
       this.#drawnAtMs = nowMs;
       const filled = Math.round(part * barWidth);
       const bar = `${'='.repeat(filled)}${' '.repeat(barWidth - filled)}`;
-      this.#io.stderr.write(`\r${this.#title} [${bar}] ${this.#text(part, bytes, sessions, nowMs)}\u001b[K`);
+      this.#io.stderr.write(`\r${this.#title} [${bar}] ${this.#text(part, what, nowMs)}\u001b[K`);
     } else if (part < 1 && Math.floor(part * steps) > this.#step) {
       this.#step = Math.floor(part * steps);
-      this.#io.stderr.write(`${this.#title} ${this.#text(part, bytes, sessions, nowMs)}\n`);
+      this.#io.stderr.write(`${this.#title} ${this.#text(part, what, nowMs)}\n`);
     }
   }
 
@@ -47,8 +46,8 @@ export class Progress {
     if (this.#isShown && this.#io.stderr.isTTY && this.#drawnAtMs > 0) this.#io.stderr.write('\r\u001b[K');
   }
 
-  #text(part: number, bytes: number, sessions: number, nowMs: number): string {
+  #text(part: number, what: string, nowMs: number): string {
     const leftMs = part > 0 ? ((nowMs - this.#startedAtMs) * (1 - part)) / part : 0;
-    return `${Math.floor(part * 100)} %  ${formatBytes(bytes)}  ${sessions} sessions  ${Math.ceil(leftMs / 1_000)} s left`;
+    return `${Math.floor(part * 100)} %  ${what}  ${Math.ceil(leftMs / 1_000)} s left`;
   }
 }

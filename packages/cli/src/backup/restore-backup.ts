@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { RequestError, type RestoreOutcome } from '@holdfast/protocol';
 import { encodeRestoreChunk, restoreItemBytes } from '@holdfast/sessions';
+import { formatBytes } from '../format.ts';
 import type { SessionClient } from '../io.ts';
 import type { Progress } from './progress.ts';
 
@@ -41,7 +42,7 @@ export async function restoreSessions(
       number += 1;
       bytes += chunk.length;
       sessions += group.length;
-      progress.at(bytes, sessions);
+      progress.at(sessions, `${formatBytes(bytes)}  ${sessions} sessions`);
     }
   } catch (error) {
     await client.execute<'restore-drop'>({ type: 'restore-drop', restoreId }, timeout).catch(() => undefined);

@@ -1,41 +1,49 @@
 import { RequestError } from '@holdfast/protocol';
-import { sessionItems } from '@holdfast/sessions';
+import { readLogRange, sessionItems } from '@holdfast/sessions';
 import type { BackupDirectory, BackupLink } from '@holdfast/storage';
-import { hashBytes } from './backup-files.ts';
+import { formatBytes } from '../format.ts';
+import { type BackupLinks, hashBytes } from './backup-files.ts';
 import type { Progress } from './progress.ts';
+
+/** Between two looks at the progress. */
+const lookEvery = 256;
 
 /**
  * Reads every byte of every link, and what is in them.
  * @throws {RequestError | StorageError} CORRUPT or `BACKUP_DAMAGED`
  */
-export async function verifyBackup(
-  backup: BackupDirectory,
-  links: readonly BackupLink[],
-  progress: Progress,
-): Promise<void> {
+export async function verifyBackup(backup: BackupDirectory, links: BackupLinks, progress: Progress): Promise<void> {
   let bytes = 0;
-  let sessions = 0;
+  let before: BackupLink | undefined;
   try {
     for (const link of links) {
       let found = 0;
-      for await (const _item of sessionItems(backup.read(link), hashBytes)) {
+      for await (const _item of itemsOf(backup, link, before)) {
         found += 1;
-        sessions += 1;
-        if (found % 256 === 0) progress.at(bytes, sessions);
+        if (found % lookEvery === 0) progress.at(bytes, `${formatBytes(bytes)}  link ${link.number}`);
       }
-      if (found !== link.sessions) throw wrongCount(link, found);
+      const expected = before === undefined ? link.sessions : link.index - before.index;
+      if (found !== expected) throw wrongCount(link, found, expected);
       bytes += link.bytes;
-      progress.at(bytes, sessions);
+      progress.at(bytes, `${formatBytes(bytes)}  link ${link.number}`);
+      before = link;
     }
   } finally {
     progress.end();
   }
 }
 
-function wrongCount({ number, sessions }: BackupLink, found: number): RequestError {
+/** Sessions of the full link, entries of an incremental one. */
+function itemsOf(backup: BackupDirectory, link: BackupLink, before: BackupLink | undefined): AsyncIterable<unknown> {
+  const chunks = backup.read(link);
+  return before === undefined ? sessionItems(chunks, hashBytes) : readLogRange(chunks, before.index, hashBytes);
+}
+
+function wrongCount({ number, kind }: BackupLink, found: number, expected: number): RequestError {
+  const what = kind === 'full' ? 'sessions' : 'log entries';
   return new RequestError({
     code: 'CORRUPT',
-    problem: `link ${number} of the backup holds ${found} sessions, and should hold ${sessions}`,
+    problem: `link ${number} of the backup holds ${found} ${what}, and should hold ${expected}`,
     hint: 'use another copy, or another backup',
   });
 }

@@ -1,10 +1,19 @@
 /** `backup create`, `verify` and `inspect`: sessions in a directory of this machine. */
 import type { Command } from 'commander';
-import { type KeyOptions, linksOf, openBackup, summaryOf } from '../backup/backup-files.ts';
-import { createFull } from '../backup/create-backup.ts';
+import {
+  type BackupLinks,
+  bytesOf,
+  type KeyOptions,
+  linksOf,
+  lockBackup,
+  openBackup,
+  summaryOf,
+} from '../backup/backup-files.ts';
+import { takeLink } from '../backup/create-backup.ts';
 import { Progress } from '../backup/progress.ts';
 import { verifyBackup } from '../backup/verify-backup.ts';
 import { type ClusterOptions, clusterCommand, newCommand, withClient } from '../command.ts';
+import { formatTime } from '../format.ts';
 import type { Io } from '../io.ts';
 import { Output, size, text } from '../output.ts';
 import { usageError } from '../parse.ts';
@@ -12,7 +21,9 @@ import { usageError } from '../parse.ts';
 interface FileOptions extends KeyOptions {
   readonly json?: true;
 }
-interface CreateOptions extends ClusterOptions, KeyOptions {}
+interface CreateOptions extends ClusterOptions, KeyOptions {
+  readonly incremental?: true;
+}
 
 const keyFlag = ['--encryption-key-file <file>', 'the keys that seal and open the backup'] as const;
 
@@ -26,21 +37,39 @@ export function backupCommand(io: Io): Command {
 
 function createCommand(io: Io): Command {
   return clusterCommand(io, 'create')
-    .summary('take a full backup into a new directory')
+    .summary('take a full backup into a new directory, or add what has changed since')
     .description(
-      'Takes a full backup, at one revision, while writes go on. An interrupted one does not count as a backup.',
+      `Takes a full backup, at one revision, while writes go on. With --incremental it adds a link to a backup that is
+there: what has changed since its last link. An interrupted one does not count.`,
     )
     .argument('<dir>', 'where to; made when it is not there')
+    .option('--incremental', 'adds what has changed since the last link in the directory')
     .option(...keyFlag)
-    .action(async (directory: string, options: CreateOptions) => {
-      const backup = await openBackup(directory, options);
-      if (backup.links.length > 0)
-        throw usageError(`there is a backup in ${directory} already`, 'give another directory');
-      await withClient(io, options, async (client) => {
-        await createFull(client, backup, ({ sizeBytes }) => progressOf(io, 'backup', sizeBytes, options));
-      });
-      printSummary(io, directory, linksOf(backup, directory), options);
+    .action((directory: string, options: CreateOptions) => createBackup(io, directory, options));
+}
+
+async function createBackup(io: Io, directory: string, options: CreateOptions): Promise<void> {
+  const unlock = await lockBackup(directory);
+  try {
+    const backup = await openBackup(directory, options);
+    if (options.incremental) linksOf(backup, directory);
+    else if (backup.links.length > 0) {
+      throw usageError(
+        `there is a backup in ${directory} already`,
+        'give another directory, or add to this one with --incremental',
+      );
+    }
+    await withClient(io, options, async (client) => {
+      const { holdProblem } = await takeLink(client, backup, (total) => progressOf(io, 'backup', total, options));
+      if (holdProblem === undefined) return;
+      io.stderr.write(
+        `the backup is finished; the cluster may not keep its log for an incremental one: ${holdProblem}\n`,
+      );
     });
+    printSummary(io, directory, linksOf(backup, directory), options);
+  } finally {
+    await unlock();
+  }
 }
 
 function verifyCommand(io: Io): Command {
@@ -53,8 +82,7 @@ function verifyCommand(io: Io): Command {
     .action(async (directory: string, options: FileOptions) => {
       const backup = await openBackup(directory, options);
       const links = linksOf(backup, directory);
-      const bytes = links.reduce((sum, link) => sum + link.bytes, 0);
-      await verifyBackup(backup, links, progressOf(io, 'verify', bytes, options));
+      await verifyBackup(backup, links, progressOf(io, 'verify', bytesOf(links), options));
       printSummary(io, directory, links, options);
     });
 }
@@ -72,8 +100,10 @@ function inspectCommand(io: Io): Command {
       const links = linksOf(backup, directory);
       if (output.json) {
         const { path, ...rest } = summaryOf(directory, links);
-        const items = links.map(({ logTimeMs, salt: _, previous: __, ...link }) => {
-          return { ...link, time: new Date(logTimeMs).toISOString() };
+        const items = links.map(({ logTimeMs, salt: _, previous: __, ...link }, i) => {
+          const before = links[i - 1];
+          const from = { fromRevision: before?.revision ?? null, fromTime: formatTime(before?.logTimeMs ?? null) };
+          return { ...link, time: formatTime(logTimeMs), ...from };
         });
         output.document({
           path,
@@ -85,10 +115,11 @@ function inspectCommand(io: Io): Command {
         return;
       }
       output.table(
-        ['LINK', 'KIND', 'REVISION', 'TIME', 'SESSIONS', 'SIZE', 'KEY'],
-        links.map((link) => [
+        ['LINK', 'KIND', 'FROM REVISION', 'TO REVISION', 'TO TIME', 'SESSIONS', 'SIZE', 'KEY'],
+        links.map((link, i) => [
           text(link.number),
           text(link.kind),
+          text(links[i - 1]?.revision ?? null),
           text(link.revision),
           output.time(link.logTimeMs),
           text(link.sessions),
@@ -100,11 +131,11 @@ function inspectCommand(io: Io): Command {
     });
 }
 
-function progressOf(io: Io, title: string, sizeBytes: number, { json }: FileOptions): Progress {
-  return new Progress(io, title, sizeBytes, json !== true);
+function progressOf(io: Io, title: string, total: number, { json }: FileOptions): Progress {
+  return new Progress(io, title, total, json !== true);
 }
 
-function printSummary(io: Io, directory: string, links: ReturnType<typeof linksOf>, { json }: FileOptions): void {
+function printSummary(io: Io, directory: string, links: BackupLinks, { json }: FileOptions): void {
   const output = new Output(io, json === true);
   const summary = summaryOf(directory, links);
   if (output.json) {

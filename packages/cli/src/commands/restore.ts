@@ -1,16 +1,19 @@
 /** `restore DIR`: brings the sessions of a backup into a cluster. */
-import { sessionItems } from '@holdfast/sessions';
+import type { RestoreOutcome } from '@holdfast/protocol';
 import type { Command } from 'commander';
-import { hashBytes, type KeyOptions, linksOf, openBackup } from '../backup/backup-files.ts';
+import { bytesOf, type KeyOptions, linksOf, openBackup } from '../backup/backup-files.ts';
 import { Progress } from '../backup/progress.ts';
-import { type RestorePlan, restoreSessions } from '../backup/restore-backup.ts';
+import { type StateAtPoint, stateAt } from '../backup/replay-backup.ts';
+import { restoreSessions } from '../backup/restore-backup.ts';
+import { type PointOptions, restorePoint } from '../backup/restore-point.ts';
 import { verifyBackup } from '../backup/verify-backup.ts';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
+import { formatTime } from '../format.ts';
 import type { Io, SessionClient } from '../io.ts';
 import { Output, text } from '../output.ts';
-import { usageError } from '../parse.ts';
+import { integerOption, timeOption, usageError } from '../parse.ts';
 
-interface RestoreOptions extends ClusterOptions, KeyOptions {
+interface RestoreOptions extends ClusterOptions, KeyOptions, PointOptions {
   readonly replace?: true;
   readonly merge?: true;
   readonly yes?: true;
@@ -24,6 +27,12 @@ export function restoreCommand(io: Io): Command {
 What has expired stays away. In the cluster that it was taken from, what was deleted since stays deleted too.`,
     )
     .argument('<dir>', 'a backup')
+    .option('--at <time>', 'as it was then, in the log time of the cluster', timeOption('--at'))
+    .option(
+      '--to-revision <n>',
+      'as it was at that revision',
+      integerOption('--to-revision', 0, Number.MAX_SAFE_INTEGER),
+    )
     .option('--replace', 'removes what is in the cluster')
     .option('--merge', 'keeps what is in the cluster, and adds what is missing')
     .option('--include-deleted', 'brings back what was deleted since the backup too')
@@ -38,38 +47,51 @@ async function restore(io: Io, directory: string, options: RestoreOptions): Prom
   const isShown = options.json !== true;
   const backup = await openBackup(directory, options);
   const links = linksOf(backup, directory);
-  const [full] = links;
-  const bytes = links.reduce((sum, link) => sum + link.bytes, 0);
-  await verifyBackup(backup, links, new Progress(io, 'verify', bytes, isShown));
+  const point = restorePoint(links, options);
+  await verifyBackup(backup, links, new Progress(io, 'verify', bytesOf(links), isShown));
   await withClient(io, options, async (client) => {
-    const plan = await planOf(client, full, options);
-    const items = sessionItems(backup.read(full), hashBytes);
-    const progress = new Progress(io, 'restore', full.bytes, isShown);
-    const { restored, skipped, revision } = await restoreSessions(client, items, plan, progress);
-    const output = new Output(io, options.json === true);
-    if (output.json) output.document({ restored, skipped, revision });
-    else
-      output.fields([
-        ['restored', text(restored)],
-        ['skipped', text(skipped)],
-        ['revision', text(revision)],
-      ]);
+    await refuseOverwrite(client, options);
+    const { clusterId } = await client.execute<'status'>({ type: 'status' });
+    const entries = (point.replayed.at(-1)?.index ?? 0) - point.full.index;
+    const state = await stateAt(backup, point, new Progress(io, 'replay', entries, isShown));
+    try {
+      // Deleted in this same cluster after that moment: that counts, unless it is not to.
+      const deletedAfter = clusterId === point.full.clusterId && !options.includeDeleted ? state.revision : null;
+      const plan = { mode: options.replace ? ('replace' as const) : ('merge' as const), deletedAfter };
+      const progress = new Progress(io, 'restore', state.sessions, isShown);
+      printOutcome(io, await restoreSessions(client, state.items, plan, progress), state, options);
+    } finally {
+      await state.close();
+    }
   });
 }
 
-/** An empty cluster is filled; of one that holds sessions it must be said what becomes of them. */
-async function planOf(
-  client: SessionClient,
-  { clusterId, revision }: { readonly clusterId: string; readonly revision: number },
-  { replace, merge, yes, includeDeleted }: RestoreOptions,
-): Promise<RestorePlan> {
-  const { totalSessions } = await client.execute<'stats'>({ type: 'stats' });
-  const status = await client.execute<'status'>({ type: 'status' });
-  if (totalSessions > 0 && !merge) {
-    const problem = `the cluster holds ${totalSessions} sessions`;
-    if (!replace) throw usageError(problem, 'say what becomes of them: --replace or --merge');
-    if (!yes) throw usageError(`${problem}, which --replace removes`, 'add --yes if that is what you want');
+function printOutcome(
+  io: Io,
+  { restored, skipped, revision }: RestoreOutcome,
+  state: StateAtPoint,
+  { json }: RestoreOptions,
+): void {
+  const output = new Output(io, json === true);
+  const backupTime = formatTime(state.logTimeMs);
+  if (output.json) {
+    output.document({ restored, skipped, revision, backupRevision: state.revision, backupTime });
+    return;
   }
-  const isSameCluster = status.clusterId === clusterId;
-  return { mode: replace ? 'replace' : 'merge', deletedAfter: isSameCluster && !includeDeleted ? revision : null };
+  output.fields([
+    ['restored', text(restored)],
+    ['skipped', text(skipped)],
+    ['revision', text(revision)],
+    ['from revision', text(state.revision)],
+    ['from time', output.time(state.logTimeMs)],
+  ]);
+}
+
+/** An empty cluster is filled; of one that holds sessions it must be said what becomes of them. */
+async function refuseOverwrite(client: SessionClient, { replace, merge, yes }: RestoreOptions): Promise<void> {
+  const { totalSessions } = await client.execute<'stats'>({ type: 'stats' });
+  if (totalSessions === 0 || merge) return;
+  const problem = `the cluster holds ${totalSessions} sessions`;
+  if (!replace) throw usageError(problem, 'say what becomes of them: --replace or --merge');
+  if (!yes) throw usageError(`${problem}, which --replace removes`, 'add --yes if that is what you want');
 }

@@ -22,6 +22,7 @@ export interface StartOptions {
   readonly shards?: number;
   readonly cleanupInterval?: number;
   readonly logKeepSize?: number;
+  readonly backupLogLimit?: number;
   readonly snapshotRate?: number;
   readonly diskReserve?: number;
   readonly logLevel: LogLevel;
@@ -62,6 +63,11 @@ export function startCommand(io: Io): Command {
       .option('--shards <n>', 'when founding a cluster (default 64)', integerOption('--shards', 1, 4_096))
       .option('--cleanup-interval <duration>', 'time between sweeps; 0: only by command (default 10s)', interval)
       .option('--log-keep-size <size>', 'log kept for peers that lag (default 64M)', sizeOption('--log-keep-size'))
+      .option(
+        '--backup-log-limit <size>',
+        'log kept for the next incremental backup (default 1G)',
+        sizeOption('--backup-log-limit'),
+      )
       .option(
         '--snapshot-rate <size>',
         'of states for others, a second; 0: any (default 32M)',
@@ -122,7 +128,7 @@ function delay(durationMs: number): Promise<void> {
 
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
   const { data, listen, advertise, name, backend, shards, tokenFile } = options;
-  const { logKeepSize, snapshotRate, diskReserve, cleanupInterval } = options;
+  const { logKeepSize, backupLogLimit, snapshotRate, diskReserve, cleanupInterval } = options;
   const { encryptionKeyFile, compression, compressionThreshold } = options;
   if (!data) throw usageError('there is no data directory', 'give one with --data, such as --data ./n1');
   return {
@@ -140,6 +146,7 @@ async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): P
     ...(shards === undefined ? {} : { shards }),
     ...(tokenFile === undefined ? {} : { token: await readToken(tokenFile) }),
     ...(logKeepSize === undefined ? {} : { logKeepBytes: logKeepSize }),
+    ...(backupLogLimit === undefined ? {} : { backupLogBytesMax: backupLogLimit }),
     ...(snapshotRate === undefined ? {} : { snapshotBytesPerSecond: snapshotRate }),
     ...(diskReserve === undefined ? {} : { diskReserveBytes: diskReserve }),
     ...(cleanupInterval === undefined ? {} : { cleanupIntervalMs: cleanupInterval }),

@@ -97,6 +97,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
     name: who,
     diskSpace: { disk, directory, reserveBytes: RESERVE_BYTES, ballast },
     logKeepBytes: profile.logKeepBytes,
+    backupLogBytesMax: 0,
     cleanupIntervalMs: profile.cleanupIntervalMs,
     tickMs: profile.tickMs,
     leaseReads: profile.leaseReads,
@@ -120,6 +121,7 @@ function begin(world: World, machine: Machine, member: Member, life: Life, store
       world.counts.statesSent += 1;
       return state;
     },
+    fetchEntries: async () => answered(),
     onLeader: (lead) => trace.line(who, () => `follows n${lead} in term ${replica.raft.term}`),
     onMembers: () => {},
     notReady: () => undefined,

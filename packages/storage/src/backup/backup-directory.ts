@@ -21,10 +21,8 @@ export interface BackupPorts {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
-/** What is known of a link before its data is written... */
-export type BackupHead = Pick<BackupLink, 'kind' | 'clusterId' | 'index'>;
-/** ...and what is known after. */
-export type BackupFacts = Pick<BackupLink, 'revision' | 'index' | 'logTimeMs' | 'machineVersion' | 'sessions'>;
+/** What a link is, without what its files make of it. */
+export type NewLink = Omit<BackupLink, 'number' | 'kind' | 'bytes' | 'sha256' | 'keyId' | 'salt' | 'previous'>;
 
 /**
  * A backup: a full link and the incremental ones that follow it. Each has a data file in the format of snapshots and a
@@ -66,7 +64,7 @@ export class BackupDirectory {
       if (link.previous !== last) throw damaged(file, 'it does not follow the link before it');
       if ((link.kind === 'full') !== (before === undefined))
         throw damaged(file, 'a backup has one full link, the first');
-      if (before !== undefined && (link.index < before.index || link.clusterId !== before.clusterId)) {
+      if (before !== undefined && !follows(link, before)) {
         throw damaged(file, 'it is not of the same history as the link before it');
       }
       links.push(link);
@@ -81,23 +79,25 @@ export class BackupDirectory {
     return this.#links;
   }
 
-  /** Begins the next link. @throws {StorageError} `NO_SPACE`, `IO` */
-  async begin(head: BackupHead): Promise<BackupWriter> {
+  /** Whether what is written is sealed. */
+  get isSealing(): boolean {
+    return this.#ports.keyring !== undefined;
+  }
+
+  /** Begins the next link: a full one if it is the first, else an incremental one. @throws {StorageError} `NO_SPACE`, `IO` */
+  async begin(link: NewLink): Promise<BackupWriter> {
     const { disk, directory } = this.#ports;
     const number = this.#links.length + 1;
+    const kind = number === 1 ? 'full' : 'incremental';
     const path = this.#dataPath(number);
-    await disk.makeDirectory(directory).catch((error: unknown) => {
-      throw new StorageError(
-        { code: 'IO', file: directory, operation: 'mkdir', errno: errnoOf(error) },
-        { cause: error },
-      );
-    });
+    await makeBackupDirectory(disk, directory);
     await disk.remove(`${path}.partial`);
-    const metaBytes = new TextEncoder().encode(JSON.stringify([head.kind, number, this.#last]));
-    const header = { clusterId: head.clusterId, meta: { index: head.index, term: 0, conf: nobody }, metaBytes };
+    const metaBytes = new TextEncoder().encode(JSON.stringify([kind, number, this.#last]));
+    const { clusterId, index, term } = link;
+    const header = { clusterId, meta: { index, term, conf: nobody }, metaBytes };
     const envelope = this.#envelope(this.#ports.keyring);
     const file = await SnapshotWriter.begin(disk, `${path}.partial`, path, header, envelope, () => {});
-    return new BackupWriter(file, (facts) => this.#finish(number, head, facts));
+    return new BackupWriter(file, () => this.#finish({ number, kind, ...link }));
   }
 
   /**
@@ -118,21 +118,20 @@ export class BackupDirectory {
     }
   }
 
-  async #finish(number: number, head: BackupHead, facts: BackupFacts): Promise<BackupLink> {
+  async #finish(link: NewLink & Pick<BackupLink, 'number' | 'kind'>): Promise<BackupLink> {
     const { disk, directory, keyring, randomBytes } = this.#ports;
     // Read back: what a manifest vouches for is what is there.
-    const data = await hashFile(disk, this.#dataPath(number));
+    const data = await hashFile(disk, this.#dataPath(link.number));
     const seal =
       keyring === undefined
         ? { keyId: null, salt: null }
         : { keyId: keyring.newest.id, salt: Buffer.from(randomBytes(SALT_BYTES)).toString('hex') };
-    const { kind, clusterId } = head;
-    const link: BackupLink = { number, kind, clusterId, ...facts, ...data, ...seal, previous: this.#last };
-    const { bytes, checksum } = encodeManifest(link, keyring, directory);
-    await replaceWholeFile(disk, directory, manifestName(number), [bytes]);
-    this.#links = [...this.#links, link];
+    const finished: BackupLink = { ...link, ...data, ...seal, previous: this.#last };
+    const { bytes, checksum } = encodeManifest(finished, keyring, directory);
+    await replaceWholeFile(disk, directory, manifestName(link.number), [bytes]);
+    this.#links = [...this.#links, finished];
     this.#last = checksum;
-    return link;
+    return finished;
   }
 
   #envelope(keyring: Keyring | undefined): SnapshotEnvelope {
@@ -144,12 +143,20 @@ export class BackupDirectory {
   }
 }
 
+/** @throws {StorageError} `IO` */
+export async function makeBackupDirectory(disk: Disk, directory: string): Promise<void> {
+  await disk.makeDirectory(directory).catch((error: unknown) => {
+    const errno = errnoOf(error);
+    throw new StorageError({ code: 'IO', file: directory, operation: 'mkdir', errno }, { cause: error });
+  });
+}
+
 /** Writes the data of one link. */
 export class BackupWriter {
   readonly #file: SnapshotWriter;
-  readonly #finish: (facts: BackupFacts) => Promise<BackupLink>;
+  readonly #finish: () => Promise<BackupLink>;
 
-  constructor(file: SnapshotWriter, finish: (facts: BackupFacts) => Promise<BackupLink>) {
+  constructor(file: SnapshotWriter, finish: () => Promise<BackupLink>) {
     this.#file = file;
     this.#finish = finish;
   }
@@ -160,9 +167,9 @@ export class BackupWriter {
   }
 
   /** When it resolves, the link is durable, and counts. @throws {StorageError} `NO_SPACE`, `IO` */
-  async commit(facts: BackupFacts): Promise<BackupLink> {
+  async commit(): Promise<BackupLink> {
     await this.#file.commit();
-    return this.#finish(facts);
+    return this.#finish();
   }
 
   /** Removes what was written. */
@@ -199,6 +206,13 @@ async function list(disk: Disk, directory: string): Promise<string[]> {
     const errno = errnoOf(error);
     throw new StorageError({ code: 'IO', file: directory, operation: 'list', errno }, { cause: error });
   }
+}
+
+/** Whether a link goes on where another ends: what only grows has not become less, and what never changes is the same. */
+function follows(link: BackupLink, before: BackupLink): boolean {
+  const names = ['clusterId', 'chainId', 'machineVersion'] as const;
+  const growing = ['index', 'term', 'revision', 'logTimeMs'] as const;
+  return names.every((name) => link[name] === before[name]) && growing.every((name) => link[name] >= before[name]);
 }
 
 function manifestName(number: number): string {

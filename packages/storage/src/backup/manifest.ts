@@ -12,20 +12,25 @@ export const MANIFEST_BYTES_MAX = 65_536;
 
 const backupKinds = ['full', 'incremental'] as const;
 
-/** One link of a backup: a whole state, or the log from the link before up to its own revision. */
+/** One link of a backup: a whole state, or the log from the link before up to its own index. */
 export interface BackupLink {
   /** From 1, one after the other. */
   readonly number: number;
   readonly kind: (typeof backupKinds)[number];
   readonly clusterId: string;
-  /** What restoring up to here brings back: every change up to this revision, as of this log index and log time (ms). */
+  /** Names the backup: the same in all its links. */
+  readonly chainId: string;
+  /** What restoring up to here brings back: every change up to this revision, as of this log time (ms). */
   readonly revision: number;
-  readonly index: number;
   readonly logTimeMs: number;
-  /** Of the state machine. */
+  /** The entry as of which it is: the next link begins behind it. */
+  readonly index: number;
+  readonly term: number;
+  /** Of the state machine; the same in all links. */
   readonly machineVersion: number;
-  /** Sessions in a full link; changes of the log in an incremental one count as 0. */
+  /** How many there are as of the link, those past their expiry and not swept too, and a hash of all of them. */
   readonly sessions: number;
+  readonly shardsDigest: number;
   /** Of the data file, and its SHA-256 in hexadecimal. */
   readonly bytes: number;
   readonly sha256: string;
@@ -112,11 +117,14 @@ function parse(json: string): BackupLink | undefined {
     number: number('number'),
     kind: backupKinds.find((kind) => kind === fields.get('kind')),
     clusterId: text('clusterId'),
+    chainId: text('chainId'),
     revision: number('revision'),
-    index: number('index'),
     logTimeMs: number('logTimeMs'),
+    index: number('index'),
+    term: number('term'),
     machineVersion: number('machineVersion'),
     sessions: number('sessions'),
+    shardsDigest: number('shardsDigest'),
     bytes: number('bytes'),
     sha256: text('sha256'),
     keyId: textOrNull('keyId'),
