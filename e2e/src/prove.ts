@@ -1,5 +1,6 @@
 // The long proofs: node e2e/src/prove.ts NAME [size]. They print what they measured.
 import { allKilled } from './all-killed.ts';
+import { backupChain } from './backup-chain.ts';
 import { damageEngine, engineDamages } from './engine-damage.ts';
 import { expiries } from './expiries.ts';
 import { failover } from './failover.ts';
@@ -142,6 +143,15 @@ async function proveSecrecy(filling: number): Promise<boolean> {
   return isFound && isHidden && missing.length === 0 && opened.length === 0;
 }
 
+async function proveBackup(sessions: number): Promise<boolean> {
+  const { links, recorded, restores, flips, unnoticed, isUnchanged } = await backupChain(sessions, 48, print);
+  const differing = restores.reduce((sum, { different }) => sum + different, 0);
+  print(`${links.length} links, ${recorded} changes recorded by an independent client`);
+  print(`${restores.length} restores: ${differing} sessions other than they were`);
+  print(`${flips} flipped bytes: ${unnoticed} not refused; the cluster is ${isUnchanged ? 'unchanged' : 'CHANGED'}`);
+  return differing === 0 && restores.every(({ sessions: count }) => count > 0) && unnoticed === 0 && isUnchanged;
+}
+
 interface Proof {
   readonly run: (size: number) => Promise<boolean>;
   /** When none is given. */
@@ -156,6 +166,7 @@ const proofs: Record<string, Proof> = {
   transfers: { run: proveTransfers, size: 5 },
   touches: { run: proveTouches, size: 60 },
   expiries: { run: proveExpiries, size: 10_000 },
+  backup: { run: proveBackup, size: 5_000 },
   secrecy: { run: proveSecrecy, size: 50_000 },
   engines: { run: proveEngines, size: 20 },
   million: { run: proveMillion, size: 1_000_000 },

@@ -1,5 +1,6 @@
 import { Keyring, MasterKey } from '@holdfast/storage';
 import type { Random } from '../world/random.ts';
+import { backupReader, logRangeReader } from './read-backup.ts';
 import { logReader } from './read-log.ts';
 import { snapshotReader } from './read-snapshot.ts';
 import { stateReader } from './read-state.ts';
@@ -14,5 +15,8 @@ export async function fuzzReaders(random: Random): Promise<readonly FuzzReader[]
     await snapshotReader('snapshot file', random),
     await snapshotReader('sealed snapshot file', random, keyring),
     await stateReader('state'),
+    await backupReader('backup', random),
+    await backupReader('sealed backup', random, keyring),
+    await logRangeReader('part of the log', random),
   ];
 }
