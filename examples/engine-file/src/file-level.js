@@ -13,6 +13,8 @@ export class FileLevel extends MemoryLevel {
   /** @type {import('node:fs/promises').FileHandle | undefined} */
   #file;
   #sizeBytes = 0;
+  /** The last batch that was given: several may be at the same time, and each follows the one before in the file. */
+  #last = Promise.resolve();
 
   /** @param {string} location @param {object} options */
   constructor(location, options) {
@@ -40,6 +42,12 @@ export class FileLevel extends MemoryLevel {
 
   /** @override Chained batches, `put` and `del` of abstract-level end here as well. */
   async _batch(operations, options) {
+    const done = this.#last.then(() => this.#append(operations, options));
+    this.#last = done.catch(() => {});
+    await done;
+  }
+
+  async #append(operations, options) {
     const bytes = encodeBatch(operations);
     await this.#file.write(bytes, 0, bytes.length, this.#sizeBytes);
     this.#sizeBytes += bytes.length;

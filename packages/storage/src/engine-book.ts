@@ -137,6 +137,8 @@ export class EngineBook {
     const book = encodeBook({ nameKey: this.#nameKey, epochs: this.#stored }, this.#keyring.newest);
     batch.put(BOOK_KEY, wrapValue(BOOK_KEY, book), VIEWS);
     await batch.write({ sync: true });
+    // Modules of others need not know `sync`.
+    await this.#database.flush?.();
   }
 }
 

@@ -13,6 +13,7 @@ import {
 const BATCHES = 12;
 const CHECKPOINT_AFTER = 5;
 const POWER_CUTS = 12;
+const CHECKPOINTS = 40;
 
 /** What an engine holds when it is opened again. An engine may keep nothing; then it must not say that it does. */
 export function restartChecks(under: EngineUnderTest): readonly EngineCheck[] {
@@ -22,6 +23,10 @@ export function restartChecks(under: EngineUnderTest): readonly EngineCheck[] {
       run: () => restart(under),
     },
     { name: 'goes on after a restart', run: () => goesOn(under) },
+    {
+      name: 'keeps what is written while it makes a checkpoint, for which it is given batches at the same time',
+      run: () => writtenMeanwhile(under),
+    },
     { name: 'keeps a prefix of the batches when its process is killed', run: () => killed(under) },
     {
       name: 'keeps what is behind a checkpoint over power cuts, and else a prefix or damage',
@@ -57,6 +62,26 @@ async function goesOn(under: EngineUnderTest): Promise<void> {
     });
   }
   assert.deepEqual(await withEngine(under, location, contentsNow), contentsAfter(4));
+}
+
+async function writtenMeanwhile(under: EngineUnderTest): Promise<void> {
+  if (!(await isPermanent(under))) return;
+  const location = under.newLocation();
+  let batch = 0;
+  await withEngine(under, location, async (engine) => {
+    for (let checkpoint = 0; checkpoint < CHECKPOINTS; checkpoint += 1) {
+      let isMade = false;
+      const making = engine.checkpoint().then(() => {
+        isMade = true;
+      });
+      do {
+        batch += 1;
+        await writeBatches(engine, batch, batch);
+      } while (!isMade);
+      await making;
+    }
+  });
+  assert.deepEqual(await withEngine(under, location, contentsNow), contentsAfter(batch));
 }
 
 /** The files as they are while the process runs are what a killed one leaves. */
