@@ -145,6 +145,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/key.ts')).keyCommand(io),
   },
   {
+    name: 'completion',
+    summary: 'print a script that completes commands and options',
+    load: async (io) => (await import('./commands/completion.ts')).completionCommand(io, commandTable),
+  },
+  {
     name: 'version',
     summary: 'print the version',
     load: async (io) => (await import('./commands/version.ts')).versionCommand(io),
