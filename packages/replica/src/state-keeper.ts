@@ -114,9 +114,15 @@ export class StateKeeper {
     return this.hasRoom && this.#ports.isStateWhole();
   }
 
-  /** Makes the state durable outside the log now, and trims the log behind it. False: there is no whole state now. */
+  /**
+   * Makes the state durable outside the log now, and trims the log behind it, without regard for backups: what an older
+   * key has sealed must go. False: there is no whole state now.
+   */
   checkpoint(): Promise<boolean> {
-    return this.exclusively(() => this.#checkpoint());
+    return this.exclusively(() => {
+      this.#isShort = true;
+      return this.#checkpoint();
+    });
   }
 
   /** Runs `work` while nothing else writes the engine or the snapshot files. */

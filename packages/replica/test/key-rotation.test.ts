@@ -65,7 +65,7 @@ describe('the rotation of keys', () => {
       snapshotFiles: files,
       machine: () => machine,
       logKeepBytes: 1_048_576,
-      backupLogBytesMax: 0,
+      backupLogBytesMax: 1_048_576,
       hasRoomFor: () => true,
       isStateWhole: () => true,
       report: () => {},
@@ -143,6 +143,15 @@ describe('the rotation of keys', () => {
     await clock.pass(60_000);
     await until('done');
     assert.ok(log.lastCheckpoint.index > before);
+  });
+
+  it('lets go of what is kept for an incremental backup: that needs a full one then', async () => {
+    Object.defineProperty(machine, 'heldIndices', { value: [base.index] });
+    (await append())();
+    await keeper.checkpoint();
+    await rotation.report(true);
+    await until('done');
+    assert.ok(log.firstIndex() > base.index + 1);
   });
 
   it('ends with its node at once, without a word', async () => {
