@@ -91,7 +91,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     logKeepBytes: logSegmentBytes * random.pick([1, 2]),
     logSegmentBytes,
     cleanupIntervalMs: random.pick([0, 500, 3_000, 10_000]),
-    tickMs: random.pick([50, 50, 100, 200]),
+    tickMs: random.pick([50, 100, 200, 200]),
     turnMsMax: random.pick([0, 0, 0, 0, 0.5, 3]),
     clients: random.pick([2, 4, 4, 6]),
     keys: random.pick([2, 4, 8]),
