@@ -38,8 +38,10 @@ function describeEnd({ op, status, output }: Operation): string {
   if (status === 'info') return 'outcome unknown';
   if (status === 'fail' || output === undefined) return 'failed, never done';
   const rev = output.rev === undefined ? '' : `, revision ${output.rev}`;
+  if (op === 'delete' && output.deleted !== undefined) {
+    return `deleted ${output.value === undefined ? output.deleted : quote(output.value)}`;
+  }
   if (output.ok && output.value !== undefined) return `${quote(output.value)}${rev}`;
-  if (op === 'delete' && output.deleted !== undefined) return `deleted ${output.deleted}`;
   if (output.ok) return `ok${rev}`;
   return op === 'get' || op === 'touch' ? 'not found' : `conflict${rev}`;
 }
@@ -77,7 +79,7 @@ export function describeObstacle(
     (source.op === 'delete' && operation.deleted === 0);
   if (needsNone) return `needs that there is no session, but ${met}`;
   if (source.op === 'cas' && operation.isRefused) return `was refused, but ${met}`;
-  const needed = source.op === 'get' ? source.output?.value : source.op === 'cas' ? source.expect : undefined;
+  const needed = source.op === 'cas' ? source.expect : source.output?.value;
   if (needed !== undefined && (operation.sees !== state.writer || isOverdue)) {
     return `needs the value ${quote(needed)}, but ${met}`;
   }

@@ -3,6 +3,7 @@ import {
   type FinalState,
   type History,
   HistoryError,
+  isWrite,
   type NemesisEvent,
   type Operation,
   type Output,
@@ -75,7 +76,7 @@ function operationFields(operation: Operation): object {
     node,
     op,
     key,
-    ...('value' in operation ? { value: operation.value, keep_ttl: operation.keepTtl } : {}),
+    ...(isWrite(operation) ? { value: operation.value, keep_ttl: operation.keepTtl, txn: operation.transaction } : {}),
     ...(operation.op === 'cas' ? { expect: operation.expect, expect_rev: operation.expectRev } : {}),
     ...('ttlMs' in operation ? { ttl_ms: operation.ttlMs } : {}),
     output,
@@ -111,7 +112,7 @@ function parseOperation(fields: Fields): Operation {
       return { ...call, op, ...ttl };
     case 'store':
     case 'create':
-      return { ...call, op, value: string(fields, 'value'), ...ttl, ...keepTtl(fields) };
+      return { ...call, op, value: string(fields, 'value'), ...ttl, ...writeOptions(fields) };
     case 'cas': {
       const expect = optional(fields, 'expect', string);
       const expectRev = optional(fields, 'expect_rev', quantity);
@@ -122,7 +123,7 @@ function parseOperation(fields: Fields): Operation {
         ...(expect === undefined ? {} : { expect }),
         ...(expectRev === undefined ? {} : { expectRev }),
         ...ttl,
-        ...keepTtl(fields),
+        ...writeOptions(fields),
       };
     }
     default:
@@ -163,8 +164,12 @@ function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function keepTtl(fields: Fields): { keepTtl?: boolean } {
-  return fields.keep_ttl === true ? { keepTtl: true } : {};
+function writeOptions(fields: Fields): { keepTtl?: boolean; transaction?: string } {
+  const transaction = optional(fields, 'txn', string);
+  return {
+    ...(fields.keep_ttl === true ? { keepTtl: true } : {}),
+    ...(transaction === undefined ? {} : { transaction }),
+  };
 }
 
 function optional<T>(fields: Fields, name: string, read: (fields: Fields, name: string) => T): T | undefined {

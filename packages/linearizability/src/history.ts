@@ -13,10 +13,10 @@ export interface Output {
   readonly ok: boolean;
   /**
    * Revision of the session: of a write the one it made, of `get` and `touch` the one it met, of a conflict the one in
-   * the way. Left out: not known. `delete` has none.
+   * the way. Left out: not known. `delete` tells none.
    */
   readonly rev?: number;
-  /** What `get` read. */
+  /** What `get` read, or a `delete` that tells it. */
   readonly value?: string;
   /** How many live sessions `delete` met: 0 or 1. Left out: not known. */
   readonly deleted?: number;
@@ -36,12 +36,14 @@ interface Call {
 }
 
 interface Write {
-  /** No two writes of a history have the same value. */
+  /** No two writes of a key have the same value. */
   readonly value: string;
   /** Time to live; null or left out: it does not expire. */
   readonly ttlMs?: number | null;
   /** Keep time to live and deadline of the live session, if there is one. */
   readonly keepTtl?: boolean;
+  /** The transaction it is part of, if others are too: its writes, of different keys, share a revision. */
+  readonly transaction?: string;
 }
 
 /** Creates or replaces. */

@@ -147,7 +147,7 @@ function writesByValue(sources: readonly Operation[]): Map<string, WriteOperatio
 /** The value that must have been there for the operation to end as it did. */
 function valueRead({ source, isRefused }: PreparedOperation): string | undefined {
   if (isRefused) return undefined;
-  if (source.op === 'get') return source.output?.value;
+  if (source.op === 'get' || source.op === 'delete') return source.output?.value;
   return source.op === 'cas' ? source.expect : undefined;
 }
 

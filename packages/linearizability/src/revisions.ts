@@ -22,22 +22,41 @@ export function findRevisionConflict(operations: readonly Operation[]): Revision
     const rev = operation.status === 'ok' ? operation.output?.rev : undefined;
     if (rev !== undefined) sightings.push({ operation, rev });
   }
-  return findShared(sightings) ?? findBackward(sightings);
+  return findShared(sightings, transactionsOf(operations)) ?? findBackward(sightings);
 }
 
-/** A revision belongs to one value of one key. (Operations of one transaction will share theirs: exempt them here.) */
-function findShared(sightings: readonly Sighting[]): RevisionConflict | undefined {
-  const first = new Map<number, Operation>();
+/** A revision belongs to one value of one key; or of each key of one transaction. */
+function findShared(sightings: readonly Sighting[], transactions: Transactions): RevisionConflict | undefined {
+  const first = new Map<number, Map<string, Operation>>();
   for (const { operation, rev } of sightings) {
     const value = valueAt(operation);
     if (value === undefined) continue;
-    const other = first.get(rev);
-    if (other === undefined) first.set(rev, operation);
-    else if (other.key !== operation.key || valueAt(other) !== value) {
+    const transaction = transactions.get(operation.key)?.get(value);
+    const holders = first.get(rev) ?? new Map<string, Operation>();
+    first.set(rev, holders);
+    for (const [key, other] of holders) {
+      const otherValue = valueAt(other) ?? '';
+      const isSame = key === operation.key && otherValue === value;
+      const isShared = key !== operation.key && transaction !== undefined;
+      if (isSame || (isShared && transactions.get(key)?.get(otherValue) === transaction)) continue;
       return { operations: byCall(other, operation), reason: `two values have the revision ${rev}` };
     }
+    holders.set(operation.key, operation);
   }
   return undefined;
+}
+
+/** By key and value, the transaction that wrote it. */
+type Transactions = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+function transactionsOf(operations: readonly Operation[]): Transactions {
+  const transactions = new Map<string, Map<string, string>>();
+  for (const operation of operations) {
+    if (!isWrite(operation) || operation.transaction === undefined) continue;
+    const ofKey = transactions.get(operation.key) ?? new Map<string, string>();
+    transactions.set(operation.key, ofKey.set(operation.value, operation.transaction));
+  }
+  return transactions;
 }
 
 function findBackward(sightings: readonly Sighting[]): RevisionConflict | undefined {

@@ -89,7 +89,10 @@ export class SessionModel {
         if (operation.isRefused) return mayBeGone ? [this.absent] : NO_STATE;
         return mayBeAlive && state.writer === operation.sees && fits(state.rev, operation.rev) ? [state] : NO_STATE;
       case 'delete':
-        if (operation.deleted === 1) return mayBeAlive ? [this.absent] : NO_STATE;
+        if (operation.deleted === 1) {
+          const isOther = source.output?.value !== undefined && state.writer !== operation.sees;
+          return mayBeAlive && !isOther ? [this.absent] : NO_STATE;
+        }
         if (operation.deleted === 0) return mayBeGone ? [this.absent] : NO_STATE;
         return [this.absent];
       case 'touch':

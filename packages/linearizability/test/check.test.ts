@@ -130,6 +130,36 @@ describe('checkHistory', () => {
     assert.match(result.explanation, /two values have the revision 5/);
   });
 
+  it('lets the writes of one transaction share a revision, and what was read of them, but no other', () => {
+    const side = (key: string, value: string, transaction: string) =>
+      ({ ...call(0, 9, key), op: 'cas', value, transaction, output: { ok: true, rev: 5 } }) as const;
+    const start = (key: string): Operation => ({ ...call(-9, -8, key), op: 'store', value: '0', output: { ok: true } });
+    const before = ['a', 'b'].map(start);
+    const read: Operation = { ...call(10, 11, 'b'), op: 'get', output: { ok: true, value: 'y', rev: 5 } };
+    const shared = history([...before, side('a', 'x', 't1'), side('b', 'y', 't1'), read]);
+    assert.equal(checkHistory(shared).verdict, 'linearizable');
+    assert.deepEqual(parseHistory(formatHistory(shared)), shared);
+    const two = checkHistory(history([...before, side('a', 'x', 't1'), side('b', 'y', 't2')]));
+    assert.equal(two.verdict, 'violation');
+    assert.match(two.explanation, /two values have the revision 5/);
+  });
+
+  it('finds a deletion that took another value than was there, or one that was taken already', () => {
+    const stores: Operation[] = ['old', 'new'].map((value, i) => {
+      return { ...call(2 * i, 2 * i + 1), op: 'store', value, output: { ok: true, rev: i + 1 } };
+    });
+    const take = (at: number, value: string): Operation => {
+      return { ...call(at, at + 1), op: 'delete', output: { ok: true, deleted: 1, value } };
+    };
+    assert.equal(checkHistory(history([...stores, take(4, 'new')])).verdict, 'linearizable');
+    const stale = checkHistory(history([...stores, take(4, 'old')]));
+    assert.equal(stale.verdict, 'violation');
+    assert.match(stale.explanation, /needs the value "old", but the session holds "new"/);
+    const twice = history([...stores, take(4, 'new'), take(4, 'new')]);
+    assert.equal(checkHistory(twice).verdict, 'violation');
+    assert.deepEqual(parseHistory(formatHistory(twice)), twice);
+  });
+
   it('finds replicas that differ at one applied index', () => {
     const finals = [
       { node: 'n1', applied: 9, hash: 'a' },

@@ -43,7 +43,7 @@ function firstShown(writer: Operation, history: History, path: readonly Operatio
   let firstNs = Infinity;
   for (const reader of history.operations) {
     if (reader === writer || path.includes(reader) || value === undefined || reader.status === 'fail') continue;
-    const isRead = reader.op === 'get' && reader.output?.value === value;
+    const isRead = (reader.op === 'get' || reader.op === 'delete') && reader.output?.value === value;
     const isReplaced = reader.op === 'cas' && reader.expect === value && reader.output?.ok !== false;
     if (!isRead && !isReplaced) continue;
     firstNs = Math.min(
@@ -102,6 +102,7 @@ function answered(view: State, { operation, returnNs }: Timed, { skewMs, lateMs 
       return view.rev === null && rev > view.highestRev ? [{ ...view, rev, highestRev: rev }] : [];
     }
     case 'delete':
+      if (output?.value !== undefined && output.value !== view.value) return [];
       return output?.deleted === undefined || (output.deleted === 1) !== isAbsent ? [gone] : [];
     case 'touch':
       if (isRefused || isAbsent) return isRefused === isAbsent ? [view] : [];

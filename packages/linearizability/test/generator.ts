@@ -75,7 +75,8 @@ export class Generator {
 
   /** Waits until nothing is on its way. */
   quiesce(): void {
-    this.#nowNs = Math.max(this.#nowNs, ...this.#freeAtNs) + NS_PER_MS;
+    const effectsNs = this.#effects.map(({ atNs }) => atNs);
+    this.#nowNs = Math.max(this.#nowNs, ...this.#freeAtNs, ...effectsNs) + NS_PER_MS;
     this.#settle(Infinity);
   }
 
@@ -166,7 +167,9 @@ export class Generator {
   }
 
   #record(request: Request, client: number, callNs: number, returnNs: number, status: Status, output?: Output): void {
-    const told = output !== undefined && !this.settings.withRevisions ? withoutRevision(output) : output;
+    let told = output !== undefined && !this.settings.withRevisions ? withoutRevision(output) : output;
+    // Some who delete are told what it was.
+    if (told?.deleted === 1 && this.random.chance(0.5)) told = { ok: true, deleted: 1 };
     const node = NODES[client % NODES.length] ?? 'n1';
     const answer = status === 'ok' && told !== undefined ? { output: told } : {};
     this.#operations.push({ ...request, client, node, callNs, returnNs, status, ...answer });

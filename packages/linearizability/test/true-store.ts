@@ -40,7 +40,7 @@ export class TrueStore {
         return live === undefined ? { ok: false } : { ok: true, value: live.value, rev: live.rev };
       case 'delete':
         if (this.sessions.delete(request.key)) this.revision += 1;
-        return { ok: true, deleted: live === undefined ? 0 : 1 };
+        return live === undefined ? { ok: true, deleted: 0 } : { ok: true, deleted: 1, value: live.value };
       case 'touch': {
         if (live === undefined) return { ok: false };
         this.revision += 1;
