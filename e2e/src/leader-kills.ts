@@ -20,9 +20,10 @@ export async function underLeaderKills(
       await sleep(500);
       const leader = await leaderOf(cluster);
       await leader.kill();
-      report(`kill ${kill}: ${leader.name}`);
       await sleep(1_000);
+      const startedAtMs = performance.now();
       await leader.restart();
+      report(`kill ${kill}: ${leader.name}, ready again in ${(performance.now() - startedAtMs).toFixed(0)} ms`);
     }
     await sleep(500);
   } finally {

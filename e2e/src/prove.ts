@@ -2,10 +2,11 @@
 import { allKilled } from './all-killed.ts';
 import { backupChain } from './backup-chain.ts';
 import { damageEngine, engineDamages } from './engine-damage.ts';
-import { expiries } from './expiries.ts';
+import { type ExpiriesReport, expiries, expiryLatencies } from './expiries.ts';
 import { failover } from './failover.ts';
 import { increments } from './increments.ts';
 import { joinCompacted } from './join-compacted.ts';
+import type { Latencies } from './latency-probe.ts';
 import { million } from './million.ts';
 import { type Search, secrecy } from './secrecy.ts';
 import { snapshotDelay } from './snapshot-delay.ts';
@@ -102,10 +103,12 @@ async function proveIncrements(kills: number): Promise<boolean> {
 }
 
 async function proveTransfers(kills: number): Promise<boolean> {
-  const { transferred, outrun, unknown, total, expectedTotal, unhandled } = await transfers(kills, 100, 32, print);
+  const report = await transfers(kills, 100, 32, print);
+  const { transferred, outrun, unknown, total, expectedTotal, unhandled, history } = report;
   print(`${kills} kills of the leader: ${transferred} transfers, ${outrun} outrun, ${unknown} unknown`);
   print(`the total is ${total}, was ${expectedTotal}; ${unhandled} unhandled rejections`);
-  return total === expectedTotal && transferred > 0 && unhandled === 0;
+  print(`a history of ${history.operations} reads and writes: ${history.explanation}`);
+  return total === expectedTotal && transferred > 0 && unhandled === 0 && history.isLinearizable;
 }
 
 async function proveTouches(durationS: number): Promise<boolean> {
@@ -120,12 +123,20 @@ async function proveTouches(durationS: number): Promise<boolean> {
 }
 
 async function proveExpiries(sessions: number): Promise<boolean> {
-  const { watchers, sameOrder } = await expiries(sessions);
-  for (const [i, { told, twice }] of watchers.entries()) {
-    print(`watcher ${i + 1}: told of ${told} of ${sessions} expiries, ${twice} of them twice`);
-  }
-  print(sameOrder ? 'in the same order' : 'in DIFFERENT orders');
-  return sameOrder && watchers.every(({ told, twice }) => told === sessions && twice === 0);
+  const { before, during, told } = await expiryLatencies(sessions);
+  const show = (when: string, { operations, p99Ms, worstMs }: Latencies) =>
+    print(`${operations} other operations ${when}: p99 ${p99Ms.toFixed(1)} ms, worst ${worstMs.toFixed(1)} ms`);
+  show('before', before);
+  show(`while ${sessions} sessions end`, during);
+  const isTold = (how: string, { watchers, sameOrder }: ExpiriesReport): boolean => {
+    const counts = watchers.map((one) => `${one.told} (${one.twice} twice)`).join(' and ');
+    print(
+      `${how}: the watchers were told of ${counts} expiries, in ${sameOrder ? 'the same order' : 'DIFFERENT orders'}`,
+    );
+    return sameOrder && watchers.every((one) => one.told === sessions && one.twice === 0);
+  };
+  const areTold = [isTold('all nodes alive', told), isTold('leader killed', await expiries(sessions))];
+  return areTold.every((is) => is) && during.p99Ms <= 3 * before.p99Ms;
 }
 
 async function proveSecrecy(filling: number): Promise<boolean> {

@@ -15,9 +15,10 @@ describe('the client and a cluster of processes', function () {
   });
 
   it('keeps the sum of what transactions move while leaders die', async () => {
-    const { transferred, total, expectedTotal, unhandled } = await transfers(1, 20, 8, () => {});
+    const { transferred, total, expectedTotal, unhandled, history } = await transfers(1, 20, 8, () => {});
     assert.ok(transferred > 20, `${transferred} transfers`);
     assert.equal(total, expectedTotal);
+    assert.ok(history.isLinearizable, history.explanation);
     assert.equal(unhandled, 0);
   });
 
