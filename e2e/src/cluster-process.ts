@@ -94,6 +94,14 @@ export class NodeProcess {
     });
   }
 
+  /** Resolves when the process has ended, with how: `exit 1`, or the signal. */
+  async ended(): Promise<string> {
+    const child = this.#child;
+    if (child === undefined) return 'not running';
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.signalCode ?? `exit ${child.exitCode}`;
+  }
+
   /** Restarts with nothing but its data directory. */
   restart(): Promise<string> {
     return this.start([]);

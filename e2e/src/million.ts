@@ -46,7 +46,7 @@ async function startOf(node: NodeProcess, after: StartReport['after']): Promise<
   const beganMs = performance.now();
   await node.start(['--log-level', 'info']);
   const readyMs = performance.now() - beganMs;
-  const parts = [...node.stderr.matchAll(/info {2}(.+?) .*?tookMs=(\d+)/g)].map(([, part = '', tookMs]) => ({
+  const parts = [...node.stderr.matchAll(/info {2}(.+?) tookMs=(\d+)/g)].map(([, part = '', tookMs]) => ({
     part,
     tookMs: Number(tookMs),
   }));

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@holdfast/client';
 import { missingSessions } from '../src/acknowledged-writer.ts';
 import { ClusterProcess, holdfast } from '../src/cluster-process.ts';
-import { damageEngine } from '../src/engine-damage.ts';
 
 const external = fileURLToPath(new URL('../../examples/engine-file/src/file-engine.js', import.meta.url));
 
@@ -47,18 +46,5 @@ describe('engines in processes', function () {
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
-  });
-
-  it('repairs damaged engines without help and gives no wrong value', async function () {
-    this.timeout(240_000);
-    const reports = await damageEngine(['flipped anywhere', 'manifest cut', 'flipped while it runs']);
-    for (const { damage, wrong, members, equal, hashes, stderr } of reports) {
-      assert.deepEqual(wrong, [], `${damage}: ${stderr}`);
-      assert.equal(members, 3, `${damage}: the node has kept its place`);
-      assert.ok(equal, `${damage}: ${hashes.join('; ')}: ${stderr}`);
-    }
-    // Later ones may do with the snapshot file of the first.
-    assert.match(reports[0]?.stderr ?? '', /the state of this node is lost; asking the others for theirs/);
-    assert.equal(reports.length, 3);
   });
 });

@@ -48,6 +48,11 @@ export function sessionRange(shard?: number): KeyRange {
   return { from: areaStart(shard), to: areaStart(shard + 1) };
 }
 
+/** All data that is kept apart. */
+export function dataRange(): KeyRange {
+  return { from: areaStart(dataArea), to: areaStart(commonArea) };
+}
+
 /** The shard at the start of a session key. */
 export function sessionKeyShard(key: Uint8Array): number {
   return (byteAt(key, 0) << 8) | byteAt(key, 1);

@@ -13,6 +13,9 @@ export class StateAudit {
   readonly #found: ShardCounters;
   #sessionsOfUsers = 0;
   #rostered = 0;
+  /** Of data that is kept apart: how many, and a sum of their hashes, of those that are there less those that should be. */
+  #dataCount = 0;
+  #dataSum = 0;
 
   constructor(state: MachineState) {
     this.#state = state;
@@ -29,6 +32,18 @@ export class StateAudit {
     this.#rostered += count;
   }
 
+  /** A session says that its data is kept apart. */
+  expectData(dataHash: number): void {
+    this.#dataCount -= 1;
+    this.#dataSum = (this.#dataSum - dataHash) | 0;
+  }
+
+  /** @param dataHash of data that is kept apart */
+  foundData(dataHash: number): void {
+    this.#dataCount += 1;
+    this.#dataSum = (this.#dataSum + dataHash) | 0;
+  }
+
   /** After the last record. @throws {RequestError} CORRUPT */
   finish(): void {
     const { counters, restore } = this.#state;
@@ -41,6 +56,9 @@ export class StateAudit {
           ? `some of ${found} sessions are not what they were`
           : `${found} sessions are left of ${should}`,
       );
+    }
+    if (this.#dataCount !== 0 || this.#dataSum !== 0) {
+      throw damagedState(`data of sessions that is kept apart is not what it was (${this.#dataCount})`);
     }
     if (this.#rostered !== this.#sessionsOfUsers) {
       throw damagedState(`${this.#sessionsOfUsers} sessions have users, and the rosters tell of ${this.#rostered}`);

@@ -1,7 +1,23 @@
 /** The state as a frozen view of the engine shows it, while applying goes on. */
-import type { Engine } from '@holdfast/storage';
-import { stateKey } from './keys.ts';
+import type { Engine, EnginePair } from '@holdfast/storage';
+import { textOf } from './bytes.ts';
+import {
+  clientRange,
+  dataRange,
+  type KeyRange,
+  rosterRange,
+  sessionKeyId,
+  sessionRange,
+  stagedRange,
+  stateKey,
+  tombstoneRange,
+} from './keys.ts';
+import { decodeState } from './machine-state.ts';
+import { readSlices } from './range-reader.ts';
+import { decodeSession } from './record-codec.ts';
 import { type ReadingPorts, type SnapshotOptions, type StateSnapshot, snapshotItems } from './snapshot-source.ts';
+import { StateAudit } from './state-audit.ts';
+import { rosteredCount } from './user-rosters.ts';
 
 /** All that was flushed before the call. */
 export async function takeSnapshot(
@@ -19,16 +35,40 @@ export async function takeSnapshot(
 }
 
 /**
- * Reads all of it and compares it with what the state says that there is. An engine without a state has nothing yet.
+ * Reads all that a snapshot would hold, and compares it with what the state says that there is. An engine without a
+ * state has nothing yet.
  * @param isStopped asked now and then: the rest need not be read
  * @throws {RequestError} CORRUPT @throws what the engine throws
  */
-export async function verifyState(engine: Engine, ports: ReadingPorts, isStopped: () => boolean): Promise<void> {
+export async function verifyState(
+  engine: Engine,
+  { hashBytes, yieldTurn, versions }: ReadingPorts,
+  isStopped: () => boolean,
+): Promise<void> {
   const view = engine.snapshot();
   try {
-    if ((await view.get(stateKey())) === undefined) return;
-    const { chunks } = await snapshotItems(view, ports, {});
-    for await (const _ of chunks) if (isStopped()) return;
+    const value = await view.get(stateKey());
+    if (value === undefined) return;
+    const state = decodeState(value, versions);
+    const { shards } = state.counters;
+    const audit = new StateAudit(state);
+    const each = async (range: KeyRange, look: (pair: EnginePair) => void) => {
+      for await (const pairs of readSlices(view, range, yieldTurn)) {
+        if (isStopped()) return;
+        for (const pair of pairs) look(pair);
+      }
+    };
+    // Of these nothing is summed up: to read them shows whether their bytes are right.
+    for (const range of [clientRange(), stagedRange(), tombstoneRange()]) await each(range, () => {});
+    await each(rosterRange(), (pair) => audit.roster(rosteredCount(pair.value)));
+    await each(sessionRange(), (pair) => {
+      const id = textOf(sessionKeyId(pair.key));
+      const { head, data } = decodeSession(id, shards, pair.value);
+      audit.session(head);
+      if (data === undefined) audit.expectData(head.dataHash);
+    });
+    await each(dataRange(), (pair) => audit.foundData(hashBytes(pair.value, 0)));
+    if (!isStopped()) audit.finish();
   } catch (error) {
     if (!isStopped()) throw error;
   } finally {

@@ -117,6 +117,25 @@ describe('snapshot', () => {
     await assert.rejects(takeSnapshot(node.machine), { code: 'CORRUPT' });
   });
 
+  it('is not given out by an engine that has lost data kept apart, or has an older version of it', async () => {
+    const node = await Driven.open();
+    const data = (byte: number) => new Uint8Array(2_000).fill(byte);
+    node.done(1_000, store('a', { data: data(1) }));
+    await node.machine.flush();
+    const key = node.engine.find((found) => (found[0] ?? 0) >= 0x80 && found[2] === 5);
+    assert.ok(key !== undefined);
+    const older = node.engine.get(key);
+    assert.ok(older !== undefined);
+    node.done(1_001, store('a', { data: data(2) }));
+    await node.machine.flush();
+    await node.machine.verify();
+    await node.engine.write([{ type: 'put', key, value: older }]);
+    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /kept apart is not what it was/ });
+    await node.engine.write([{ type: 'del', key }]);
+    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /kept apart is not what it was/ });
+    await assert.rejects(takeSnapshot(node.machine), { code: 'CORRUPT' });
+  });
+
   it('is not given out whole by an engine whose roster of a user is older than its sessions', async () => {
     const node = await Driven.open();
     node.done(1_000, store('a', { user: 'u' }));
