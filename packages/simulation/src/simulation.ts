@@ -18,6 +18,8 @@ const WRITE_AGAIN_MS = 100;
 /** How long a session may be served after its time, when nodes were paused or frames held back. */
 const LATE_MS = 120_000;
 const SKEW_MS = 100;
+/** Log time runs at most this much faster or slower than real time (`replica/cluster-clock`). */
+const SLEW_MAX = 0.1;
 
 export interface RunResult {
   readonly seed: number;
@@ -176,10 +178,13 @@ export class Simulation {
   get history(): History {
     const { faults, ttlMsMax } = this.world.profile;
     const areClocksRight = !faults.has('clock-jump') && !faults.has('clock-drift');
+    // Late frames make clocks seem slow: log time waits for them, and makes up for it later, by no more than its slew.
+    const areFramesLate = (['delay', 'clog', 'pause'] as const).some((fault) => faults.has(fault));
+    const slewedMs = areFramesLate ? SLEW_MAX * ttlMsMax : 0;
     return {
       seed: this.world.seed,
       // Where clocks lie, a session may expire at any time from its write on.
-      skewMs: areClocksRight ? SKEW_MS : ttlMsMax,
+      skewMs: areClocksRight ? SKEW_MS + slewedMs : ttlMsMax,
       lateMs: areClocksRight ? LATE_MS : 100 * LATE_MS,
       operations: this.#workload.operations,
       nemesis: [],
