@@ -2,8 +2,8 @@ import { Client, isRetryable, RequestError } from '@holdfast/client';
 import { sleep } from './acknowledged-writer.ts';
 
 /** Each session is written by one of these alone, one write after the other. */
-const WRITERS = 12;
-const PAUSE_MS = 5;
+const WRITERS = 8;
+const PAUSE_MS = 10;
 /** Long: a client asks again by itself, which is cheaper than to repeat what it gave up. */
 const WRITE_TIMEOUT_MS = 30_000;
 const READ_TIMEOUT_MS = 5_000;

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const command = fileURLToPath(new URL('../../packages/cli/bin/holdfast.js', import.meta.url));
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 /** What a finished command said. */
 export interface CommandResult {
@@ -76,7 +76,9 @@ export class NodeProcess {
     this.#child = child;
     this.#stderr = '';
     child.stderr?.on('data', (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.toString()).slice(-16_384);
+      const text = this.#stderr + chunk.toString();
+      // What it said first and last.
+      this.#stderr = text.length > 32_768 ? `${text.slice(0, 16_384)}\n…\n${text.slice(-12_288)}` : text;
     });
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => fail(`no ready line within ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);

@@ -41,7 +41,7 @@ export function oneOf<T>(list: readonly T[], random: () => number): T {
 }
 
 /** @throws {Error} when it is not so within `timeoutMs` */
-export async function until(what: string, isSo: () => Promise<boolean>, timeoutMs = 90_000): Promise<void> {
+export async function until(what: string, isSo: () => Promise<boolean>, timeoutMs = 240_000): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
   while (!(await isSo())) {
     if (performance.now() > untilMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);

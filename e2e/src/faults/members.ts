@@ -10,6 +10,13 @@ export async function diskOf(witness: NodeProcess, { name }: NodeProcess): Promi
   return status?.nodes.find((node) => node.name === name)?.disk;
 }
 
+/** All that it says, for a message. */
+export async function toldBy(witness: NodeProcess): Promise<string> {
+  const status = await asked(witness, (client) => client.status());
+  const members = await asked(witness, (client) => client.members());
+  return `${witness.name} says ${JSON.stringify({ status, members })}`;
+}
+
 /** Whether exactly so many members are known there, and all of them vote. */
 export async function allVote(witness: NodeProcess, count: number): Promise<boolean> {
   const nodes = (await asked(witness, (client) => client.status()))?.nodes ?? [];

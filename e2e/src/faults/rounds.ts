@@ -5,7 +5,7 @@ import { CheckedLoad } from '../checked-load.ts';
 import { ClusterProcess, type NodeProcess } from '../cluster-process.ts';
 import { Mount, NodeDisks } from '../mounts.ts';
 import { type Fault, until } from './fault.ts';
-import { allVote, holdTheSame } from './members.ts';
+import { allVote, holdTheSame, toldBy } from './members.ts';
 
 const NODES = 3;
 const SESSIONS = 2_000;
@@ -50,7 +50,11 @@ export async function faultRounds(
   await load.start();
   const results: FaultRound[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const result = await oneRound(fault, round, cluster.nodes, disks.mounts, load, random);
+    const result = await oneRound(fault, round, cluster.nodes, disks.mounts, load, random).catch(async (error) => {
+      const witness = cluster.nodes[(round + 1) % NODES];
+      const told = witness === undefined ? '' : await toldBy(witness);
+      throw new Error(`round ${round + 1}: ${error}\n${told}`, { cause: error });
+    });
     results.push(result);
     report(result);
   }
