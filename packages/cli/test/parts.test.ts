@@ -103,13 +103,12 @@ describe('numbers in JSON', () => {
   });
 
   it('are looked at once, however long the text', () => {
-    const beganMs = performance.now();
+    // Looked at more than once, a text as long as these would take minutes: the test would not end in time.
     assert.equal(
       findLostNumber(`[1e0,${'0,'.repeat(500_000)}"${'\\\\'.repeat(500_000)}",1${'0'.repeat(300)}]`),
       undefined,
     );
     assert.equal(findLostNumber(`1${'0'.repeat(1_000_000)}1`)?.stored, Number.POSITIVE_INFINITY);
-    assert.ok(performance.now() - beganMs < 2_000);
   });
 });
 
