@@ -120,6 +120,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async (io) => (await import('./commands/cluster.ts')).membersCommand(io),
   },
   {
+    name: 'promote',
+    summary: 'make a node that has joined a voter',
+    load: async (io) => (await import('./commands/membership.ts')).promoteCommand(io),
+  },
+  {
     name: 'remove',
     summary: 'take a node out of the cluster, for good',
     load: async (io) => (await import('./commands/membership.ts')).removeCommand(io),
@@ -128,6 +133,11 @@ export const commandTable: readonly CommandEntry[] = [
     name: 'replace',
     summary: 'put a new node in the place of one that is lost',
     load: async (io) => (await import('./commands/membership.ts')).replaceCommand(io),
+  },
+  {
+    name: 'drain',
+    summary: 'make a node ready to be stopped for a while',
+    load: async (io) => (await import('./commands/membership.ts')).drainCommand(io),
   },
   {
     name: 'step-down',

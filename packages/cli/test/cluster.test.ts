@@ -114,7 +114,7 @@ describe('check', () => {
   });
 });
 
-describe('step-down, remove and replace', () => {
+describe('step-down, promote, remove and replace', () => {
   const items = [
     { nodeId: 1, name: 'n1', peerId: 'p1', address: 'a:1', role: 'voter' },
     { nodeId: 3, name: 'n3', peerId: 'p3', address: 'a:3', role: 'voter' },
@@ -130,6 +130,7 @@ describe('step-down, remove and replace', () => {
     for (const [line, request, said] of [
       ['step-down', { type: 'step-down', to: null }, 'n2 leads'],
       ['step-down --to n1', { type: 'step-down', to: 1 }, 'n2 leads'],
+      ['promote 4', { type: 'promote-member', nodeId: 4 }, 'n3 (id 4) votes; 2 voters'],
       ['remove n1', { type: 'remove-member', nodeId: 1 }, 'removed n1 (id 1); 2 voters'],
       ['remove 4', { type: 'remove-member', nodeId: 4 }, 'removed n3 (id 4); 2 voters'],
       [
@@ -163,4 +164,32 @@ describe('step-down, remove and replace', () => {
       assert.ok(io.requests.every(({ request }) => request.type === 'members'));
     });
   }
+});
+
+describe('drain', () => {
+  const node = (name: string, role: string, state = 'up') => ({ ...status.nodes[0], name, role, state });
+  const cluster = (...nodes: readonly unknown[]) => {
+    const io = new FakeIo();
+    io.answer = ({ type }) => (type === 'step-down' ? { leader: 'n2' } : { ...status, nodes });
+    return io;
+  };
+  const steps = (io: FakeIo) => io.requests.filter(({ request }) => request.type === 'step-down').length;
+
+  it('hands leadership over when the node leads, and only then', async () => {
+    const io = cluster(node('n1', 'leader'), node('n2', 'follower'), node('n3', 'follower'));
+    const { stdout } = await io.run('drain n1 --json');
+    assert.deepEqual([JSON.parse(stdout), steps(io)], [{ node: 'n1', leader: 'n2', othersUp: 2, voters: 3 }, 1]);
+    const other = cluster(node('n1', 'leader'), node('n2', 'follower'), node('n3', 'follower'), node('n4', 'learner'));
+    assert.match((await other.run('drain n3')).stdout, /^n3 may be stopped; 2 of 3 voters stay up$/m);
+    assert.equal(steps(other), 0);
+  });
+
+  it('is refused when the others are no majority, or nobody has that name', async () => {
+    const io = cluster(node('n1', 'leader'), node('n2', 'follower'), node('n3', 'follower', 'down'));
+    const { exitCode, stderr } = await io.run('drain n1');
+    assert.equal(exitCode, 6);
+    assert.match(stderr, /without n1 1 of 3 voters are up: no majority/);
+    assert.equal(steps(io), 0);
+    assert.equal((await cluster(node('n1', 'leader')).run('drain n9')).exitCode, 2);
+  });
 });

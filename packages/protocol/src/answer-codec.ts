@@ -65,6 +65,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   'step-down': ({ leader }) => [leader],
   'remove-member': ({ items }) => [items.map(memberFields)],
   'replace-member': ({ items }) => [items.map(memberFields)],
+  'promote-member': ({ items }) => [items.map(memberFields)],
   check: (answer) => [answer.appliedIndex, answer.equal, answer.nodes.map((node) => [node.name, node.shardHashes])],
   'restore-begin': (answer) => [answer.nextChunk],
   'restore-chunk': (answer) => [answer.nextChunk],
@@ -163,6 +164,7 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
   'step-down': (fields) => ({ leader: fields.text('leader') }),
   'remove-member': (fields) => ({ items: readEach(fields.list('items'), readMember) }),
   'replace-member': (fields) => ({ items: readEach(fields.list('items'), readMember) }),
+  'promote-member': (fields) => ({ items: readEach(fields.list('items'), readMember) }),
   check: (fields) => ({
     appliedIndex: fields.integer('appliedIndex'),
     equal: fields.boolean('equal'),

@@ -151,6 +151,8 @@ export type MembersQuery =
   | { readonly type: 'step-down'; readonly to: number | null }
   /** For good: its id never comes back. */
   | { readonly type: 'remove-member'; readonly nodeId: number }
+  /** Makes a voter of a learner that has caught up, and of which nobody knows whether it stands in for another one. */
+  | { readonly type: 'promote-member'; readonly nodeId: number }
   /** Makes the learner `newId` a voter in the place of `oldId`. */
   | { readonly type: 'replace-member'; readonly oldId: number; readonly newId: number };
 
@@ -287,6 +289,7 @@ export interface Answers {
   /** The members that are left. */
   'remove-member': { readonly items: readonly MemberInfo[] };
   'replace-member': { readonly items: readonly MemberInfo[] };
+  'promote-member': { readonly items: readonly MemberInfo[] };
 }
 
 /** What the cluster's own commands answer, to the node that proposed them. */

@@ -47,6 +47,7 @@ export const operationCodes = {
   'step-down': 80,
   'remove-member': 81,
   'replace-member': 82,
+  'promote-member': 83,
   expire: 128,
   access: 129,
   'allocate-member': 130,

@@ -33,6 +33,7 @@ export function encodeQuery(query: Query): Uint8Array {
     case 'step-down':
       return encodeArray([query.to]);
     case 'remove-member':
+    case 'promote-member':
       return encodeArray([query.nodeId]);
     case 'replace-member':
       return encodeArray([query.oldId, query.newId]);
@@ -123,7 +124,8 @@ export function decodeQuery(operationCode: number, body: Uint8Array): Query {
       fields.end();
       return query;
     }
-    case 'remove-member': {
+    case 'remove-member':
+    case 'promote-member': {
       const fields = new Fields(decodeArray(body, what), what);
       const query: Query = { type, nodeId: fields.integer('nodeId') };
       fields.end();

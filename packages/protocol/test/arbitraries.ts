@@ -182,7 +182,7 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
   fc.record({ type: fc.constant('restore-status' as const), restoreId: id }),
   fc.record({ type: fc.constant('keys' as const), rotate: fc.boolean() }),
   fc.record({ type: fc.constant('step-down' as const), to: fc.option(count) }),
-  fc.record({ type: fc.constant('remove-member' as const), nodeId: count }),
+  fc.record({ type: fc.constantFrom('remove-member' as const, 'promote-member' as const), nodeId: count }),
   fc.record({ type: fc.constant('replace-member' as const), oldId: count, newId: count }),
 );
 

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 4_000;
 
 export interface AdministrationPorts {
   readonly raft: RawNode;
-  readonly membership: Pick<Membership, 'remove' | 'replace'>;
+  readonly membership: Pick<Membership, 'remove' | 'replace' | 'promote'>;
   readonly transfers: Pick<LeadershipTransfers, 'transfer'>;
   readonly conf: () => ConfState;
   readonly isReachable: (nodeId: NodeId) => boolean;
@@ -38,6 +38,9 @@ export class Administration {
         return members();
       case 'replace-member':
         await membership.replace(query.oldId, query.newId, TIMEOUT_MS);
+        return members();
+      case 'promote-member':
+        await membership.promote(query.nodeId, TIMEOUT_MS);
         return members();
     }
   }

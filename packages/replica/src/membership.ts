@@ -75,22 +75,44 @@ export class Membership {
   }
 
   /**
+   * Makes a learner a voter that waits since a voter of its name is down: for a machine that does not stand in for it.
+   * Resolves when it took effect.
+   * @throws {RequestError} VALIDATION unless it is a learner that has caught up, or a voter; otherwise as `remove`
+   */
+  async promote(nodeId: NodeId, timeoutMs: number): Promise<void> {
+    const change = () => {
+      this.#checkCandidate(nodeId, 'promote');
+      return changeOf({ type: 'ConfChangeAddNode', nodeId });
+    };
+    await this.#agreeOn(
+      () => this.#ports.conf().voters.includes(nodeId),
+      change,
+      timeoutMs,
+      `promoting node ${nodeId}`,
+    );
+  }
+
+  /**
    * Puts a learner in the place of another member, by one joint change: for a machine that comes back under another
    * peer id. Resolves when it took effect.
    * @throws {RequestError} VALIDATION unless `newId` is a learner that has caught up, or a voter; otherwise as `remove`
    */
   async replace(oldId: NodeId, newId: NodeId, timeoutMs: number): Promise<void> {
-    const { conf, raft } = this.#ports;
+    const { conf } = this.#ports;
     const isDone = () => !isMember(conf(), oldId) && conf().voters.includes(newId);
     const change = () => {
-      if (!raft.isLeader)
-        throw new RequestError({ code: 'NOT_READY', problem: 'only the leader can replace a member' });
-      if (!conf().voters.includes(newId) && !this.#hasCaughtUp(newId)) {
-        throw refused(`node ${newId} has not caught up yet`, 'try again when it follows: see holdfast status');
-      }
+      this.#checkCandidate(newId, 'replace');
       return changeOf({ type: 'ConfChangeAddNode', nodeId: newId }, { type: 'ConfChangeRemoveNode', nodeId: oldId });
     };
     await this.#agreeOn(isDone, change, timeoutMs, `replacing node ${oldId} by ${newId}`);
+  }
+
+  /** @throws {RequestError} NOT_READY on a node that does not lead; VALIDATION unless that node may vote */
+  #checkCandidate(nodeId: NodeId, what: string): void {
+    const { conf, raft } = this.#ports;
+    if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: `only the leader can ${what} a member` });
+    if (conf().voters.includes(nodeId) || this.#hasCaughtUp(nodeId)) return;
+    throw refused(`node ${nodeId} has not caught up yet`, 'try again when it follows: see holdfast status');
   }
 
   /** Proposes a change until it has taken effect: a proposal may be lost, or come while another change is open. */

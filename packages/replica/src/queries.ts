@@ -166,6 +166,7 @@ export class Queries {
       case 'step-down':
       case 'remove-member':
       case 'replace-member':
+      case 'promote-member':
         return administer(query);
       case 'cleanup':
         return this.#cleanup(nowMs);
@@ -215,6 +216,7 @@ const localTypes: readonly Query['type'][] = [
   'step-down',
   'remove-member',
   'replace-member',
+  'promote-member',
   'backup-read',
   'backup-end',
 ];

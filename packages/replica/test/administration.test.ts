@@ -30,7 +30,7 @@ describe('what operators change', () => {
     };
     administration = new Administration({
       raft: raft as unknown as RawNode,
-      membership: { remove: async () => {}, replace: async () => {} },
+      membership: { remove: async () => {}, replace: async () => {}, promote: async () => {} },
       transfers: {
         transfer: async (to) => {
           transferredTo.push(to);

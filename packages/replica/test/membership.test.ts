@@ -232,9 +232,22 @@ describe('membership', () => {
       await replaced;
     });
 
+    it('or to let both be, when it is another machine of that name', async () => {
+      peerIds[4] = 'peer-d';
+      progress.set(4, caughtUp);
+      const promoted = membership.promote(4, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4']);
+      conf.voters = [1, 2, 3, 4];
+      conf.learners = [];
+      await clock.pass(20);
+      await promoted;
+    });
+
     it('is refused before the new id has caught up, whoever asks', async () => {
       peerIds[4] = 'peer-d';
       await assert.rejects(membership.replace(3, 4, 5_000), isCode('VALIDATION'));
+      await assert.rejects(membership.promote(4, 5_000), isCode('VALIDATION'));
       assert.deepEqual(proposed, []);
     });
   });

@@ -1,4 +1,4 @@
-/** `step-down`, `remove` and `replace`: who leads, and who is in the cluster. */
+/** `step-down`, `drain`, `promote`, `remove` and `replace`: who leads, and who is in the cluster. */
 import { type MemberInfo, RequestError } from '@holdfast/protocol';
 import type { Command } from 'commander';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
@@ -22,6 +22,50 @@ export function stepDownCommand(io: Io): Command {
         const output = new Output(io, options.json === true);
         if (output.json) output.document({ leader });
         else output.line(`${printable(leader)} leads`);
+      });
+    });
+}
+
+export function drainCommand(io: Io): Command {
+  return clusterCommand(io, 'drain')
+    .description(
+      'Before a node is stopped for a while: hands its leadership over, if it leads, and tells whether the others can go ' +
+        'on without it. Exit 6 when they cannot.',
+    )
+    .argument('<name>', 'the node, by its name')
+    .action(async (name: string, options: ClusterOptions) => {
+      await withClient(io, options, async (client) => {
+        const { nodes, leader } = await client.execute<'status'>({ type: 'status' });
+        if (!nodes.some((node) => node.name === name)) throw unknownMember(name);
+        const voters = nodes.filter(({ role }) => role === 'leader' || role === 'follower');
+        const others = voters.filter((node) => node.name !== name && node.state === 'up').length;
+        if (others <= voters.length / 2) {
+          const problem = `without ${name} ${others} of ${voters.length} voters are up: no majority`;
+          throw new RequestError({ code: 'NO_QUORUM', problem });
+        }
+        const next =
+          leader === name ? (await client.execute<'step-down'>({ type: 'step-down', to: null })).leader : leader;
+        const output = new Output(io, options.json === true);
+        if (output.json) output.document({ node: name, leader: next, othersUp: others, voters: voters.length });
+        else output.line(`${printable(name)} may be stopped; ${others} of ${voters.length} voters stay up`);
+      });
+    });
+}
+
+export function promoteCommand(io: Io): Command {
+  return clusterCommand(io, 'promote')
+    .description(
+      'Makes a node that has joined and caught up a voter. Nodes become that by themselves, but for one whose name a voter ' +
+        'has that is down: it may stand in for that one (see replace), or not.',
+    )
+    .argument('<name>', 'the node, by its name or its id as members prints it')
+    .action(async (name: string, options: ClusterOptions) => {
+      await withClient(io, options, async (client) => {
+        const learner = await memberOf(client, name);
+        const { items } = await client.execute<'promote-member'>({ type: 'promote-member', nodeId: learner.nodeId });
+        const output = new Output(io, options.json === true);
+        if (output.json) output.document({ added: nameAndId(learner), items });
+        else output.line(`${told(learner)} votes; ${votersOf(items)}`);
       });
     });
 }
@@ -84,8 +128,13 @@ async function memberOf(client: SessionClient, name: string): Promise<MemberInfo
   const found = items.filter((item) => item.name === name || String(item.nodeId) === name);
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
+  if (first === undefined) throw unknownMember(name);
   const ids = found.map(({ nodeId }) => nodeId).join(' and ');
-  const problem =
-    first === undefined ? `no member is called ${name}` : `${found.length} members are called ${name}: ids ${ids}`;
+  const problem = `${found.length} members are called ${name}: ids ${ids}`;
   throw new RequestError({ code: 'VALIDATION', problem, hint: 'take the id from holdfast members' });
+}
+
+function unknownMember(name: string): RequestError {
+  const problem = `no member is called ${name}`;
+  return new RequestError({ code: 'VALIDATION', problem, hint: 'see holdfast members' });
 }
