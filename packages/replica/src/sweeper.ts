@@ -4,6 +4,8 @@ import type { Clock, Timer } from './clock.ts';
 import type { SystemCommands } from './system-commands.ts';
 
 const COMMAND_TIMEOUT_MS = 5_000;
+/** A command is applied in one go, and holds up on every node whoever comes meanwhile: so none of a thousand. */
+const IDS_PER_COMMAND = 100;
 
 export interface SweeperPorts {
   readonly clock: Clock;
@@ -78,18 +80,30 @@ export class Sweeper {
 
   async #sweepAll(nowMs: number): Promise<number> {
     const { machine, commands } = this.#ports;
-    let removed = 0;
+    let removedInAll = 0;
     let isTimePassed = false;
     for (;;) {
       const ids = await machine().dueIds(nowMs, limits.idsPerCommandMax);
-      if (ids.length === 0) return removed;
-      const answer = await commands.run({ type: 'expire', ids }, { timeoutMs: COMMAND_TIMEOUT_MS });
-      removed += answer.removed;
+      if (ids.length === 0) return removedInAll;
+      const removed = await this.#expire(ids);
+      removedInAll += removed;
       // Nothing removed although due: another sweep was first, or log time has not reached `nowMs` here.
-      if (answer.removed > 0) continue;
-      if (isTimePassed) return removed;
+      if (removed > 0) continue;
+      if (isTimePassed) return removedInAll;
       await commands.passTime(COMMAND_TIMEOUT_MS);
       isTimePassed = true;
     }
+  }
+
+  /** Goes on as long as something is removed. @returns how many were */
+  async #expire(ids: readonly string[]): Promise<number> {
+    let removedInAll = 0;
+    for (let at = 0; at < ids.length; at += IDS_PER_COMMAND) {
+      const command = { type: 'expire', ids: ids.slice(at, at + IDS_PER_COMMAND) } as const;
+      const { removed } = await this.#ports.commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
+      if (removed === 0) break;
+      removedInAll += removed;
+    }
+    return removedInAll;
   }
 }
