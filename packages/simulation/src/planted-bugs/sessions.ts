@@ -1,6 +1,6 @@
 import type { PlantedBug } from './planted-bug.ts';
 
-/** Exactly once, and the expiry of sessions. */
+/** Exactly once, the expiry of sessions, and what commands do to several of them. */
 export const sessionBugs: readonly PlantedBug[] = [
   {
     name: 'dedupe table missing from the snapshot',
@@ -95,5 +95,70 @@ export const sessionBugs: readonly PlantedBug[] = [
       },
     ],
     foundBy: ['linearizability'],
+  },
+  {
+    name: 'old id lives on after a regeneration',
+    source: 'session fixation: whoever knew the id before the login has the session after it',
+    breaks: 'a regenerated session is there under both ids',
+    patches: [
+      {
+        file: 'packages/sessions/src/move-commands.ts',
+        find: 'changes.remove(record);\n  const moved',
+        replace: 'const moved',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'taken twice',
+    source: 'one-time values that are read and then deleted, in two steps',
+    breaks: 'a second one who asks for a session that was taken gets it too',
+    patches: [
+      {
+        file: 'packages/sessions/src/move-commands.ts',
+        find: "changes.remove(record);\n  return { ok: true, operation: 'take', answer };",
+        replace: "return { ok: true, operation: 'take', answer };",
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'log out everywhere forgets one',
+    source: 'expressjs/session#504, #865: sessions of a user found by an index of the application',
+    breaks: 'one session of the user stays',
+    patches: [
+      {
+        file: 'packages/sessions/src/user-commands.ts',
+        find: 'let deleted = 0;\n  for (const id of ids) {',
+        replace: 'let deleted = 0;\n  for (const id of ids.slice(1)) {',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
+    name: 'limit counted before the login',
+    source: 'connect-mongo#447, koajs/session#202: the count is read, then the session is written',
+    breaks: 'a user has one session more than allowed',
+    patches: [
+      {
+        file: 'packages/sessions/src/user-commands.ts',
+        find: 'live.length + 1 - limit.sessions',
+        replace: 'live.length - limit.sessions',
+      },
+    ],
+    foundBy: ['user limit'],
+  },
+  {
+    name: 'limit drops the newest',
+    source: 'an order of sessions by anything but their creation',
+    breaks: 'a login at the limit ends the last session instead of the oldest',
+    patches: [
+      {
+        file: 'packages/sessions/src/user-commands.ts',
+        find: 'live.sort(byAge).slice(0, surplus)',
+        replace: 'live.sort(byAge).slice(-surplus)',
+      },
+    ],
+    foundBy: ['user limit'],
   },
 ];

@@ -2,7 +2,7 @@ import type { Operation } from '@holdfast/linearizability';
 import type { Answers, ClientCommand, Query, RequestIdentity, Session } from '@holdfast/protocol';
 import type { Machine } from '../process/machine.ts';
 import type { World } from '../world/world.ts';
-import { type Answered, absent, type Ending, outputOf, valueIn } from './endings.ts';
+import { type Answered, absent, type Ending, isAnswer, outputOf, valueIn } from './endings.ts';
 import { commandOf, type Plan } from './operations.ts';
 import { type Asked, ask, isRefused, isUnknown, type Outcome } from './request.ts';
 
@@ -103,7 +103,7 @@ export class Client {
       if (outcome.ok) return outcome;
       const { failure } = outcome;
       if (failure.code === 'NO_SPACE') this.#world.counts.noSpace += 1;
-      if (failure.code === 'CONFLICT' || failure.code === 'NOT_FOUND') return { ok: false, failure };
+      if (isAnswer(failure)) return { ok: false, failure };
       mayHaveHappened ||= isUnknown(failure);
       const isFinal = attempt >= ATTEMPTS_MAX || !(isUnknown(failure) || isRefused(failure));
       if (isFinal) {

@@ -6,10 +6,16 @@ import { VALUE_FIELD } from './operations.ts';
 /** What an operation came to, before it is put on record. */
 export type Ending = { readonly status: 'ok'; readonly output: Output } | { readonly status: 'fail' | 'info' };
 
-/** The answer to a write, or a refusal that is one: of a condition, or since there is no session. */
+/** The answer to a write, or a refusal that is one: of a condition, of a limit, or since there is no session. */
 export type Answered =
   | { readonly ok: true; readonly answer: object }
-  | { readonly ok: false; readonly failure: Extract<Failure, { code: 'CONFLICT' | 'NOT_FOUND' }> };
+  | { readonly ok: false; readonly failure: AnsweringFailure };
+
+type AnsweringFailure = Extract<Failure, { code: 'CONFLICT' | 'NOT_FOUND' | 'USER_LIMIT' }>;
+
+export function isAnswer(failure: { readonly code: string }): failure is AnsweringFailure {
+  return failure.code === 'CONFLICT' || failure.code === 'NOT_FOUND' || failure.code === 'USER_LIMIT';
+}
 
 export const absent: Output = { ok: false };
 
@@ -25,7 +31,7 @@ export function outputOf(command: ClientCommand, answered: Answered): Output {
     case 'delete':
       return { ok: true, deleted: (answer as Answers['delete']).deleted };
     case 'take':
-      return { ok: true, deleted: 1 };
+      return { ok: true, deleted: 1, value: valueIn((answer as Answers['take']).data) };
     case 'save': {
       const { metadata } = answer as Answers['save'];
       return metadata === null ? absent : { ok: true, rev: metadata.revision };

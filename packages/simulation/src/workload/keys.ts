@@ -2,6 +2,7 @@ import type { Random } from '../world/random.ts';
 
 /** Operations on one key at most: longer histories cost too much to check. */
 const OPERATIONS_PER_KEY = 120;
+const USERS = 3;
 
 interface Seen {
   readonly revision: number;
@@ -21,6 +22,7 @@ export class Keys {
   readonly #random: Random;
   readonly #open: Key[] = [];
   readonly #all: string[] = [];
+  #ids = 0;
   #values = 0;
 
   constructor(random: Random, count: number) {
@@ -47,11 +49,39 @@ export class Keys {
     return `v${this.#values}`;
   }
 
-  #fresh(): Key {
-    const id = `session-${this.#all.length + 1}`;
-    this.#all.push(id);
-    return { id, operations: 0, seen: undefined };
+  /** One of the users. */
+  user(): string {
+    return userNamed(this.#random.below(USERS));
   }
+
+  /** An id that nobody uses yet. */
+  newId(user: string): string {
+    this.#ids += 1;
+    return `${user}/session-${this.#ids}`;
+  }
+
+  /** From now on clients work on this session instead of one of the others. */
+  open(id: string, seen: Seen): void {
+    this.#open[this.#random.below(this.#open.length)] = this.#key(id, seen);
+  }
+
+  #fresh(): Key {
+    return this.#key(this.newId(userNamed(this.#ids % USERS)), undefined);
+  }
+
+  #key(id: string, seen: Seen | undefined): Key {
+    this.#all.push(id);
+    return { id, operations: 0, seen };
+  }
+}
+
+function userNamed(number: number): string {
+  return `user-${number + 1}`;
+}
+
+/** Whose session it is, whoever writes it. */
+export function userOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 export type { Key, Seen };

@@ -1,7 +1,7 @@
 import type { Operation } from '@holdfast/linearizability';
 import { type ClientCommand, encodeValue, type StoreCommand, saveCommand, storeCommand } from '@holdfast/protocol';
 import type { Random } from '../world/random.ts';
-import type { Key, Keys } from './keys.ts';
+import { type Key, type Keys, userOf } from './keys.ts';
 
 type Recorded = 'client' | 'node' | 'callNs' | 'returnNs' | 'status' | 'output';
 type WithoutOutcome<O> = O extends Operation ? Omit<O, Recorded> : never;
@@ -117,7 +117,7 @@ function storeOf(
   valueBytesMax: number,
 ): StoreCommand {
   const data = encodeValue({ [VALUE_FIELD]: value, filling: ' '.repeat(fillingOf(value, valueBytesMax)) });
-  return storeCommand(key, data, { keepTtl, ...(ttlMs == null ? {} : { ttlMs }) });
+  return storeCommand(key, data, { keepTtl, user: userOf(key), ...(ttlMs == null ? {} : { ttlMs }) });
 }
 
 /** Some size that every attempt of the same write has. */

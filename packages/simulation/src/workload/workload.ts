@@ -4,9 +4,13 @@ import { Violation } from '../invariants/violation.ts';
 import type { Machine } from '../process/machine.ts';
 import type { World } from '../world/world.ts';
 import { Client } from './client.ts';
+import { absent, valueIn } from './endings.ts';
 import { Keys, type Seen } from './keys.ts';
 import { Ledger } from './ledger.ts';
 import { type Plan, planOperation } from './operations.ts';
+import { regenerate } from './regenerations.ts';
+import { UserDeletions } from './user-deletions.ts';
+import { UserLimits } from './user-limits.ts';
 
 const NANOSECONDS_PER_MS = 1_000_000;
 
@@ -17,6 +21,8 @@ export class Workload {
   readonly #clients: Client[];
   readonly #keys: Keys;
   readonly #ledger: Ledger;
+  readonly #userDeletions: UserDeletions;
+  readonly #userLimits: UserLimits;
   #isOver = false;
   #running = 0;
 
@@ -26,6 +32,8 @@ export class Workload {
     this.#clients = Array.from({ length: clients }, (_, i) => new Client(world, machines, i + 1));
     this.#keys = new Keys(world.random.clients, keys);
     this.#ledger = new Ledger(world.random.clients);
+    this.#userDeletions = new UserDeletions(this.#keys);
+    this.#userLimits = new UserLimits(world.random.clients);
   }
 
   start(): void {
@@ -54,11 +62,12 @@ export class Workload {
   /** All operations so far. Of metadata only the revision was seen: the value is the one that others saw with it. */
   get operations(): readonly Operation[] {
     const values = new Map<number, string>();
-    for (const { output, ...operation } of this.#operations) {
+    const all = [...this.#operations, ...this.#userDeletions.operations];
+    for (const { output, ...operation } of all) {
       const value = output?.value ?? ('value' in operation ? operation.value : undefined);
       if (output?.ok === true && output.rev !== undefined && value !== undefined) values.set(output.rev, value);
     }
-    return this.#operations.flatMap((operation) => {
+    return all.flatMap((operation) => {
       const { op, output } = operation;
       if (op !== 'get' || output?.ok !== true || output.value !== undefined) return [operation];
       const value = values.get(output.rev ?? 0);
@@ -86,6 +95,7 @@ export class Workload {
       if (read !== undefined) this.#operations.push(read);
     }
     await this.#ledger.audit(client);
+    await this.#userLimits.audit(client);
   }
 
   async #live(client: Client): Promise<void> {
@@ -96,6 +106,10 @@ export class Workload {
       const dice = clients.next();
       if (dice < 0.03) await this.#askWide(client);
       else if (dice < 0.1) await this.#ledger.transfer(client);
+      else if (dice < 0.13) await this.#userLimits.run(client);
+      else if (dice < 0.14) await this.#userDeletions.run(client, this.#nowNs);
+      else if (dice < 0.17)
+        this.#operations.push(...(await regenerate(client, this.#keys, this.#keys.pick(), this.#nowNs)));
       else {
         const key = this.#keys.pick();
         const plan = planOperation(clients, this.#keys, key, profile.ttlMsMax);
@@ -107,23 +121,28 @@ export class Workload {
     }
   }
 
+  readonly #nowNs = (): number => Math.round(this.#world.scheduler.nowMs * NANOSECONDS_PER_MS);
+
   /** Questions about all sessions at once. A list is a read of every one of them. */
   async #askWide(client: Client): Promise<void> {
-    const { scheduler, random } = this.#world;
+    const { random } = this.#world;
     const type = random.clients.pick(['list', 'list', 'count', 'stats', 'cleanup'] as const);
     if (type !== 'list') {
       await client.ask(type === 'count' ? { type, filter: {} } : { type });
       return;
     }
-    const callNs = Math.round(scheduler.nowMs * NANOSECONDS_PER_MS);
+    const callNs = this.#nowNs();
     const asked = [...this.#keys.ids];
-    const answer = await client.ask({ type, filter: {}, limit: 1_000, cursor: null });
+    const answer = await client.ask({ type, filter: {}, limit: 1_000, cursor: null, withData: true });
     if (answer === undefined) return;
-    const returnNs = Math.round(scheduler.nowMs * NANOSECONDS_PER_MS);
-    const found = new Map((answer as Answers['list']).items.map(({ id, metadata }) => [id, metadata.revision]));
+    const returnNs = this.#nowNs();
+    const { items, cursor } = answer as Answers['list'];
+    // What does not fit a page is no answer for those behind it.
+    if (cursor !== null) return;
+    const found = new Map(items.map((item) => [item.id, item]));
     for (const key of asked) {
-      const rev = found.get(key);
-      const output = rev === undefined ? { ok: false } : { ok: true, rev };
+      const { data = null, metadata } = found.get(key) ?? {};
+      const output = data === null ? absent : { ok: true, rev: metadata?.revision ?? 0, value: valueIn(data) };
       const read = {
         op: 'get',
         client: client.number,
