@@ -158,7 +158,7 @@ async function proveSecrecy(filling: number): Promise<boolean> {
   };
   const { control, searches, acknowledged, missing, opened } = await secrecy(filling, show);
   print(
-    `${acknowledged} sessions stored under load, ${missing.length} or values missing on some node with the new key`,
+    `${acknowledged} sessions stored under load; with the new key alone ${missing.length} sessions or values missing on some node`,
   );
   print(opened.length === 0 ? 'nothing was opened with a key that did not seal it' : `opened: ${opened.join('; ')}`);
   const isFound = control.ids === 200 && control.names === 400 && control.values === 200;
