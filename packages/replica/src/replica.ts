@@ -124,6 +124,8 @@ export class Replica {
       onConfChange: () => {
         this.waiters.onApplied();
         this.#membersChanged();
+        // Else a power cut brings the old configuration back, which may need the vote of one that was taken away since.
+        this.#driver.noteCommit().catch(onFatal);
       },
       onFatal,
     });

@@ -70,12 +70,12 @@ export const diskFaults = {
 } satisfies Record<string, Fault>;
 
 /**
- * A machine whose data may be lost: of three voters or more, and only while nothing else is lost or on the move. More
- * losses than a minority are beyond what any replication survives.
+ * A machine whose data may be lost: of three voters or more that all run, and only while nothing else is lost or on the
+ * move. More losses than a minority are beyond what any replication survives.
  */
 function spare({ world, cluster, operator }: Target): Machine | undefined {
   const { leader, machines } = cluster;
-  if (leader === undefined || !operator.isSettled || operator.wanted.size < 3) return undefined;
+  if (leader === undefined || !operator.isKnownToBeSettled || operator.wanted.size < 3) return undefined;
   if (machines.some(({ isInDoubt }) => isInDoubt)) return undefined;
   return world.random.nemesis.pick([...operator.wanted]);
 }

@@ -43,6 +43,20 @@ export class Operator {
     this.#look();
   }
 
+  /**
+   * The members are settled, and every one of them knows. While only the leader knows that a joint configuration has
+   * ended, the others would ask the members that left for their votes, too.
+   */
+  get isKnownToBeSettled(): boolean {
+    const ids = [...this.wanted].map(({ member }) => member?.nodeId ?? 0);
+    const isKnown = ({ voters, votersOutgoing }: ConfState) => {
+      return votersOutgoing.length === 0 && voters.length === ids.length && voters.every((id) => ids.includes(id));
+    };
+    return (
+      this.isSettled && [...this.wanted].every(({ node }) => node !== undefined && isKnown(node.replica.machine.conf))
+    );
+  }
+
   /** The members are those that are wanted, all of them voters, and nothing is under way. */
   get isSettled(): boolean {
     const state = this.#cluster.leader?.node.replica.machine;
