@@ -96,6 +96,11 @@ export class NodeProcess {
     });
   }
 
+  /** It was started, and is no more. */
+  get hasEnded(): boolean {
+    return this.#child !== undefined && (this.#child.exitCode !== null || this.#child.signalCode !== null);
+  }
+
   /** Resolves when the process has ended, with how: `exit 1`, or the signal. */
   async ended(): Promise<string> {
     const child = this.#child;

@@ -33,8 +33,8 @@ export const fsyncError: Fault = {
         how = ended;
       });
       await until('the node ends', async () => how !== undefined);
-      const said = /^error: .*$/m.exec(victim.stderr)?.[0] ?? '';
-      if (how !== 'exit 1' || !said.includes('EIO')) throw new Error(`it ended with ${how}: ${victim.stderr}`);
+      if (how !== 'exit 1' || !errorOf(victim.stderr).includes('EIO'))
+        throw new Error(`it ended with ${how}: ${victim.stderr}`);
     } finally {
       strace.kill();
     }
@@ -59,6 +59,13 @@ export const fullDisk: Fault = {
   },
   async strike({ round, victim, witness, load, mount, startAgain }) {
     if (mount === undefined) throw new Error('no file system of its own');
+    // In the middle of a batch the engine may fail for want of room: then the node ends, and says so.
+    let end: { readonly how: string; readonly stderr: string } | undefined;
+    const watch = () =>
+      void victim.ended().then((how) => {
+        if (how.startsWith('exit')) end = { how, stderr: victim.stderr };
+      });
+    watch();
     await mount.fill(96 * MEBIBYTE);
     await until('the others know', async () => (await diskOf(witness, victim)) !== 'ok');
     await load.acknowledge(100);
@@ -66,10 +73,22 @@ export const fullDisk: Fault = {
     if (isKilled) {
       await victim.kill();
       await startAgain();
+      watch();
     }
     await load.acknowledge(100);
     await mount.free();
-    await until('it has room', async () => (await diskOf(witness, victim)) === 'ok');
-    return isKilled ? 'full, killed and started there, then freed' : 'full, then freed';
+    await until('it has room', async () => {
+      if (end !== undefined && victim.hasEnded) await startAgain();
+      return (await diskOf(witness, victim)) === 'ok';
+    });
+    const how = isKilled ? 'full, killed and started there, then freed' : 'full, then freed';
+    return end === undefined ? how : `${how}; it ended with ${end.how}: ${errorOf(end.stderr)}`;
   },
 };
+
+/** Why a node ended, in its own words. @throws {Error} when it did not say */
+function errorOf(stderr: string): string {
+  const said = /^error: .*$/m.exec(stderr)?.[0];
+  if (said === undefined) throw new Error(`it ended without a word: ${stderr}`);
+  return said;
+}
