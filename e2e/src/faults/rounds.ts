@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sleep } from '../acknowledged-writer.ts';
 import { CheckedLoad } from '../checked-load.ts';
 import { ClusterProcess, type NodeProcess } from '../cluster-process.ts';
 import { Mount, NodeDisks } from '../mounts.ts';
@@ -84,9 +85,9 @@ async function oneRound(
     startAgain,
   });
   const beganMs = performance.now();
-  await until('all vote', () => allVote(witness, NODES));
-  await load.readAll();
-  await until('all hold the same', () => holdTheSame(witness, NODES));
+  const isHealed = new AbortController();
+  const healed = heal(witness, load).finally(() => isHealed.abort());
+  await Promise.all([healed, keepRunning(victim, refusals, isHealed.signal)]);
   const { acknowledged, reads } = load.counts;
   return {
     fault: fault.name,
@@ -100,6 +101,25 @@ async function oneRound(
     reads: reads - before.reads,
     wrong: load.wrong.slice(before.wrong),
   };
+}
+
+async function heal(witness: NodeProcess, load: CheckedLoad): Promise<void> {
+  await until('all vote', () => allVote(witness, NODES));
+  await load.readAll();
+  await until('all hold the same', () => holdTheSame(witness, NODES));
+}
+
+/** A node may find what was done to it later, and end: it must say why, and is started again. */
+async function keepRunning(victim: NodeProcess, refusals: string[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    if (victim.hasEnded) {
+      const said = /^error: .*$/m.exec(victim.stderr)?.[0];
+      if (said === undefined) throw new Error(`it ended without a word: ${victim.stderr}`);
+      refusals.push(said);
+      await startOf(victim, refusals);
+    }
+    await sleep(200);
+  }
 }
 
 /** @throws {Error} when it refuses too often, or does not say why */

@@ -33,7 +33,8 @@ export const engineBit: Fault = {
     } else if (damage === 'a table gone') {
       await rm(oneOf(await tables(), random));
     } else {
-      for (const table of await tables()) await flipBits(table, damage === 'anywhere' ? undefined : 'session-', random);
+      const text = damage === 'anywhere' ? undefined : 'session-';
+      for (const table of await tables()) await flipBits(table, text, random).catch(ignoreGone);
     }
     await load.acknowledge(50);
     if (damage !== 'values while it runs') await startAgain();
@@ -64,6 +65,11 @@ export const snapshotBit: Fault = {
     return `a bit flipped at ${at} of ${size}`;
   },
 };
+
+/** A node that runs may have put another table in its place. */
+function ignoreGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
 
 /** Within some of the places where `text` stands, or anywhere. */
 async function flipBits(path: string, text: string | undefined, random: () => number): Promise<void> {
