@@ -30,18 +30,18 @@ export class DueFinder {
   }
 
   /** No session expires before this; -Infinity until the first scan. */
-  get nextExpiryHint(): number {
+  get #earliestMs(): number {
     return Math.min(this.#floorMs, this.#ports.times.earliestExpiryMs);
   }
 
   /** Up to `limit` ids of sessions that expire at or before `nowMs`. */
   async find(nowMs: number, limit: number): Promise<string[]> {
-    if (nowMs < this.nextExpiryHint) return [];
+    if (nowMs < this.#earliestMs) return [];
     // One scan at a time may raise the floor; it must not lose what another one was still to see.
     const raisesFloor = !this.#isScanning;
     if (raisesFloor) {
       this.#isScanning = true;
-      this.#floorMs = this.nextExpiryHint;
+      this.#floorMs = this.#earliestMs;
       // Expiries set from here on may come too late for the scan: they are kept beside what it finds.
       this.#ports.times.earliestExpiryMs = Number.POSITIVE_INFINITY;
     }

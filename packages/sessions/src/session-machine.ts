@@ -219,11 +219,6 @@ export class SessionMachine {
     return this.#state.expiredTotal - this.#state.expiredAtCleanup;
   }
 
-  /** A lower bound: no session expires before it (ms, log time); -Infinity until the first `dueIds`. */
-  get nextExpiryHint(): number {
-    return this.#due.nextExpiryHint;
-  }
-
   /**
    * Applies one committed entry. Entries come in order, each once; an empty payload only moves the index.
    * @throws {RequestError} UPGRADE_REQUIRED for a version or command this code does not know, CORRUPT for a damaged
