@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,31 +31,24 @@ export async function holdfast(args: readonly string[], options: { input?: strin
   return { code, stdout: stdoutBytes.toString(), stdoutBytes, stderr: Buffer.concat(stderr).toString() };
 }
 
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** One `holdfast start` process that can be killed and started again on its data directory. */
 export class NodeProcess {
   readonly name: string;
-  readonly address: string;
   readonly dataDirectory: string;
   readonly #flags: readonly string[];
+  #address = '127.0.0.1:0';
   #child: ChildProcess | undefined;
   #stderr = '';
 
-  constructor(name: string, address: string, dataDirectory: string, flags: readonly string[]) {
+  constructor(name: string, dataDirectory: string, flags: readonly string[]) {
     this.name = name;
-    this.address = address;
     this.dataDirectory = dataDirectory;
     this.#flags = flags;
+  }
+
+  /** Where it listens. The system chooses the port at the first start; it stays. */
+  get address(): string {
+    return this.#address;
   }
 
   get pid(): number | undefined {
@@ -68,8 +60,8 @@ export class NodeProcess {
     return this.#stderr;
   }
 
-  /** Resolves with the ready line. `flags` default to those of the first start. */
-  async start(flags: readonly string[] = this.#flags): Promise<string> {
+  /** Resolves when the node is ready. `flags` default to those of the first start. */
+  async start(flags: readonly string[] = ['--listen', this.#address, ...this.#flags]): Promise<void> {
     const child = spawn(process.execPath, [command, 'start', '--data', this.dataDirectory, ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -80,7 +72,7 @@ export class NodeProcess {
       // What it said first and last.
       this.#stderr = text.length > 32_768 ? `${text.slice(0, 16_384)}\n…\n${text.slice(-12_288)}` : text;
     });
-    return new Promise((resolve, reject) => {
+    this.#address = await new Promise((resolve, reject) => {
       const timer = setTimeout(() => fail(`no ready line within ${READY_TIMEOUT_MS} ms`), READY_TIMEOUT_MS);
       const fail = (why: string) => {
         clearTimeout(timer);
@@ -88,10 +80,11 @@ export class NodeProcess {
       };
       child.once('exit', (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
       createInterface({ input: child.stdout }).on('line', (line) => {
-        if (!line.startsWith('ready ')) return;
+        const [, address] = /^ready \S+ (\S+) /.exec(line) ?? [];
+        if (address === undefined) return;
         clearTimeout(timer);
         child.removeAllListeners('exit');
-        resolve(line);
+        resolve(address);
       });
     });
   }
@@ -110,7 +103,7 @@ export class NodeProcess {
   }
 
   /** Restarts with nothing but its data directory. */
-  restart(): Promise<string> {
+  restart(): Promise<void> {
     return this.start([]);
   }
 
@@ -163,16 +156,8 @@ export class ClusterProcess implements AsyncDisposable {
   /** Starts one more node, which joins those that are there. */
   async add(flags: readonly string[] = []): Promise<NodeProcess> {
     const name = `n${this.nodes.length + 1}`;
-    const address = `127.0.0.1:${await freePort()}`;
     const join_ = this.nodes.flatMap((node) => ['--join', node.address]);
-    const node = new NodeProcess(name, address, join(this.#directory, name), [
-      '--listen',
-      address,
-      '--name',
-      name,
-      ...join_,
-      ...flags,
-    ]);
+    const node = new NodeProcess(name, join(this.#directory, name), ['--name', name, ...join_, ...flags]);
     this.nodes.push(node);
     await node.start();
     return node;
