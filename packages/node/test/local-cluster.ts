@@ -1,18 +1,16 @@
 /** A cluster of whole nodes in this process, on loopback, for tests of what applications use. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@holdfast/client';
+import type { Client } from '@holdfast/client';
 import { type RunningNode, startNode } from '../src/index.ts';
+import { ClusterClients } from './cluster-clients.ts';
 
 export class LocalCluster implements AsyncDisposable {
   readonly nodes: RunningNode[] = [];
   readonly #directory: string;
   readonly #stopped: string[] = [];
-  readonly #clients: Client[] = [];
-  readonly #delays: DelayLine[] = [];
+  readonly #clients = new ClusterClients(() => this.addresses);
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -34,17 +32,13 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   /** A client that is closed with the cluster. */
-  client(nodes: readonly string[] = this.addresses): Client {
-    const client = new Client({ nodes, timeoutMs: 10_000 });
-    this.#clients.push(client);
-    return client;
+  client(nodes?: readonly string[]): Client {
+    return this.#clients.client(nodes);
   }
 
-  /** A client whose every packet takes `delayMs` to the first node, and as long back. */
-  async distantClient(delayMs: number): Promise<Client> {
-    const line = await DelayLine.open(this.addresses[0] ?? '', delayMs);
-    this.#delays.push(line);
-    return this.client([line.address]);
+  /** See `ClusterClients`. */
+  distantClient(delayMs: number): Promise<Client> {
+    return this.#clients.distantClient(delayMs);
   }
 
   /** Stops all nodes but the first: it has no majority any more. */
@@ -72,60 +66,8 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()));
-    for (const line of this.#delays) line.close();
+    await this.#clients[Symbol.asyncDispose]();
     await Promise.all(this.nodes.map((node) => node.stop()));
     await rm(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** Passes TCP connections on, each chunk of bytes some time later, in order. */
-class DelayLine {
-  readonly address: string;
-  readonly #server: Server;
-  readonly #sockets: Set<Socket>;
-
-  private constructor(server: Server, sockets: Set<Socket>, port: number) {
-    this.address = `127.0.0.1:${port}`;
-    this.#server = server;
-    this.#sockets = sockets;
-  }
-
-  static async open(to: string, delayMs: number): Promise<DelayLine> {
-    const [host, port] = to.split(':');
-    const sockets = new Set<Socket>();
-    const server = createServer((near) => {
-      const far = connect(Number(port), host);
-      for (const socket of [near, far]) {
-        sockets.add(socket);
-        socket.setNoDelay(true).on('error', () => {});
-        socket.on('close', () => {
-          near.destroy();
-          far.destroy();
-        });
-      }
-      passOn(near, far, delayMs);
-      passOn(far, near, delayMs);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    return new DelayLine(server, sockets, address.port);
-  }
-
-  close(): void {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-  }
-}
-
-function passOn(from: Socket, to: Socket, delayMs: number): void {
-  let last = Promise.resolve();
-  from.on('data', (chunk) => {
-    const arrived = sleep(delayMs);
-    last = last.then(async () => {
-      await arrived;
-      if (!to.destroyed) to.write(chunk);
-    });
-  });
 }
