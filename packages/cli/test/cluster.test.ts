@@ -76,6 +76,7 @@ describe('members and stats', () => {
     const stats = {
       totalSessions: 3,
       totalSizeBytes: 30,
+      conflictsTotal: 2,
       shardDistribution: { 0: 3, 1: 0 },
       backendStats: { backend: 'disk' },
     };
@@ -83,6 +84,7 @@ describe('members and stats', () => {
     assert.deepEqual(JSON.parse((await io.run('stats --json')).stdout), stats);
     const lines = new FakeIo();
     lines.answer = () => stats;
+    assert.match((await lines.run('stats')).stdout, /^conflictsTotal\t2\nshardDistribution\.0\t3$/m);
     assert.match((await lines.run('stats')).stdout, /^shardDistribution\.1\t0$/m);
   });
 });

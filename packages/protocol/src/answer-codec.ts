@@ -39,6 +39,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   stats: (answer) => [
     answer.totalSessions,
     answer.totalSizeBytes,
+    answer.conflictsTotal,
     Object.entries(answer.shardDistribution).flat(),
     Object.entries(answer.backendStats).flat(),
   ],
@@ -130,6 +131,7 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
   stats: (fields) => ({
     totalSessions: fields.integer('totalSessions'),
     totalSizeBytes: fields.integer('totalSizeBytes'),
+    conflictsTotal: fields.integer('conflictsTotal'),
     shardDistribution: readPairs(fields.list('shardDistribution'), integerOf),
     backendStats: readPairs(fields.list('backendStats'), (value) =>
       typeof value === 'string' || typeof value === 'number' ? value : undefined,

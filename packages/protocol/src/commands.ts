@@ -271,6 +271,8 @@ export interface Answers {
   stats: {
     readonly totalSessions: number;
     readonly totalSizeBytes: number;
+    /** Fields that saves wrote although others had changed them since they were read: ever, in the whole cluster. */
+    readonly conflictsTotal: number;
     readonly shardDistribution: Readonly<Record<string, number>>;
     readonly backendStats: Readonly<Record<string, number | string>>;
   };

@@ -93,6 +93,7 @@ describe('bodies', () => {
     stats: {
       totalSessions: 2,
       totalSizeBytes: 9,
+      conflictsTotal: 4,
       shardDistribution: { 0: 1, 63: 1 },
       backendStats: { kind: 'disk', files: 3 },
     },

@@ -111,7 +111,7 @@ const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint
     encodeArray([9, 0, [['delete', 'a', 8, 0, 5, new Uint8Array(2), 1, 2, null, null, null, 3, 4, 5, 'u', ['t']]]]),
   ],
   ['answer', (bytes) => decodeAnswer('store', bytes), metadata],
-  ['stats', (bytes) => decodeAnswer('stats', bytes), encodeArray([1, 2, ['0', 1], ['kind', 'disk']])],
+  ['stats', (bytes) => decodeAnswer('stats', bytes), encodeArray([1, 2, 3, ['0', 1], ['kind', 'disk']])],
   ['failure', decodeFailure, encodeArray(['CONFLICT', 'id', 5])],
   ['hello', decodeHello, Uint8Array.of(1, 1, ...encodeArray([1, new Uint8Array(16), 5, null, new Uint8Array(32)]))],
   ['welcome', decodeWelcome, welcome],

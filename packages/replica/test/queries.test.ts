@@ -64,7 +64,7 @@ describe('queries', () => {
       },
       list: async () => ({ items: [], cursor: null }),
       count: async () => 3,
-      stats: () => ({ totalSessions: 3, totalSizeBytes: 9, shardDistribution: { 0: 3 } }),
+      stats: () => ({ totalSessions: 3, totalSizeBytes: 9, conflictsTotal: 2, shardDistribution: { 0: 3 } }),
     };
     const commands = {
       passTime: () => new Promise<void>((resolve, reject) => times.push({ resolve, reject })),
@@ -247,6 +247,7 @@ describe('queries', () => {
     assert.deepEqual(target.answers.get(2), {
       totalSessions: 3,
       totalSizeBytes: 9,
+      conflictsTotal: 2,
       shardDistribution: { 0: 3 },
       backendStats: { backend: 'memory' },
     });

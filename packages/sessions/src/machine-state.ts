@@ -24,7 +24,7 @@ export interface MachineState {
   /** Sessions removed by sweeps, ever, and up to the last cleanup. */
   expiredTotal: number;
   expiredAtCleanup: number;
-  /** Fields that saves found changed by others since their base, ever. */
+  /** Fields that saves wrote although others had changed them since their base, ever. */
   conflictsTotal: number;
   members: MemberTable;
   counters: ShardCounters;

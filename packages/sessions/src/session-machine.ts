@@ -209,11 +209,6 @@ export class SessionMachine {
     return this.#records.dirtyBytes + this.#staging.dirtyBytes + this.#tombstones.dirtyBytes;
   }
 
-  /** Fields that saves found changed by others since their base, ever. */
-  get conflictsTotal(): number {
-    return this.#state.conflictsTotal;
-  }
-
   /** Sessions removed by sweeps since the last `expire` with `endsCleanup`. */
   get removedSinceLastCleanup(): number {
     return this.#state.expiredTotal - this.#state.expiredAtCleanup;
@@ -304,7 +299,8 @@ export class SessionMachine {
 
   /** Totals from the counters; like `count`, with what is not yet swept. */
   stats(): Omit<Answers['stats'], 'backendStats'> {
-    return this.#state.counters.stats();
+    const { counters, conflictsTotal } = this.#state;
+    return { ...counters.stats(), conflictsTotal };
   }
 
   /** Hash of each shard's sessions at the applied index, 16 hexadecimal digits: equal on nodes that hold the same. */

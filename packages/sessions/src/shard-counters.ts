@@ -78,7 +78,7 @@ export class ShardCounters {
   }
 
   /** Every shard is listed, also those without sessions. */
-  stats(): Omit<Answers['stats'], 'backendStats'> {
+  stats(): Omit<Answers['stats'], 'backendStats' | 'conflictsTotal'> {
     return {
       totalSessions: this.totalSessions(),
       totalSizeBytes: this.totalBytes(),

@@ -91,7 +91,7 @@ describe('save', () => {
     const answer = node.done<SaveAnswer>(1_002, save(1, { cart: ['pen'], same: 1 }));
     assert.equal(answer.conflicts, 1, 'two who want the same have no conflict');
     assert.deepEqual(dataOf(node), { cart: ['pen'], same: 1 });
-    assert.equal(node.machine.conflictsTotal, 1);
+    assert.equal(node.machine.stats().conflictsTotal, 1);
   });
 
   it('sees a conflict with a removed field, and with a whole replacement', async () => {
@@ -108,7 +108,7 @@ describe('save', () => {
     assert.equal(node.failed(1_002, save(1, { cart: ['pen'] }, { conflict: 'reject' })).code, 'CONFLICT');
     node.done(1_003, save(1, { name: 'x' }, { conflict: 'reject' }));
     assert.deepEqual(dataOf(node), { cart: ['book'], name: 'x' });
-    assert.equal(node.machine.conflictsTotal, 0);
+    assert.equal(node.machine.stats().conflictsTotal, 0);
   });
 
   it('with last-write replaces the whole data, and counts what others lose', async () => {

@@ -9,12 +9,11 @@ export function statsCommand(io: Io): Command {
     .description('Prints exact totals, the sessions of every shard, and figures of the asked node’s backend.')
     .action(async (options: ClusterOptions) => {
       await withClient(io, options, async (client) => {
-        const { totalSessions, totalSizeBytes, shardDistribution, backendStats } = await client.execute<'stats'>({
-          type: 'stats',
-        });
+        const stats = await client.execute<'stats'>({ type: 'stats' });
+        const { totalSessions, totalSizeBytes, conflictsTotal, shardDistribution, backendStats } = stats;
         const output = new Output(io, options.json === true);
         if (output.json) {
-          output.document({ totalSessions, totalSizeBytes, shardDistribution, backendStats });
+          output.document({ totalSessions, totalSizeBytes, conflictsTotal, shardDistribution, backendStats });
           return;
         }
         const backend = Object.entries(backendStats).map(([name, value]): [string, Cell] => [
@@ -24,6 +23,7 @@ export function statsCommand(io: Io): Command {
         output.fields([
           ['totalSessions', text(totalSessions)],
           ['totalSizeBytes', size(totalSizeBytes)],
+          ['conflictsTotal', text(conflictsTotal)],
           ...shardRows(output, shardDistribution),
           ...backend,
         ]);
