@@ -12,6 +12,7 @@ import {
   type WatchQuery,
 } from '@holdfast/protocol';
 import { expiryAfterTouch, type SessionMachine, type SessionRecord } from '@holdfast/sessions';
+import { StorageError } from '@holdfast/storage';
 import type { AccessCounter, UncountedReads } from './access-counter.ts';
 import type { Backups } from './backups.ts';
 import type { WaitingRead } from './read-rounds.ts';
@@ -60,7 +61,7 @@ export class Queries {
   /** @param nowMs the leader's log time, read after the query arrived */
   serve(read: WaitingRead, nowMs: number): void {
     const { query } = read;
-    if (isSessionQuery(query)) this.#serveSession(read, query, nowMs);
+    if (isSessionQuery(query)) this.#serveSafely(read, () => this.#serveSession(read, query, nowMs));
     else if (query.type === 'watch') this.#ports.watches.submit(query, read.target, read.number);
     else this.#settle(read, query.type, this.#answer(query, nowMs));
   }
@@ -77,11 +78,23 @@ export class Queries {
       this.#settle(read, query.type, this.#answer(query, nowMs()));
       return;
     }
-    const record = this.#ports.machine().get(query.id);
-    // Only here may a node's own clock hide a session: nothing better is promised for a stale read.
-    if (record?.expiresAt !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs())
-      notFound(read, query.id);
-    else this.#answerSession(read, query, record, nowMs());
+    this.#serveSafely(read, () => {
+      const record = this.#ports.machine().get(query.id);
+      // Only here may a node's own clock hide a session: nothing better is promised for a stale read.
+      if (record?.expiresAt !== undefined && record.expiresAt !== null && record.expiresAt <= nowMs())
+        notFound(read, query.id);
+      else this.#answerSession(read, query, record, nowMs());
+    });
+  }
+
+  /** Looking a session up may show that the engine is damaged: then the node ends by itself, and this read goes elsewhere. */
+  #serveSafely(read: WaitingRead, serve: () => void): void {
+    try {
+      serve();
+    } catch (error) {
+      if (!isEngineDamage(error)) throw error;
+      read.target.fail(read.number, rebuilding);
+    }
   }
 
   #serveSession(read: WaitingRead, query: SessionQuery, nowMs: number): void {
@@ -126,7 +139,7 @@ export class Queries {
     const { query } = read;
     if (!isSessionQuery(query)) return;
     const machine = this.#ports.machine();
-    this.#answerSession(read, query, machine.get(query.id), machine.logTimeMs);
+    this.#serveSafely(read, () => this.#answerSession(read, query, machine.get(query.id), machine.logTimeMs));
   }
 
   #answerSession(read: WaitingRead, query: SessionQuery, record: SessionRecord | undefined, nowMs: number): void {
@@ -256,6 +269,13 @@ function notFound(read: WaitingRead, id: string): void {
   read.target.fail(read.number, { code: 'NOT_FOUND', id });
 }
 
+/** Nothing wrong was told, and another node can answer: for this one it is as if it were starting. */
+const rebuilding: Failure = { code: 'NOT_READY', problem: 'the engine of this node is damaged, and is built again' };
+
+function isEngineDamage(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
+}
+
 /** A reader has written nothing that it could not know the outcome of. */
 function asReadFailure(error: unknown): Failure {
   const failure = asFailure(error);
@@ -264,5 +284,6 @@ function asReadFailure(error: unknown): Failure {
 
 function asFailure(error: unknown): Failure {
   if (error instanceof RequestError) return error.failure;
+  if (isEngineDamage(error)) return rebuilding;
   return { code: 'INTERNAL', problem: problemOf(error) };
 }

@@ -144,7 +144,7 @@ export class Replica {
     });
     this.#keys = new KeyRotation({ ...parts, keeper: this.#keeper });
     const verify = () => parts.verify(this.#machine);
-    this.verification = new StateVerification({ verify, damaged: engine.damaged, clock, report, onFatal });
+    this.verification = new StateVerification({ verify, engine, clock, report, onFatal });
     this.#snapshots = new StateSnapshots({
       clock,
       machine,
@@ -156,7 +156,6 @@ export class Replica {
       waiters: this.waiters,
       raft: this.raft,
       fetchState: parts.fetchState,
-      onDoubt: () => void this.verification.run(),
       step: (message) => this.#driver.onSnapshot(message),
       reportSnapshot: (to, delivered) => this.#driver.reportSnapshot(to, delivered),
       report,
@@ -380,6 +379,7 @@ export class Replica {
 
   #replaceMachine(machine: SessionMachine): void {
     this.#machine = machine;
+    this.verification.watch();
     this.#applier.resume();
     this.clusterClock.observeEntry(machine.logTimeMs);
     this.waiters.onApplied();

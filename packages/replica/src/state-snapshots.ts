@@ -1,4 +1,4 @@
-import { type Failure, problemOf, RequestError } from '@holdfast/protocol';
+import { type Failure, problemOf } from '@holdfast/protocol';
 import type { LogIndex, Message, NodeId, SnapshotMeta, Term } from '@holdfast/raft';
 import { SessionMachine, type SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, SnapshotFiles } from '@holdfast/storage';
@@ -50,8 +50,6 @@ export interface StateSnapshotsPorts {
   readonly fetchState: (wanted: WantedState) => Promise<IncomingState>;
   /** Gives the core a snapshot that is durable here. */
   readonly step: (message: Message) => void;
-  /** What was read for another member is not what it should be. */
-  readonly onDoubt: () => void;
   readonly reportSnapshot: (to: NodeId, delivered: boolean) => void;
   readonly report: NodeLog;
 }
@@ -115,8 +113,7 @@ export class StateSnapshots {
     const { machine, waiters } = this.#ports;
     await waiters.wait(indexMin, SERVE_WAIT_MS);
     if (this.replacing !== undefined) throw new PeerError('BUSY', 'the state here is being replaced');
-    const served = await machine().snapshotChunks();
-    return { ...served, chunks: this.#watched(served.chunks) };
+    return machine().snapshotChunks();
   }
 
   /** The log begins anew after this snapshot: the state machine becomes what its file holds. */
@@ -134,15 +131,6 @@ export class StateSnapshots {
     this.#abort.abort();
     for (const timer of this.#announcements.values()) timer.cancel();
     this.#announcements.clear();
-  }
-
-  async *#watched(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    try {
-      yield* chunks;
-    } catch (error) {
-      if (error instanceof RequestError && error.code === 'CORRUPT') this.#ports.onDoubt();
-      throw error;
-    }
   }
 
   async #fetch(indexMin: LogIndex, lead: NodeId): Promise<void> {

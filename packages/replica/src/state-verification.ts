@@ -1,12 +1,12 @@
 import type { Failure } from '@holdfast/protocol';
+import type { Engine } from '@holdfast/storage';
 import type { Clock } from './clock.ts';
 import type { NodeLog } from './node-log.ts';
 
 export interface StateVerificationPorts {
   /** Reads all of the state in the engine. @throws when it is not whole */
   readonly verify: () => Promise<void>;
-  /** Resolves when any other read of the engine has found damage. */
-  readonly damaged: Promise<Error>;
+  readonly engine: Pick<Engine, 'damaged'>;
   readonly clock: Clock;
   readonly report: NodeLog;
   readonly onFatal: (error: unknown) => void;
@@ -20,7 +20,7 @@ export class StateVerification {
   readonly #ports: StateVerificationPorts;
   #isWhole = false;
   #tellDone: () => void = () => {};
-  /** Resolves when the state is known to be whole for the first time. */
+  /** Resolves when the state is known to be whole. */
   readonly done: Promise<void> = new Promise((resolve) => {
     this.#tellDone = resolve;
   });
@@ -40,16 +40,19 @@ export class StateVerification {
   }
 
   start(): void {
-    const { damaged, onFatal } = this.#ports;
-    void damaged.then(onFatal);
-    void this.run();
+    this.watch();
+    void this.#run();
   }
 
-  /** Also at any later time, when there is doubt. */
-  async run(): Promise<void> {
+  /** Whatever read finds the engine damaged, it is not to be trusted from then on. Again for another state: see `Engine.damaged`. */
+  watch(): void {
+    const { engine, onFatal } = this.#ports;
+    void engine.damaged.then(onFatal);
+  }
+
+  async #run(): Promise<void> {
     const { verify, clock, report, onFatal } = this.#ports;
     const beganMs = clock.monotonicMs();
-    this.#isWhole = false;
     try {
       await verify();
     } catch (error) {

@@ -113,8 +113,7 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
     const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
     const { bootCounter } = record;
     // What lies in memory was put there at this start, and checked.
-    const verify = (current: SessionMachine) =>
-      engine.kind === 'memory' ? Promise.resolve() : verified(current, directory.engineDirectory);
+    const verify = (current: SessionMachine) => (engine.kind === 'memory' ? Promise.resolve() : current.verify());
     return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, verify, bootCounter };
   } catch (error) {
     await log.close();
@@ -159,15 +158,6 @@ async function openState(
   } catch (error) {
     await engine.close();
     throw error;
-  }
-}
-
-async function verified(machine: SessionMachine, directory: string): Promise<void> {
-  try {
-    await machine.verify();
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.code !== 'CORRUPT') throw error;
-    throw new StorageError({ code: 'ENGINE_DAMAGED', directory, problem: error.message }, { cause: error });
   }
 }
 

@@ -2,6 +2,9 @@
 import { utf8 } from './bytes.ts';
 import type { FieldRevision } from './types.ts';
 
+/** A checksum of bytes that goes on from another, the seed; see `SessionMachineOptions.hashBytes`. */
+export type HashBytes = (bytes: Uint8Array, seed: number) => number;
+
 /** MurmurHash3, x86, 32 bits (Austin Appleby, public domain), over `bytes` up to `length`. */
 export function murmur3(bytes: Uint8Array, length: number, seed: number): number {
   let hash = seed | 0;

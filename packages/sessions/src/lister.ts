@@ -4,7 +4,8 @@ import { limits, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineSnapshot } from '@holdfast/storage';
 import { prefixEnd, textOf, utf8Copy } from './bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { shardOf } from './hash.ts';
+import { readFailure } from './engine-damage.ts';
+import { type HashBytes, shardOf } from './hash.ts';
 import {
   dataKey,
   indexKeyPlace,
@@ -19,7 +20,7 @@ import {
   userRange,
 } from './keys.ts';
 import { readSlices } from './range-reader.ts';
-import { damaged, decodeSession, type SessionHead } from './record-codec.ts';
+import { dataOf, decodeSession, type SessionHead } from './record-codec.ts';
 import { inOrder, type Place } from './scan-order.ts';
 import { metadataOf } from './session-record.ts';
 
@@ -51,42 +52,55 @@ const lookupsAtOnce = 64;
 /** What an item takes in a page besides its texts. */
 const itemBytes = 100;
 
+export interface ListerOptions {
+  readonly engine: Engine;
+  readonly shards: number;
+  /** Cursors of another are refused. */
+  readonly cursorSecret: string;
+  readonly hashBytes: HashBytes;
+  readonly yieldTurn: () => Promise<void>;
+}
+
 export class Lister {
+  readonly #engine: Engine;
   readonly #shards: number;
   readonly #secret: string;
+  readonly #hashBytes: HashBytes;
   readonly #yieldTurn: () => Promise<void>;
 
-  constructor(shards: number, secret: string, yieldTurn: () => Promise<void>) {
+  constructor({ engine, shards, cursorSecret, hashBytes, yieldTurn }: ListerOptions) {
+    this.#engine = engine;
     this.#shards = shards;
-    this.#secret = secret;
+    this.#secret = cursorSecret;
+    this.#hashBytes = hashBytes;
     this.#yieldTurn = yieldTurn;
   }
 
-  async list(
-    engine: Engine,
-    { filter, limit, cursor, withData = false }: ListPage,
-    nowMs: number,
-  ): Promise<Answers['list']> {
+  async list({ filter, limit, cursor, withData = false }: ListPage, nowMs: number): Promise<Answers['list']> {
     const order = { after: cursor === null ? undefined : this.#placeOf(cursor, filter), limit: limit + 1 };
-    const scan = this.#scanFor(filter, engine.hidesKeys);
-    const snapshot = engine.snapshot();
+    const scan = this.#scanFor(filter);
+    const snapshot = this.#engine.snapshot();
     try {
       const { heads, isLast } = await pageOf(this.#matching(snapshot, scan, filter, nowMs, order), limit, withData);
       const items = withData ? await this.#withData(snapshot, heads) : heads.map((head) => itemOf(head, null));
       const last = heads.at(-1);
       return { items, cursor: isLast || last === undefined ? null : encodeCursor(last.id, filter, this.#secret) };
+    } catch (error) {
+      throw readFailure(this.#engine, error);
     } finally {
       await snapshot.release();
     }
   }
 
-  async count(engine: Engine, filter: ListFilter, nowMs: number): Promise<number> {
-    const scan = this.#scanFor(filter, engine.hidesKeys);
-    const snapshot = engine.snapshot();
+  async count(filter: ListFilter, nowMs: number): Promise<number> {
+    const scan = this.#scanFor(filter);
+    const snapshot = this.#engine.snapshot();
     try {
       let count = 0;
       for await (const heads of this.#matching(snapshot, scan, filter, nowMs, undefined)) count += heads.length;
       return count;
+    } catch (error) {
+      throw readFailure(this.#engine, error);
     } finally {
       await snapshot.release();
     }
@@ -131,12 +145,11 @@ export class Lister {
     return items;
   }
 
-  async #dataOf(snapshot: EngineSnapshot, { shard, id, sizeBytes }: SessionHead): Promise<Uint8Array> {
+  async #dataOf(snapshot: EngineSnapshot, head: SessionHead): Promise<Uint8Array> {
+    const { shard, id } = head;
     const value = await snapshot.get(sessionKey(shard, id));
     const inline = value === undefined ? undefined : decodeSession(id, this.#shards, value).data;
-    const data = inline ?? (await snapshot.get(dataKey(shard, id)));
-    if (data?.length !== sizeBytes) throw damaged(id);
-    return data;
+    return dataOf(head, inline ?? (await snapshot.get(dataKey(shard, id))), this.#hashBytes);
   }
 
   /** The sessions an index tells of, a few at a time. */
@@ -156,7 +169,8 @@ export class Lister {
   }
 
   /** @throws {RequestError} VALIDATION for a shard that this cluster does not have */
-  #scanFor({ user, tag, shard, prefix }: ListFilter, hidesKeys: boolean): Scan {
+  #scanFor({ user, tag, shard, prefix }: ListFilter): Scan {
+    const { hidesKeys } = this.#engine;
     if (shard !== undefined && shard >= this.#shards) throw noShard(shard, this.#shards);
     const from = (range: (shard?: number) => KeyRange) => (first: number) =>
       shard === undefined ? { from: range(first).from, to: range().to } : range(shard);

@@ -5,6 +5,7 @@
 import { type BatchCommand, decodeBatch, encodeArray, encodeBatch, operationCodes } from '@holdfast/protocol';
 import type { LogIndex, Term } from '@holdfast/raft';
 import { viewOf } from './bytes.ts';
+import type { HashBytes } from './hash.ts';
 import { sealedItems } from './sealed-items.ts';
 import { damagedSnapshot, type Item, itemKinds, toChunks } from './snapshot-items.ts';
 import { encodePreamble, preambles } from './snapshot-preamble.ts';
@@ -17,8 +18,6 @@ const leftOut: ReadonlySet<number> = new Set([
   operationCodes['update-member'],
   operationCodes['set-version'],
 ]);
-
-type HashBytes = (bytes: Uint8Array, seed: number) => number;
 
 /**
  * @param slices applied entries, in order and without a gap; an entry that only changed the configuration is empty

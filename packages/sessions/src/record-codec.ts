@@ -6,7 +6,7 @@
  */
 import { RequestError } from '@holdfast/protocol';
 import { textOf, utf8, viewOf } from './bytes.ts';
-import { hashFields, hashId, hashLabels } from './hash.ts';
+import { type HashBytes, hashFields, hashId, hashLabels } from './hash.ts';
 import type { FieldRevision, SessionRecord } from './types.ts';
 
 const recordFormat = 1;
@@ -92,7 +92,7 @@ function writeText(target: Uint8Array, at: number, text: string): number {
  */
 export function decodeSession(id: string, shards: number, bytes: Uint8Array): DecodedSession {
   if (bytes[0] !== recordFormat) {
-    if (bytes.length === 0) throw damaged(id);
+    if (bytes.length === 0) throw damaged();
     throw new RequestError({ code: 'UPGRADE_REQUIRED', problem: `session ${id} is stored in format ${bytes[0]}` });
   }
   try {
@@ -101,7 +101,7 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
     const sizeBytes = view.getUint32(76);
     let at = fixedBytes;
     const read = (length: number) => {
-      if (at + length > bytes.length) throw damaged(id);
+      if (at + length > bytes.length) throw damaged();
       at += length;
       return bytes.subarray(at - length, at);
     };
@@ -115,7 +115,7 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
       fields.push({ field, revision: viewOf(read(8)).getFloat64(0) });
     }
     const data = (set & flags.apart) === 0 ? read(sizeBytes) : undefined;
-    if (at !== bytes.length) throw damaged(id);
+    if (at !== bytes.length) throw damaged();
     const idHash = hashId(id);
     const head: SessionHead = {
       id,
@@ -141,17 +141,25 @@ export function decodeSession(id: string, shards: number, bytes: Uint8Array): De
     return { head, data };
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    throw damaged(id);
+    throw damaged();
   }
 }
 
-/** A head and its data as one record. @throws {RequestError} CORRUPT when they do not belong together */
-export function joinSession(head: SessionHead, data: Uint8Array): SessionRecord {
-  if (data.length !== head.sizeBytes) throw damaged(head.id);
+/**
+ * The data that belongs to a head: what was found for it.
+ * @throws {RequestError} CORRUPT when nothing was, or other data
+ */
+export function dataOf({ sizeBytes, dataHash }: SessionHead, found: Uint8Array | undefined, hashBytes: HashBytes) {
+  if (found?.length !== sizeBytes || hashBytes(found, 0) >>> 0 !== dataHash) throw damaged();
+  return found;
+}
+
+/** A head and the data that was found for it as one record. @throws {RequestError} CORRUPT, as `dataOf` */
+export function joinSession(head: SessionHead, found: Uint8Array | undefined, hashBytes: HashBytes): SessionRecord {
   return {
     id: head.id,
     shard: head.shard,
-    data,
+    data: dataOf(head, found, hashBytes),
     createdAt: head.createdAt,
     lastAccessedAt: head.lastAccessedAt,
     expiresAt: head.expiresAt,
@@ -171,10 +179,10 @@ export function joinSession(head: SessionHead, data: Uint8Array): SessionRecord 
   };
 }
 
-export function damaged(id: string): RequestError {
+function damaged(): RequestError {
   return new RequestError({
     code: 'CORRUPT',
-    problem: `the stored bytes of session ${id} are damaged`,
+    problem: 'the stored bytes of a session are damaged',
     hint: 'the state of this node must be rebuilt from a snapshot and the log',
   });
 }

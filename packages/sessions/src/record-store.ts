@@ -1,9 +1,11 @@
 /** Sessions through three layers: changes in memory, a cache, the engine. */
 import type { Engine, EngineWrite } from '@holdfast/storage';
+import { readFailure } from './engine-damage.ts';
+import type { HashBytes } from './hash.ts';
 import { dataKey, expiryBucketMs, expiryKey, sessionKey, tagKey, userKey } from './keys.ts';
 import type { KnownIds } from './known-ids.ts';
 import { RecordCache } from './record-cache.ts';
-import { damaged, decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
+import { decodeSession, encodeSession, isApart, joinSession } from './record-codec.ts';
 import { variableBytesOf } from './session-record.ts';
 import type { SessionRecord } from './types.ts';
 
@@ -18,6 +20,15 @@ type Changes = Map<string, Change>;
 /** A record that only the store holds. */
 type OwnedRecord = { -readonly [K in keyof SessionRecord]: SessionRecord[K] };
 
+export interface RecordStoreOptions {
+  readonly engine: Engine;
+  readonly shards: number;
+  readonly hashBytes: HashBytes;
+  /** Of records that are the same in the engine. */
+  readonly cacheBytes: number;
+  readonly knownIds: KnownIds;
+}
+
 const changesPerSlice = 256;
 /** What a change takes besides, roughly. */
 const changeBytes = 500;
@@ -29,6 +40,7 @@ const changeBytes = 500;
 export class RecordStore {
   readonly #engine: Engine;
   readonly #shards: number;
+  readonly #hashBytes: HashBytes;
   readonly #cache: RecordCache;
   readonly #knownIds: KnownIds;
   #dirty: Changes = new Map();
@@ -36,9 +48,10 @@ export class RecordStore {
   #dirtyBytes = 0;
   #writingBytes = 0;
 
-  constructor(engine: Engine, shards: number, cacheBytes: number, knownIds: KnownIds) {
+  constructor({ engine, shards, hashBytes, cacheBytes, knownIds }: RecordStoreOptions) {
     this.#engine = engine;
     this.#shards = shards;
+    this.#hashBytes = hashBytes;
     this.#knownIds = knownIds;
     this.#cache = new RecordCache(cacheBytes);
   }
@@ -147,10 +160,13 @@ export class RecordStore {
   #read(id: string, shard: number): SessionRecord | undefined {
     const value = this.#engine.get(sessionKey(shard, id));
     if (value === undefined) return undefined;
-    const { head, data } = decodeSession(id, this.#shards, value);
-    const apart = data ?? this.#engine.get(dataKey(shard, id));
-    if (apart === undefined) throw damaged(id);
-    const record = joinSession(head, apart);
+    let record: SessionRecord;
+    try {
+      const { head, data } = decodeSession(id, this.#shards, value);
+      record = joinSession(head, data ?? this.#engine.get(dataKey(shard, id)), this.#hashBytes);
+    } catch (error) {
+      throw readFailure(this.#engine, error);
+    }
     this.#cache.set(record);
     return record;
   }

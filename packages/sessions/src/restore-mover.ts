@@ -1,7 +1,7 @@
-import { RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
 import type { EntryTimes } from './context.ts';
 import { allChanged } from './field-revisions.ts';
+import type { HashBytes } from './hash.ts';
 import { contentRanges } from './keys.ts';
 import type { MachineState } from './machine-state.ts';
 import { readSlices } from './range-reader.ts';
@@ -26,7 +26,7 @@ export interface RestoreMoverPorts {
   readonly tombstones: Tombstones;
   readonly staging: RestoreStaging;
   readonly times: EntryTimes;
-  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  readonly hashBytes: HashBytes;
   readonly flush: () => Promise<void>;
   readonly yieldTurn: () => Promise<void>;
 }
@@ -85,9 +85,9 @@ export class RestoreMover {
   }
 
   #moveChunk(restore: RestoreState): void {
-    const { state, staging, hashBytes } = this.#ports;
+    const { engine, state, staging, hashBytes } = this.#ports;
     const chunk = staging.get(restore.moved);
-    if (chunk === undefined) throw damaged(`chunk ${restore.moved} of a restore is not there`);
+    if (chunk === undefined) throw engine.reportDamage(`chunk ${restore.moved} of a restore is not there`);
     for (const record of readRestoreChunk(chunk, state.counters.shards, hashBytes)) {
       if (this.#restoreOne(restore, record)) restore.restored += 1;
       else restore.skipped += 1;
@@ -117,12 +117,4 @@ export class RestoreMover {
     if (after.expiresAt !== null) times.earliestExpiryMs = Math.min(times.earliestExpiryMs, after.expiresAt);
     return true;
   }
-}
-
-function damaged(problem: string): RequestError {
-  return new RequestError({
-    code: 'CORRUPT',
-    problem,
-    hint: 'the state of this node must be rebuilt from a snapshot and the log',
-  });
 }

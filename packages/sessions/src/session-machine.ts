@@ -82,7 +82,9 @@ export class SessionMachine {
     const knownUsers = new KnownIds({ ...known, range: rosterRange(), idOf: rosterKeyUser });
     this.#known = [knownIds, knownUsers];
     for (const filter of this.#known) filter.start();
-    this.#records = new RecordStore(engine, state.counters.shards, cacheBytes, knownIds);
+    const { hashBytes } = options;
+    const { shards } = state.counters;
+    this.#records = new RecordStore({ engine, shards, hashBytes, cacheBytes, knownIds });
     const records = this.#records;
     const rosters = new UserRosters(engine, knownUsers);
     this.#events = new EventLog(state.revision, events, options.events);
@@ -94,14 +96,14 @@ export class SessionMachine {
     this.#versions = versions;
     const times = { timeMs: state.logTimeMs, earliestExpiryMs: Number.POSITIVE_INFINITY };
     const changes = new AppliedChanges({ ...kept, times });
-    const { hashBytes } = options;
     this.#reading = { hashBytes, yieldTurn, versions };
     const staging = this.#staging;
     this.#context = { versions, state, records, changes, staging, times, hashBytes, slabs: new Slabs() };
     const mover = new RestoreMover({ ...kept, engine, staging, times, hashBytes, flush: known.flush, yieldTurn });
     this.restores = new Restores(state, mover);
     this.#runner = new CommandRunner(this.#context, changes);
-    this.#lister = new Lister(state.counters.shards, options.cursorSecret ?? '', yieldTurn);
+    const { cursorSecret = '' } = options;
+    this.#lister = new Lister({ engine, shards, cursorSecret, hashBytes, yieldTurn });
     this.#due = new DueFinder({ engine, times, settle: () => this.#settle(), get: (id) => this.get(id), yieldTurn });
   }
 
@@ -283,7 +285,7 @@ export class SessionMachine {
    */
   async list(page: ListPage, nowMs = this.#state.logTimeMs): Promise<Answers['list']> {
     await this.#settle();
-    return this.#lister.list(this.#engine, page, nowMs);
+    return this.#lister.list(page, nowMs);
   }
 
   /**
@@ -294,7 +296,7 @@ export class SessionMachine {
     const { counters } = this.#state;
     if (Object.values(filter).every((value) => value === undefined)) return counters.totalSessions();
     await this.#settle();
-    return this.#lister.count(this.#engine, filter, nowMs);
+    return this.#lister.count(filter, nowMs);
   }
 
   /** Totals from the counters; like `count`, with what is not yet swept. */
@@ -355,6 +357,7 @@ export class SessionMachine {
    * The whole state at one applied index, for a peer or a file, read from a frozen view: applying goes on meanwhile.
    * Call `release` when done, also when the chunks were not read to the end.
    * @param options.withoutMembers for a backup: what may leave the cluster
+   * @throws {StorageError} `ENGINE_DAMAGED`, as do the chunks; the engine tells it too
    */
   async snapshotChunks(options: SnapshotOptions = {}): Promise<StateSnapshot> {
     this.restores.refuseWhileMoving();
@@ -367,7 +370,7 @@ export class SessionMachine {
   /**
    * Reads the state that the engine holds, from a frozen view, and compares it with what it says of itself. Applying
    * goes on meanwhile; a machine that is closed ends it.
-   * @throws {RequestError} CORRUPT @throws what the engine throws, `ENGINE_DAMAGED` for a wrong checksum
+   * @throws {StorageError} `ENGINE_DAMAGED`, which the engine tells too
    */
   verify(): Promise<void> {
     return verifyState(this.#engine, this.#reading, () => this.#isClosed);

@@ -2,6 +2,7 @@ import { encodeArray } from '@holdfast/protocol';
 import type { SnapshotMeta } from '@holdfast/raft';
 import type { EnginePair, EngineSnapshot } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
+import type { HashBytes } from './hash.ts';
 import {
   clientKeyId,
   clientRange,
@@ -19,7 +20,7 @@ import {
 import { decodeState, encodeState, factsOf, type StateFacts } from './machine-state.ts';
 import { MemberTable } from './member-table.ts';
 import { readSlices } from './range-reader.ts';
-import { damaged, decodeSession } from './record-codec.ts';
+import { dataOf, decodeSession } from './record-codec.ts';
 import { isStaged } from './restore-state.ts';
 import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
 import { encodePreamble, preambles } from './snapshot-preamble.ts';
@@ -47,7 +48,7 @@ export interface StateSnapshot {
 
 /** What reading a state needs besides the engine. */
 export interface ReadingPorts {
-  readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  readonly hashBytes: HashBytes;
   readonly yieldTurn: () => Promise<void>;
   readonly versions: MachineVersions;
 }
@@ -105,7 +106,7 @@ export async function snapshotItems(
       let items: Item[] = [];
       let apartBytes = 0;
       for (const pair of pairs) {
-        const item = await sessionItem(view, shards, pair, audit);
+        const item = await sessionItem(view, shards, hashBytes, pair, audit);
         items.push(item);
         apartBytes += item.parts[3]?.length ?? 0;
         // Data that is kept apart comes on top of what the engine gave at once.
@@ -145,6 +146,7 @@ function rosterParts(key: Uint8Array, roster: Uint8Array): Uint8Array[] {
 async function sessionItem(
   view: EngineSnapshot,
   shards: number,
+  hashBytes: HashBytes,
   { key, value }: EnginePair,
   audit: StateAudit,
 ): Promise<Item> {
@@ -156,10 +158,6 @@ async function sessionItem(
   const id = textOf(idBytes);
   const { head, data } = decodeSession(id, shards, value);
   audit.session(head);
-  if (data === undefined) {
-    const apart = await view.get(dataKey(head.shard, id));
-    if (apart === undefined) throw damaged(id);
-    parts.push(apart);
-  }
+  if (data === undefined) parts.push(dataOf(head, await view.get(dataKey(head.shard, id)), hashBytes));
   return { kind: itemKinds.session, parts };
 }

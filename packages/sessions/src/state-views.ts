@@ -1,6 +1,7 @@
 /** The state as a frozen view of the engine shows it, while applying goes on. */
 import type { Engine, EnginePair } from '@holdfast/storage';
 import { textOf } from './bytes.ts';
+import { readFailure } from './engine-damage.ts';
 import {
   clientRange,
   dataRange,
@@ -19,7 +20,7 @@ import { type ReadingPorts, type SnapshotOptions, type StateSnapshot, snapshotIt
 import { StateAudit } from './state-audit.ts';
 import { rosteredCount } from './user-rosters.ts';
 
-/** All that was flushed before the call. */
+/** All that was flushed before the call. @throws {StorageError} `ENGINE_DAMAGED`, as do its chunks */
 export async function takeSnapshot(
   engine: Engine,
   ports: ReadingPorts,
@@ -27,10 +28,19 @@ export async function takeSnapshot(
 ): Promise<StateSnapshot> {
   const view = engine.snapshot();
   try {
-    return { ...(await snapshotItems(view, ports, options)), release: () => view.release() };
+    const { meta, about, chunks } = await snapshotItems(view, ports, options);
+    return { meta, about, chunks: reading(engine, chunks), release: () => view.release() };
   } catch (error) {
     await view.release();
-    throw error;
+    throw readFailure(engine, error);
+  }
+}
+
+async function* reading(engine: Engine, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw readFailure(engine, error);
   }
 }
 
@@ -38,7 +48,7 @@ export async function takeSnapshot(
  * Reads all that a snapshot would hold, and compares it with what the state says that there is. An engine without a
  * state has nothing yet.
  * @param isStopped asked now and then: the rest need not be read
- * @throws {RequestError} CORRUPT @throws what the engine throws
+ * @throws {StorageError} `ENGINE_DAMAGED`, which the engine tells too
  */
 export async function verifyState(
   engine: Engine,
@@ -70,7 +80,7 @@ export async function verifyState(
     await each(dataRange(), (pair) => audit.foundData(hashBytes(pair.value, 0)));
     if (!isStopped()) audit.finish();
   } catch (error) {
-    if (!isStopped()) throw error;
+    if (!isStopped()) throw readFailure(engine, error);
   } finally {
     await view.release();
   }

@@ -1,6 +1,7 @@
 /** Which sessions each user has, for decisions within apply, where no index can be scanned. */
 import { decodeArray, encodeArray, Fields, limits, problemOf, RequestError } from '@holdfast/protocol';
 import type { Engine, EngineWrite } from '@holdfast/storage';
+import { readFailure } from './engine-damage.ts';
 import { hashId } from './hash.ts';
 import { rosterKey } from './keys.ts';
 import type { KnownIds } from './known-ids.ts';
@@ -90,9 +91,17 @@ export class UserRosters {
 
   #read(user: string): Roster {
     const value = this.#engine.get(rosterKey(user));
-    const roster = value === undefined ? empty : decodeRoster(value);
+    const roster = value === undefined ? empty : this.#decode(value);
     this.#keep(user, roster);
     return roster;
+  }
+
+  #decode(value: Uint8Array): Roster {
+    try {
+      return decodeRoster(value);
+    } catch (error) {
+      throw readFailure(this.#engine, error);
+    }
   }
 
   #keep(user: string, roster: Roster): void {

@@ -113,8 +113,8 @@ describe('snapshot', () => {
     const lost = node.engine.find((key) => Buffer.from(key).subarray(3).toString() === 'b');
     assert.ok(lost !== undefined);
     await node.engine.write([{ type: 'del', key: lost }]);
-    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /2 sessions are left of 3/ });
-    await assert.rejects(takeSnapshot(node.machine), { code: 'CORRUPT' });
+    await assert.rejects(node.machine.verify(), { code: 'ENGINE_DAMAGED', message: /2 sessions are left of 3/ });
+    await assert.rejects(takeSnapshot(node.machine), { code: 'ENGINE_DAMAGED' });
   });
 
   it('is not given out by an engine that has lost data kept apart, or has an older version of it', async () => {
@@ -130,10 +130,10 @@ describe('snapshot', () => {
     await node.machine.flush();
     await node.machine.verify();
     await node.engine.write([{ type: 'put', key, value: older }]);
-    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /kept apart is not what it was/ });
+    await assert.rejects(node.machine.verify(), { code: 'ENGINE_DAMAGED', message: /kept apart is not what it was/ });
     await node.engine.write([{ type: 'del', key }]);
-    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /kept apart is not what it was/ });
-    await assert.rejects(takeSnapshot(node.machine), { code: 'CORRUPT' });
+    await assert.rejects(node.machine.verify(), { code: 'ENGINE_DAMAGED', message: /kept apart is not what it was/ });
+    await assert.rejects(takeSnapshot(node.machine), { code: 'ENGINE_DAMAGED' });
   });
 
   it('is not given out whole by an engine whose roster of a user is older than its sessions', async () => {
@@ -143,7 +143,7 @@ describe('snapshot', () => {
     const roster = node.engine.find((key) => Buffer.from(key).includes(18) && key.at(-1) === 'u'.charCodeAt(0));
     assert.ok(roster !== undefined);
     await node.engine.write([{ type: 'del', key: roster }]);
-    await assert.rejects(node.machine.verify(), { code: 'CORRUPT', message: /the rosters tell of 0/ });
+    await assert.rejects(node.machine.verify(), { code: 'ENGINE_DAMAGED', message: /the rosters tell of 0/ });
   });
 
   it('of a newer machine asks for an upgrade', async () => {

@@ -1,12 +1,15 @@
 /** The smallest engine: a map, sorted when a view of it is taken. Writes take a turn of the event loop and can fail. */
-import type { Engine, EnginePair, EngineSnapshot, EngineWrite } from '@holdfast/storage';
+import { type Engine, type EnginePair, type EngineSnapshot, type EngineWrite, StorageError } from '@holdfast/storage';
 
 const nameOf = (key: Uint8Array) => Buffer.from(key).toString('latin1');
 
 export class TinyEngine implements Engine {
   readonly kind = 'memory';
   readonly hidesKeys = false;
-  readonly damaged = new Promise<never>(() => {});
+  #tellDamage: (error: StorageError) => void = () => {};
+  readonly damaged = new Promise<StorageError>((resolve) => {
+    this.#tellDamage = resolve;
+  });
   readonly #pairs = new Map<string, EnginePair>();
   /** The next writes fail with this. */
   failure: Error | undefined;
@@ -22,6 +25,12 @@ export class TinyEngine implements Engine {
   /** The first key of which this is true. */
   find(isWanted: (key: Uint8Array) => boolean): Uint8Array | undefined {
     return [...this.#pairs.values()].find(({ key }) => isWanted(key))?.key;
+  }
+
+  reportDamage(problem: string): StorageError {
+    const error = new StorageError({ code: 'ENGINE_DAMAGED', directory: 'memory', problem });
+    this.#tellDamage(error);
+    return error;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

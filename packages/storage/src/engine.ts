@@ -17,10 +17,16 @@ export interface Engine {
    */
   readonly hidesKeys: boolean;
   /**
-   * Resolves with the first `ENGINE_DAMAGED` that any call finds; never otherwise. Nothing read since is to be trusted.
+   * Resolves with the first `ENGINE_DAMAGED` that is found; never otherwise. Nothing read since is to be trusted.
    * Another one after each `clear`.
    */
   readonly damaged: Promise<StorageError>;
+  /**
+   * Tells damage that only a reader above can see: records that are right by their checksums and contradict each other.
+   * @param cause what it was noticed by
+   * @returns `ENGINE_DAMAGED`, to be thrown; `damaged` tells it too
+   */
+  reportDamage(problem: string, cause?: unknown): StorageError;
   /** The bytes at `key`, or undefined. Synchronous: apply must not wait. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** All or nothing. Batches take effect in the order of the calls. */

@@ -84,6 +84,10 @@ export class LevelEngine implements Engine {
     return this.#damage.found;
   }
 
+  reportDamage(problem: string, cause?: unknown): StorageError {
+    return this.#told(damaged(this.#options, problem, cause));
+  }
+
   write(batch: Iterable<EngineWrite>): Promise<void> {
     return this.#inOrder(() => this.#write(batch));
   }
