@@ -22,7 +22,6 @@ const PROBE_TIMEOUT_MS = 1_000;
 const SILENCE_MAX_MS = 3_000;
 /** A new node waits this long to become a voter before it says that it is ready. */
 const PROMOTION_WAIT_MS = 5_000;
-const REMOVED_STAY_MS = 5_000;
 
 /** Who this node is. */
 interface MemberIdentity {
@@ -321,12 +320,13 @@ export class Member {
     if (this.#replica.isRemoved && !this.#isLeaving) this.#leave();
   }
 
-  /** This node was removed. It stays a while for those that have not heard of it, and may need its answer to a vote. */
+  /**
+   * This node was removed. It stays until the others say that enough of them know that for good: before, they may need
+   * its answer to a vote.
+   */
   #leave(): void {
-    const { clock, report, identity } = this.#parts;
     this.#isLeaving = true;
-    report('warn', 'this node was removed from the cluster');
-    clock.after(REMOVED_STAY_MS, () => this.#replica.trust.onRefused(identity.nodeId, 'REMOVED'));
+    this.#parts.report('warn', 'this node was removed from the cluster; it stops when a majority of the others knows');
   }
 
   /** What a peer remembers of this node decides whether it may go on; other refusals pass. */

@@ -35,6 +35,8 @@ export type PeerRefusal =
   | 'WRONG_NODE'
   | 'NOT_A_MEMBER'
   | 'REMOVED'
+  /** Removed, but a majority does not know it durably yet: the opener stays, for the votes of those. */
+  | 'LEAVING'
   /** A process of an earlier start, or a data directory put back to an older state. */
   | 'STALE_BOOT'
   /** The opener's disk holds less than it promised: it must be replaced. */
@@ -47,6 +49,7 @@ const refusals = [
   'WRONG_NODE',
   'NOT_A_MEMBER',
   'REMOVED',
+  'LEAVING',
   'STALE_BOOT',
   'ROLLED_BACK',
   'OVERLOADED',

@@ -237,7 +237,7 @@ export class PeerLinks {
     if (hello.clusterId !== self.clusterId) return 'WRONG_CLUSTER';
     if (hello.to !== self.nodeId) return 'WRONG_NODE';
     if (hello.epoch !== self.epoch) return 'WRONG_EPOCH';
-    if (directory.isRemoved(hello.from)) return 'REMOVED';
+    if (directory.isRemoved(hello.from)) return admit?.(hello.from, hello) ?? 'REMOVED';
     const { peerId } = channel.remote;
     if (directory.get(hello.from) === undefined) await confirm?.(hello.from, peerId);
     const member = directory.get(hello.from);

@@ -1,5 +1,6 @@
 import { type Answers, type MembersQuery, RequestError } from '@holdfast/protocol';
-import { type ConfState, NONE, type NodeId, type RawNode } from '@holdfast/raft';
+import { NONE, type NodeId, type RawNode } from '@holdfast/raft';
+import type { SessionMachine } from '@holdfast/sessions';
 import { bestHeir } from './heirs.ts';
 import type { LeadershipTransfers, TransferOutcome } from './leadership-transfers.ts';
 import type { Membership } from './membership.ts';
@@ -10,9 +11,8 @@ export interface AdministrationPorts {
   readonly raft: RawNode;
   readonly membership: Pick<Membership, 'remove' | 'replace' | 'promote'>;
   readonly transfers: Pick<LeadershipTransfers, 'transfer'>;
-  readonly conf: () => ConfState;
+  readonly machine: () => Pick<SessionMachine, 'conf' | 'member'>;
   readonly isReachable: (nodeId: NodeId) => boolean;
-  readonly nameOf: (nodeId: NodeId) => string;
   readonly members: () => Answers['members'];
 }
 
@@ -46,26 +46,29 @@ export class Administration {
   }
 
   async #stepDown(wanted: NodeId | null): Promise<Answers['step-down']> {
-    const { raft, transfers, conf, isReachable, nameOf } = this.#ports;
+    const { raft, transfers, machine, isReachable } = this.#ports;
     // Asked again after it is done, perhaps of the new leader.
-    if (wanted !== null && raft.lead === wanted) return { leader: nameOf(wanted) };
+    if (wanted !== null && raft.lead === wanted) return { leader: this.#nameOf(wanted) };
     if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'only the leader can step down' });
-    if (wanted !== null && !conf().voters.includes(wanted)) {
-      throw refused(`${nameOf(wanted)} is no voter`, 'choose one that is: see holdfast status');
+    if (wanted !== null && !machine().conf.voters.includes(wanted)) {
+      throw refused(`${this.#nameOf(wanted)} is no voter`, 'choose one that is: see holdfast status');
     }
     const to = wanted ?? bestHeir(raft.status(), isReachable);
     if (to === undefined) throw refused('no other voter could lead now', 'start or add one: see holdfast status');
     const outcome = await transfers.transfer(to);
-    if (outcome === 'done') return { leader: nameOf(to) };
+    if (outcome === 'done') return { leader: this.#nameOf(to) };
     throw new RequestError({ code: 'NO_QUORUM', problem: this.#problemOf(outcome, to) });
   }
 
   #problemOf(outcome: TransferOutcome, to: NodeId): string {
-    const { raft, nameOf } = this.#ports;
-    const now = raft.lead === NONE ? 'nobody leads' : `${nameOf(raft.lead)} leads`;
-    return outcome === 'timeout'
-      ? `${nameOf(to)} did not take over in time; ${now}`
-      : `${nameOf(to)} was not elected; ${now}`;
+    const { raft } = this.#ports;
+    const now = raft.lead === NONE ? 'nobody leads' : `${this.#nameOf(raft.lead)} leads`;
+    const name = this.#nameOf(to);
+    return outcome === 'timeout' ? `${name} did not take over in time; ${now}` : `${name} was not elected; ${now}`;
+  }
+
+  #nameOf(nodeId: NodeId): string {
+    return this.#ports.machine().member(nodeId)?.name ?? `node ${nodeId}`;
   }
 }
 

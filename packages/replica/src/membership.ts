@@ -1,6 +1,7 @@
 import { RequestError } from '@holdfast/protocol';
 import type { ConfChange, ConfChangeSingle, ConfState, NodeId, RawNode } from '@holdfast/raft';
 import type { Clock } from './clock.ts';
+import { bestHeir } from './heirs.ts';
 
 /** A learner this close to the commit index follows in real time: it may become a voter. */
 const CATCH_UP_ENTRIES = 64;
@@ -23,8 +24,9 @@ export interface MembershipPorts {
   /** Whether messages to that peer can be sent now. */
   readonly isReachable: (nodeId: NodeId) => boolean;
   readonly propose: (change: ConfChange) => boolean;
-  /** Makes durable how much is committed. */
-  readonly noteCommit: () => Promise<void>;
+  readonly transferLeader: (to: NodeId) => void;
+  /** Whether a majority knows durably who the members are. */
+  readonly isSettled: () => boolean;
 }
 
 /**
@@ -58,10 +60,10 @@ export class Membership {
   }
 
   /**
-   * Resolves when `nodeId` is no member any more, voter or learner; its id is refused from then on. Only on the leader,
-   * which may remove itself: it leads until that is committed.
-   * @throws {RequestError} VALIDATION when those that remain could not commit without it; NOT_READY on another node;
-   * NO_QUORUM when the change did not take effect within `timeoutMs`
+   * Resolves when `nodeId` is no member any more, voter or learner; its id is refused from then on, and those that
+   * remain do not need it to be sure of that. Only on the leader, which hands over first when it is itself to go.
+   * @throws {RequestError} VALIDATION when those that remain could not commit without it; NOT_READY on a node that does
+   * not lead, or not any more; NO_QUORUM when the change did not take effect within `timeoutMs`
    */
   async remove(nodeId: NodeId, timeoutMs: number): Promise<void> {
     const { conf, raft } = this.#ports;
@@ -98,10 +100,13 @@ export class Membership {
    * @throws {RequestError} VALIDATION unless `newId` is a learner that has caught up, or a voter; otherwise as `remove`
    */
   async replace(oldId: NodeId, newId: NodeId, timeoutMs: number): Promise<void> {
-    const { conf } = this.#ports;
+    const { conf, raft } = this.#ports;
     const isDone = () => !isMember(conf(), oldId) && conf().voters.includes(newId);
     const change = () => {
       this.#checkCandidate(newId, 'replace');
+      // Somebody must be there to hand over to.
+      if (oldId === raft.id && conf().voters.length === 1)
+        return changeOf({ type: 'ConfChangeAddNode', nodeId: newId });
       return changeOf({ type: 'ConfChangeAddNode', nodeId: newId }, { type: 'ConfChangeRemoveNode', nodeId: oldId });
     };
     await this.#agreeOn(isDone, change, timeoutMs, `replacing node ${oldId} by ${newId}`);
@@ -117,32 +122,46 @@ export class Membership {
 
   /** Proposes a change until it has taken effect: a proposal may be lost, or come while another change is open. */
   async #agreeOn(isDone: () => boolean, change: () => ConfChange, timeoutMs: number, what: string): Promise<void> {
-    const { clock, conf, propose, noteCommit } = this.#ports;
+    const { clock, conf, isSettled } = this.#ports;
     const untilMs = clock.monotonicMs() + timeoutMs;
     let proposedAtMs = Number.NEGATIVE_INFINITY;
-    while (!isDone()) {
+    while (!isDone() || !isSettled()) {
       const nowMs = clock.monotonicMs();
       if (nowMs >= untilMs) {
-        throw new RequestError({ code: 'NO_QUORUM', problem: `${what} was not agreed on in time` });
+        const problem = isDone() ? 'is agreed on, but not yet known to a majority' : 'was not agreed on in time';
+        throw new RequestError({ code: 'NO_QUORUM', problem: `${what} ${problem}` });
       }
-      if (nowMs - proposedAtMs >= PROPOSE_AGAIN_MS && !isJoint(conf())) {
-        propose(change());
+      if (!isDone() && nowMs - proposedAtMs >= PROPOSE_AGAIN_MS && !isJoint(conf())) {
+        this.#submit(change());
         proposedAtMs = nowMs;
       }
       await new Promise<void>((resolve) => void clock.after(10, resolve));
     }
-    // Else a power cut brings the old configuration back, which may need the vote of one that was taken away since.
-    await noteCommit();
+  }
+
+  /**
+   * A leader does not take itself out: it may be the only one to know that this is committed, and nobody hears of it
+   * again once it is gone. It hands over, and whoever leads then does it.
+   */
+  #submit(change: ConfChange): void {
+    const { raft, isReachable, propose, transferLeader } = this.#ports;
+    const leaves = change.changes.some(({ type, nodeId }) => type === 'ConfChangeRemoveNode' && nodeId === raft.id);
+    if (!leaves) {
+      propose(change);
+      return;
+    }
+    const heir = bestHeir(raft.status(), isReachable);
+    if (heir !== undefined) transferLeader(heir);
   }
 
   /** What the leader does of its own accord: one step at a time, each seen to take effect before the next. */
   onTick(): void {
-    const { raft, clock, conf, propose } = this.#ports;
+    const { raft, clock, conf } = this.#ports;
     const nowMs = clock.monotonicMs();
     if (!raft.isLeader || isJoint(conf()) || nowMs - this.#proposedAtMs < PROPOSE_AGAIN_MS) return;
     const change = this.#dropPast() ?? this.#promoteOne();
     if (change === undefined) return;
-    propose(change);
+    this.#submit(change);
     this.#proposedAtMs = nowMs;
   }
 

@@ -3,7 +3,7 @@
  *
  * ```
  * header   kind u8 · version u8 · messages u16 · recovery epoch u32 · log time f64 · wall clock f64 · head bytes u32 ·
- *          promised term f64 · promised index f64 · room u8
+ *          promised term f64 · promised index f64 · room u8 · noted index f64
  * message  type u8 · flags u8 · entries u16 · to u32 · from u32 · vote u32 · term, logTerm, index, commit, rejectHint,
  *          context f64 · [snapshot] · entry headers (term f64, index f64, type u8, data bytes u32)
  * data     of all entries, in order
@@ -12,7 +12,7 @@
  * exact for every safe integer, and one instruction to read.
  */
 import type { DiskRoom } from '@holdfast/protocol';
-import type { ConfState, Entry, EntryType, Message, MessageType, SnapshotMeta } from '@holdfast/raft';
+import type { ConfState, Entry, EntryType, LogIndex, Message, MessageType, SnapshotMeta } from '@holdfast/raft';
 import type { Promised } from './peer-memory.ts';
 import type { ToldRoom } from './store-gate.ts';
 
@@ -51,10 +51,12 @@ export interface PeerFrameHeader {
   readonly promised?: Promised;
   /** Room on the sender's disk; absent: enough. */
   readonly room?: ToldRoom;
+  /** All changes of members up to this index the sender knows durably. Default 0. */
+  readonly notedIndex?: LogIndex;
 }
 
 /** Encode adds this for the header of a frame. */
-export const frameHeaderBytes = 45;
+export const frameHeaderBytes = 53;
 const frameKind = 1;
 const frameVersion = 2;
 const messageBytes = 64;
@@ -136,6 +138,7 @@ export function encodeMessages(header: PeerFrameHeader, messages: readonly Messa
   view.setFloat64(28, checkedCount(header.promised?.term ?? 0));
   view.setFloat64(36, checkedCount(header.promised?.index ?? 0));
   view.setUint8(44, roomByte(header.room ?? enoughRoom));
+  view.setFloat64(45, checkedCount(header.notedIndex ?? 0));
   let at = frameHeaderBytes;
   for (const message of messages) at = writeMessage(view, at, message, parts);
   return parts;
@@ -231,6 +234,7 @@ export function decodeMessages(frame: Uint8Array): { header: Required<PeerFrameH
     wallMs: view.getFloat64(16),
     promised: { term: count(view, 28), index: count(view, 36) },
     room: roomOf(view.getUint8(44)),
+    notedIndex: count(view, 45),
   };
   if (!Number.isFinite(header.logTimeMs) || !Number.isFinite(header.wallMs)) throw malformed('a time that is none');
   const cursor: Cursor = { frame, view, headEnd, at: frameHeaderBytes, dataAt: headEnd };

@@ -6,13 +6,19 @@ import type { ClaimRefusal, PeerClaim, Promised } from './peer-memory.ts';
 import type { PeerMemoryFile } from './peer-memory-file.ts';
 
 /** Why a peer may not take part. */
-export type PeerObjection = ClaimRefusal | 'REMOVED';
+export type PeerObjection =
+  | ClaimRefusal
+  | 'REMOVED'
+  /** Removed, but not enough others know it durably yet: it must stay, for their votes. */
+  | 'LEAVING';
 
 export interface PeerTrustPorts {
   readonly file: PeerMemoryFile;
   /** What this node says of itself. */
   readonly claim: PeerClaim;
   readonly removedIds: () => readonly NodeId[];
+  /** Whether a majority knows durably who the members are. */
+  readonly isSettled: () => boolean;
   /** Term and commit index here. */
   readonly own: () => { readonly term: Term; readonly commit: LogIndex };
   readonly clock: Clock;
@@ -54,7 +60,7 @@ export class PeerTrust {
 
   /** Judges a peer by what it says of itself. Undefined: it may take part. */
   admit(nodeId: NodeId, claim: PeerClaim): PeerObjection | undefined {
-    if (this.isRemoved(nodeId)) return 'REMOVED';
+    if (this.isRemoved(nodeId)) return this.#ports.isSettled() ? 'REMOVED' : 'LEAVING';
     const refusal = this.#ports.file.memory.admit(nodeId, claim);
     if (refusal !== undefined) {
       const { bootCounter, term, lastIndex } = claim;
@@ -69,8 +75,9 @@ export class PeerTrust {
     this.#ports.file.memory.heard(nodeId, promised, this.#ports.own());
   }
 
-  /** A peer has not admitted this node. It must not go on: what it promised is no longer true. */
+  /** A peer has not admitted this node. Unless that is for now, it must not go on: what it promised is no longer true. */
   onRefused(by: NodeId, objection: PeerObjection): void {
+    if (objection === 'LEAVING') return;
     if (objection === 'REMOVED') {
       this.#ports.onFatal(removed());
       return;

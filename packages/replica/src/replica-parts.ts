@@ -1,5 +1,5 @@
 import type { Answers, Failure } from '@holdfast/protocol';
-import type { Message, NodeId } from '@holdfast/raft';
+import type { LogIndex, Message, NodeId } from '@holdfast/raft';
 import type { SessionMachine, SessionMachineOptions } from '@holdfast/sessions';
 import type { Engine, Keyring, Log, MasterKey, SnapshotFiles } from '@holdfast/storage';
 import type { AppliedLogPorts } from './applied-log.ts';
@@ -19,6 +19,8 @@ export interface FrameFacts {
   readonly wallMs: number;
   /** What the sender has promised durably. */
   readonly promised?: Promised;
+  /** All changes of members up to this index the sender knows durably. */
+  readonly notedIndex?: LogIndex;
   /** Room on the sender's disk, and what it makes of that of all. */
   readonly room?: ToldRoom;
 }

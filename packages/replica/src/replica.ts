@@ -10,6 +10,7 @@ import { DiskSpace } from './disk-space.ts';
 import { Driver } from './driver.ts';
 import { FastElection } from './fast-election.ts';
 import { KeyRotation } from './key-rotation.ts';
+import { KnownChanges } from './known-changes.ts';
 import { LeadershipTransfers, type TransferOutcome } from './leadership-transfers.ts';
 import { Membership } from './membership.ts';
 import { PeerTrust } from './peer-trust.ts';
@@ -62,6 +63,7 @@ export class Replica {
   readonly #transfers: LeadershipTransfers;
   readonly #watches: Watches;
   readonly #gate: StoreGate;
+  readonly #known: KnownChanges;
   readonly #space: DiskSpace;
 
   constructor(parts: ReplicaParts) {
@@ -82,11 +84,13 @@ export class Replica {
       file: parts.peerMemory,
       claim: { bootCounter: parts.bootCounter, life, term, lastIndex: log.lastIndex() },
       removedIds: () => this.#machine.removedMemberIds,
+      isSettled: () => this.#known.isSettled,
       own: () => ({ term: this.raft.term, commit: this.raft.commitIndex }),
       clock,
       report,
       onFatal,
     });
+    this.#known = new KnownChanges({ nodeId, machine, noteCommit: () => this.#driver.noteCommit(), onFatal });
     this.clusterClock = new ClusterClock(clock, parts.machine.logTimeMs);
     this.raft = new RawNode(raftConfig(parts, machine));
     this.#proposals = new Proposals({
@@ -124,22 +128,15 @@ export class Replica {
       onConfChange: () => {
         this.waiters.onApplied();
         this.#membersChanged();
-        // Else a power cut brings the old configuration back, which may need the vote of one that was taken away since.
-        this.#driver.noteCommit().catch(onFatal);
+        this.#known.onChange();
       },
       onFatal,
     });
     this.#keeper = new StateKeeper({
-      clock,
-      log,
-      engine,
-      snapshotFiles,
+      ...parts,
       machine,
-      logKeepBytes: parts.logKeepBytes,
-      backupLogBytesMax: parts.backupLogBytesMax,
       hasRoomFor: (sizeBytes) => this.#space.hasRoomFor(sizeBytes),
       isStateWhole: () => this.verification.isWhole,
-      report,
       onFatal,
     });
     this.#keys = new KeyRotation({ ...parts, keeper: this.#keeper });
@@ -161,15 +158,12 @@ export class Replica {
       report,
     });
     this.#driver = new Driver({
+      ...parts,
       raft: this.raft,
-      log,
       applier: this.#applier,
       proposals: this.#proposals,
       reads: this.#reads,
-      clock,
       clusterClock: this.clusterClock,
-      soon,
-      send: parts.send,
       onStateNeeded: (by) => this.#snapshots.announcedTo(by),
       onStateAnnounced: (message) => this.#snapshots.onAnnounced(message),
       installSnapshot: async (snapshot) => {
@@ -184,9 +178,6 @@ export class Replica {
         parts.onLeader(lead);
       },
       activeVersion,
-      report,
-      tickMs: parts.tickMs,
-      diskStallMaxMs: parts.diskStallMaxMs,
       leaseReads: parts.leaseReads === true,
       onFatal,
     });
@@ -198,7 +189,8 @@ export class Replica {
       isRemoved: (id) => this.trust.isRemoved(id),
       isReachable: parts.isReachable,
       propose: (change) => this.#driver.proposeConfChange(change),
-      noteCommit: () => this.#driver.noteCommit(),
+      transferLeader: (to) => this.#driver.transferLeader(to),
+      isSettled: () => this.#known.isSettled,
     });
     this.#transfers = new LeadershipTransfers({
       clock,
@@ -238,15 +230,14 @@ export class Replica {
     const clusterId = () => parts.status().clusterId;
     this.backups = new Backups({ clock, log, machine, fetchEntries, randomBytes, hashBytes, clusterId, isSealed });
     const administration = new Administration({
+      ...parts,
       raft: this.raft,
+      machine,
       membership: this.membership,
       transfers: this.#transfers,
-      conf: () => this.#machine.conf,
-      isReachable: parts.isReachable,
-      nameOf: (id) => this.#machine.member(id)?.name ?? `node ${id}`,
-      members: parts.members,
     });
     const queries = new Queries({
+      ...parts,
       machine,
       sweeper: this.#upkeep.sweeper,
       commands: this.commands,
@@ -255,9 +246,6 @@ export class Replica {
       backups: this.backups,
       nowMs: logTimeMs,
       engineStats: () => engine.stats(),
-      status: parts.status,
-      members: parts.members,
-      check: parts.check,
       keys: (rotate) => this.#keys.report(rotate),
       administer: (query) => administration.run(query),
     });
@@ -280,6 +268,11 @@ export class Replica {
     return this.trust.isRemoved(this.#parts.nodeId);
   }
 
+  /** A majority knows durably who the members are: those that were removed may stop. */
+  get isSettled(): boolean {
+    return this.#known.isSettled;
+  }
+
   /** Room on the disk of this node. */
   get diskRoom(): DiskRoom {
     return this.#space.room;
@@ -299,7 +292,14 @@ export class Replica {
   frameFacts(): FrameFacts {
     const { clock } = this.#parts;
     const { promised } = this.#driver;
-    return { logTimeMs: this.clusterClock.nowMs(), wallMs: clock.wallMs(), promised, room: this.#gate.told };
+    const { noted: notedIndex } = this.#known;
+    return {
+      logTimeMs: this.clusterClock.nowMs(),
+      wallMs: clock.wallMs(),
+      promised,
+      room: this.#gate.told,
+      notedIndex,
+    };
   }
 
   /** Messages of one frame of a peer that was admitted. */
@@ -308,6 +308,7 @@ export class Replica {
     if (this.trust.isRemoved(from)) return;
     if (facts.promised !== undefined) this.trust.heard(from, facts.promised);
     if (facts.room !== undefined) this.#gate.heard(from, facts.room);
+    if (facts.notedIndex !== undefined) this.#known.heard(from, facts.notedIndex);
     this.#driver.onMessages(from, messages, facts);
   }
 
@@ -385,6 +386,7 @@ export class Replica {
     this.waiters.onApplied();
     this.#watches.onApplied();
     this.#membersChanged();
+    this.#known.onChange();
   }
 
   #membersChanged(): void {

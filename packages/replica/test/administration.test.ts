@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ConfState, RawNode } from '@holdfast/raft';
+import type { MemberRecord } from '@holdfast/sessions';
 import { Administration } from '../src/administration.ts';
 import type { TransferOutcome } from '../src/leadership-transfers.ts';
 
@@ -37,9 +38,8 @@ describe('what operators change', () => {
           return outcome;
         },
       },
-      conf: () => conf,
+      machine: () => ({ conf, member: (id) => ({ name: `n${id}` }) as MemberRecord }),
       isReachable: (id) => reachable.includes(id),
-      nameOf: (id) => `n${id}`,
       members: () => ({ items: [] }),
     });
   });

@@ -1,5 +1,121 @@
 import assert from 'node:assert/strict';
+import type { ConfState, LogIndex } from '@holdfast/raft';
+import { KnownChanges } from '../src/known-changes.ts';
 import { ReplicaCluster } from './replica-cluster.ts';
+
+const claim = { bootCounter: 9, life: 9, term: 0, lastIndex: 0 };
+
+describe('what is known of a change of members', () => {
+  let machine: { appliedIndex: LogIndex; conf: ConfState };
+  let notes: (() => void)[];
+  let known: KnownChanges;
+
+  const conf = (voters: readonly number[], votersOutgoing: readonly number[] = []): ConfState => {
+    return { voters, votersOutgoing, learners: [], learnersNext: [], autoLeave: false };
+  };
+  const noted = async () => {
+    for (const done of notes.splice(0)) done();
+    await Promise.resolve();
+  };
+
+  beforeEach(() => {
+    machine = { appliedIndex: 10, conf: conf([1, 2, 3]) };
+    notes = [];
+    known = new KnownChanges({
+      nodeId: 1,
+      machine: () => machine,
+      noteCommit: () => new Promise((resolve) => notes.push(resolve)),
+      onFatal: (error) => assert.fail(String(error)),
+    });
+  });
+
+  it('is settled once a majority of the voters has noted it, this node or not', async () => {
+    known.heard(2, 10);
+    assert.equal(known.isSettled, true);
+    machine = { appliedIndex: 20, conf: conf([1, 2]) };
+    known.onChange();
+    known.heard(2, 19);
+    assert.equal(known.isSettled, false);
+    known.heard(2, 20);
+    assert.equal(known.isSettled, false);
+    assert.equal(known.noted, 10);
+    await noted();
+    assert.deepEqual([known.noted, known.isSettled], [20, true]);
+  });
+
+  it('counts both halves of a joint configuration, and no learner', () => {
+    machine.conf = conf([1, 4, 5], [1, 2, 3]);
+    known.heard(2, 10);
+    known.heard(6, 10);
+    assert.equal(known.isSettled, false);
+    known.heard(4, 10);
+    assert.equal(known.isSettled, true);
+  });
+
+  it('is noted again for a peer that has noted more, without a change in between', async () => {
+    known.heard(2, 15);
+    assert.equal(notes.length, 0);
+    machine.appliedIndex = 15;
+    known.heard(2, 16);
+    assert.equal(notes.length, 0);
+    machine.appliedIndex = 16;
+    known.heard(3, 16);
+    known.heard(2, 14);
+    await noted();
+    assert.equal(known.noted, 16);
+  });
+});
+
+describe('a member that is removed', () => {
+  it('is let go only when a majority would not need it if the leader were lost', async () => {
+    const cluster = await ReplicaCluster.start(4, { seed: 7 });
+    try {
+      const leader = cluster.needLeader();
+      const { nodeId, replica } = leader;
+      const [left] = cluster.followers;
+      assert.ok(left !== undefined);
+      const isGone = () => !replica.machine.conf.voters.includes(left.nodeId);
+      cluster.network.holds = (from) => from === nodeId && isGone();
+      let isToldDone = false;
+      replica.membership.remove(left.nodeId, 2_000).then(
+        () => {
+          isToldDone = true;
+        },
+        () => {},
+      );
+      await cluster.until(isGone, 'the leader knows that it is removed');
+      await cluster.clock.pass(300);
+      assert.equal(isToldDone, false);
+      assert.equal(replica.trust.admit(left.nodeId, claim), 'LEAVING');
+      cluster.crash(nodeId);
+      await cluster.until(() => cluster.leader !== undefined, 'the others need it for a leader, and have it');
+      cluster.network.holds = () => false;
+      const { membership, trust } = cluster.needLeader().replica;
+      assert.notEqual(cluster.needLeader(), left, 'take another seed');
+      await cluster.complete(membership.remove(left.nodeId, 5_000), 'removed for good');
+      assert.equal(trust.admit(left.nodeId, claim), 'REMOVED');
+    } finally {
+      cluster.stop();
+    }
+  });
+
+  it('hands over when it leads, so that another one knows of it first', async () => {
+    const cluster = await ReplicaCluster.start(2, { seed: 8 });
+    try {
+      const former = cluster.needLeader();
+      const asked = former.replica.membership.remove(former.nodeId, 5_000);
+      await assert.rejects(cluster.complete(asked, 'asked the leader itself'), { code: 'NOT_READY' });
+      const leader = cluster.needLeader();
+      assert.notEqual(leader, former);
+      await cluster.complete(leader.replica.membership.remove(former.nodeId, 5_000), 'removed');
+      cluster.crash(former.nodeId);
+      await cluster.reboot(leader.nodeId);
+      await cluster.until(() => cluster.leader !== undefined, 'the one that is left leads');
+    } finally {
+      cluster.stop();
+    }
+  });
+});
 
 describe('a change of members that all have applied', () => {
   it('is known after power cuts, also to those that did not lead, and needs none of those that left', async () => {

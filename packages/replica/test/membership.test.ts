@@ -16,6 +16,8 @@ describe('membership', () => {
   let removed: Set<NodeId>;
   let reachable: Set<NodeId>;
   let proposed: { atMs: number; change: ConfChange }[];
+  let handedTo: NodeId[];
+  let isSettled: boolean;
   let membership: Membership;
 
   beforeEach(() => {
@@ -28,12 +30,14 @@ describe('membership', () => {
     removed = new Set();
     reachable = new Set([2, 3]);
     proposed = [];
+    handedTo = [];
+    isSettled = true;
     const raft = {
       id: 1,
       get isLeader() {
         return isLeader;
       },
-      status: () => ({ commit: 1_000, progress }),
+      status: () => ({ id: 1, commit: 1_000, progress }),
     };
     membership = new Membership({
       raft: raft as unknown as RawNode,
@@ -46,7 +50,8 @@ describe('membership', () => {
         proposed.push({ atMs: clock.monotonicMs(), change });
         return true;
       },
-      noteCommit: () => Promise.resolve(),
+      transferLeader: (to) => handedTo.push(to),
+      isSettled: () => isSettled,
     });
   });
 
@@ -269,14 +274,55 @@ describe('membership', () => {
       assert.equal(proposed.length, 1);
     });
 
-    it('removes the leader itself', async () => {
-      const done = membership.remove(1, 5_000);
+    it('tells only when a majority knows durably', async () => {
+      isSettled = false;
+      let isDone = false;
+      const done = membership.remove(3, 5_000).then(() => {
+        isDone = true;
+      });
       await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeRemoveNode 1']);
-      conf.voters = [2, 3];
-      isLeader = false;
+      conf.voters = [1, 2];
+      await clock.pass(1_000);
+      assert.equal(isDone, false);
+      assert.equal(proposed.length, 1);
+      isSettled = true;
       await clock.pass(20);
       await done;
+    });
+
+    it('hands over before the leader itself is removed, which the next leader does', async () => {
+      progress.set(2, caughtUp).set(3, { ...caughtUp, match: 951 });
+      const refused = assert.rejects(membership.remove(1, 5_000), isCode('NOT_READY'));
+      await clock.pass(20);
+      assert.deepEqual(handedTo, [3]);
+      isLeader = false;
+      await clock.pass(250);
+      await refused;
+      assert.deepEqual(proposed, []);
+    });
+
+    it('waits with that while nobody could lead', async () => {
+      const refused = assert.rejects(membership.remove(1, 500), isCode('NO_QUORUM'));
+      await clock.pass(520);
+      await refused;
+      assert.deepEqual([proposed, handedTo], [[], []]);
+    });
+
+    it('makes a voter of who replaces the only one, before that one hands over', async () => {
+      conf.voters = [1];
+      conf.learners = [2];
+      progress.set(2, caughtUp);
+      const refused = assert.rejects(membership.replace(1, 2, 5_000), isCode('NOT_READY'));
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 2']);
+      conf.voters = [1, 2];
+      conf.learners = [];
+      await clock.pass(250);
+      assert.deepEqual(handedTo, [2]);
+      isLeader = false;
+      await clock.pass(250);
+      await refused;
+      assert.equal(proposed.length, 1);
     });
 
     it('refuses what would leave less than a majority within reach', async () => {

@@ -10,6 +10,7 @@ const header = {
   wallMs: 1_700_000_000_456.5,
   promised: { term: 7, index: 2 ** 40 },
   room: { disk: 'low', refusesStores: true } as const,
+  notedIndex: 2 ** 41,
 };
 const count = fc.maxSafeNat();
 const nodeId = fc.integer({ min: 0, max: 0xffff_ffff });

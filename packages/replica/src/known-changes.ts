@@ -1,0 +1,75 @@
+import type { LogIndex, NodeId } from '@holdfast/raft';
+import type { SessionMachine } from '@holdfast/sessions';
+
+export interface KnownChangesPorts {
+  readonly nodeId: NodeId;
+  readonly machine: () => Pick<SessionMachine, 'appliedIndex' | 'conf'>;
+  /** Makes durable how much is committed. */
+  readonly noteCommit: () => Promise<void>;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * Who would still know the members as they are now after a power cut.
+ *
+ * A change of members counts from when it is applied, so one that only a leader knows of is lost with it: the others go
+ * on asking those that left for their votes. Therefore every node notes a change durably when it applies it, and tells
+ * in each frame how far it has; and whoever left is let go only when a majority knows.
+ */
+export class KnownChanges {
+  readonly #ports: KnownChangesPorts;
+  /** At or behind the newest change that is in force here. */
+  #inForce: LogIndex;
+  #noted: LogIndex;
+  /** Up to here it is noted, or about to be. */
+  #asked: LogIndex;
+  readonly #heard = new Map<NodeId, LogIndex>();
+
+  constructor(ports: KnownChangesPorts) {
+    this.#ports = ports;
+    // What a node starts with it has from its disk.
+    this.#inForce = ports.machine().appliedIndex;
+    this.#noted = this.#inForce;
+    this.#asked = this.#inForce;
+  }
+
+  /** All changes of members up to here this node knows durably. To be told to the others. */
+  get noted(): LogIndex {
+    return this.#noted;
+  }
+
+  /** A majority knows durably who the members are now, as far as this node has heard. */
+  get isSettled(): boolean {
+    const { voters, votersOutgoing } = this.#ports.machine().conf;
+    return this.#isMajority(voters) && this.#isMajority(votersOutgoing);
+  }
+
+  /** A change was applied, or a state with changes taken over. */
+  onChange(): void {
+    this.#inForce = this.#ports.machine().appliedIndex;
+    this.#note();
+  }
+
+  /** A peer told how far it has noted. */
+  heard(from: NodeId, noted: LogIndex): void {
+    if (noted <= (this.#heard.get(from) ?? 0)) return;
+    this.#heard.set(from, noted);
+    // It may wait for a majority to know as much, though there was no change in between.
+    if (noted > this.#asked && noted <= this.#ports.machine().appliedIndex) this.#note();
+  }
+
+  #note(): void {
+    const { machine, noteCommit, onFatal } = this.#ports;
+    const index = machine().appliedIndex;
+    this.#asked = index;
+    noteCommit().then(() => {
+      this.#noted = Math.max(this.#noted, index);
+    }, onFatal);
+  }
+
+  #isMajority(ids: readonly NodeId[]): boolean {
+    const { nodeId } = this.#ports;
+    const knowing = ids.filter((id) => (id === nodeId ? this.#noted : (this.#heard.get(id) ?? 0)) >= this.#inForce);
+    return ids.length === 0 || knowing.length > ids.length / 2;
+  }
+}
