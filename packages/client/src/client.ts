@@ -34,7 +34,8 @@ import {
 import type { Host } from '@holdfast/transport';
 import { type DeleteManyOptions, deleteByUser, deleteMatching } from './delete-many.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { parseRequestId } from './identity.ts';
+import { EarlierClients } from './earlier-clients.ts';
+import { EarlierIdentity, parseRequestId } from './identity.ts';
 import { OpenRequest, type ReadAnswer } from './open-request.ts';
 import { type ClientOptions, checkTimeout, type RequestOptions, type Settings, settingsOf } from './options.ts';
 import { Watch, type WatchOptions, type WatchPorts } from './watch.ts';
@@ -86,8 +87,7 @@ export class Client implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #options: ClientOptions;
   readonly #dispatcher: Dispatcher;
-  /** Repeated requests: each has the identity of an earlier client, and a connection of its own. */
-  readonly #repeats = new Set<Dispatcher>();
+  readonly #earlier: EarlierClients;
   #ownHost: Promise<Host> | undefined;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -96,7 +96,18 @@ export class Client implements AsyncDisposable {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#settings = settingsOf(options);
-    this.#dispatcher = new Dispatcher(this.#settings, options.clusterId, () => this.#host());
+    const host = () => this.#host();
+    this.#dispatcher = new Dispatcher(this.#settings, options.clusterId, host);
+    this.#earlier = new EarlierClients((id) => {
+      const { nodes, clusterId } = this.#dispatcher.known;
+      // Few writes go there: a second connection, to the leader, would not pay.
+      return new Dispatcher(
+        { ...this.#settings, nodes, leaderWrites: false },
+        clusterId,
+        host,
+        new EarlierIdentity(id),
+      );
+    });
   }
 
   /** Creates or replaces a session. */
@@ -321,7 +332,7 @@ export class Client implements AsyncDisposable {
     return new OpenRequest(request.type, encodeQuery(request), undefined, timeoutMs, read, absentAsUndefined);
   }
 
-  async #repeat(request: OpenRequest, requestId: string, signal: AbortSignal | undefined): Promise<unknown> {
+  #repeat(request: OpenRequest, requestId: string, signal: AbortSignal | undefined): Promise<unknown> {
     if (!request.isWrite) {
       throw new RequestError({
         code: 'VALIDATION',
@@ -330,14 +341,8 @@ export class Client implements AsyncDisposable {
       });
     }
     const id = parseRequestId(requestId);
-    const dispatcher = new Dispatcher(this.#settings, this.#options.clusterId, () => this.#host(), id);
-    this.#repeats.add(dispatcher);
-    try {
-      return await dispatcher.submit(request, signal);
-    } finally {
-      this.#repeats.delete(dispatcher);
-      await dispatcher.close();
-    }
+    if (this.#dispatcher.speaksFor(id.clientId)) return this.#dispatcher.repeat(request, id.sequence, signal);
+    return this.#earlier.repeat(request, id, signal);
   }
 
   /** Loads the network code at the first need: a program that only validates never pays for it. */
@@ -356,7 +361,7 @@ export class Client implements AsyncDisposable {
   async #close(): Promise<void> {
     const { nodes } = this.#settings;
     this.#closing.abort(new RequestError({ code: 'UNREACHABLE', addresses: nodes, problem: 'the client was closed' }));
-    await Promise.all([this.#dispatcher, ...this.#repeats].map((dispatcher) => dispatcher.close()));
+    await Promise.all([this.#dispatcher.close(), this.#earlier.close()]);
     const host = await this.#ownHost?.catch(() => undefined);
     await host?.close();
   }

@@ -20,7 +20,7 @@ import {
   type WireRequest,
 } from '@holdfast/protocol';
 import type { Channel, Host } from '@holdfast/transport';
-import type { ClientIdentity } from './identity.ts';
+import type { Identity } from './identity.ts';
 import type { OpenRequest } from './open-request.ts';
 
 const clientProtocol = '/holdfast/client/1';
@@ -42,7 +42,7 @@ export interface ConnectionEvents {
 }
 
 export interface ConnectionOptions {
-  readonly identity: ClientIdentity;
+  readonly identity: Identity;
   readonly clusterId: string | null;
   readonly token: Uint8Array | undefined;
   readonly signal: AbortSignal;
@@ -54,7 +54,7 @@ const answerSpareMs = 300;
 
 export class Connection {
   readonly address: string;
-  readonly identity: ClientIdentity;
+  readonly identity: Identity;
   readonly welcome: Welcome;
   /** Address of the leader, as this node last said; null when it knew none. */
   leader: string | null;
@@ -157,7 +157,7 @@ export class Connection {
         operationCode: request.operationCode,
         timeoutMs: nodeTimeoutMs(request.deadlineMs - nowMs),
         sequence: request.sequence,
-        lowestUnanswered: request.isWrite ? this.identity.lowestUnanswered : 0,
+        lowestUnanswered: request.isWrite ? this.identity.lowestUnanswered(request.sequence) : 0,
         body: request.body,
       });
     }

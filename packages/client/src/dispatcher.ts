@@ -9,7 +9,7 @@ import {
 import type { Host } from '@holdfast/transport';
 import { atTurnEnd } from '@holdfast/transport/turn';
 import type { Connection } from './connection.ts';
-import { ClientIdentity, formatRequestId, type RequestId } from './identity.ts';
+import { ClientIdentity, formatRequestId, type Identity } from './identity.ts';
 import { LeaderRoute } from './leader-route.ts';
 import { isFinal, Link, type LinkEvents } from './link.ts';
 import type { OpenRequest } from './open-request.ts';
@@ -36,9 +36,7 @@ export class Dispatcher implements LinkEvents {
   readonly #link: Link;
   readonly #leader: LeaderRoute;
   readonly #order = new SessionOrder();
-  /** A repeated request keeps the identity it was given; others may take a new one. */
-  readonly #fixedIdentity: boolean;
-  #identity: ClientIdentity;
+  #identity: Identity;
   readonly #open = new Set<OpenRequest>();
   #openBytes = 0;
   readonly #readyWrites = new ReadyQueue();
@@ -51,16 +49,43 @@ export class Dispatcher implements LinkEvents {
   #nextCheckMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(settings: Settings, clusterId: string | undefined, host: () => Promise<Host>, repeated?: RequestId) {
+  /** @param identity that of the writes; default: a new client */
+  constructor(
+    settings: Settings,
+    clusterId: string | undefined,
+    host: () => Promise<Host>,
+    identity: Identity = new ClientIdentity(),
+  ) {
     this.#settings = settings;
-    this.#fixedIdentity = repeated !== undefined;
-    this.#identity = new ClientIdentity(repeated);
+    this.#identity = identity;
     const { nodes, token } = settings;
     this.#link = new Link({ nodes, clusterId, token, host, identity: () => this.#identity, events: this });
     this.#leader = new LeaderRoute({
       dial: (address, signal) => this.#link.dial(address, signal),
       onReady: () => this.#scheduleFlush(),
     });
+  }
+
+  get isIdle(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** Every node known, and the cluster, once there is one. */
+  get known(): { readonly nodes: readonly string[]; readonly clusterId: string | undefined } {
+    return { nodes: this.#link.addresses, clusterId: this.#link.clusterId };
+  }
+
+  /** Whether writes go out under that client id now. */
+  speaksFor(clientId: Uint8Array): boolean {
+    return Buffer.from(clientId).equals(this.#identity.clientId);
+  }
+
+  /** Sends a write under the number that an earlier attempt had. */
+  repeat(request: OpenRequest, sequence: number, signal: AbortSignal | undefined): Promise<unknown> {
+    request.identity = this.#identity;
+    request.sequence = sequence;
+    request.isRepeat = true;
+    return this.submit(request, signal);
   }
 
   submit(request: OpenRequest, signal: AbortSignal | undefined): Promise<unknown> {
@@ -120,7 +145,7 @@ export class Dispatcher implements LinkEvents {
       if (this.#open.size > 0) this.#link.want();
     } else this.#readyReads.sendTo(main, inFlightMax, () => true);
     if (forWrites === undefined || this.#readyWrites.isEmpty) return;
-    if (leaderWrites && !this.#fixedIdentity) this.#leader.want();
+    if (leaderWrites) this.#leader.want();
     this.#readyWrites.sendTo(forWrites, inFlightMax, (request) => this.#identify(request, forWrites));
   };
 
@@ -200,7 +225,7 @@ export class Dispatcher implements LinkEvents {
   /** The cluster does not know this client any more, as after a long idle time. A write never in doubt starts anew. */
   #expired(request: OpenRequest): void {
     if (request.inDoubt) this.#fail(request, this.#unknown(request));
-    else if (this.#fixedIdentity || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
+    else if (request.isRepeat || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
     else {
       if (request.identity === this.#identity) this.#identity = new ClientIdentity();
       request.identity?.answered(request.sequence);
@@ -272,7 +297,8 @@ export class Dispatcher implements LinkEvents {
 
   #fail(request: OpenRequest, failure: Failure): void {
     if (request.settled) return;
-    this.#settle(request, failure.code === 'OUTCOME_UNKNOWN');
+    // What became of an earlier attempt may be asked once more.
+    this.#settle(request, request.isRepeat || failure.code === 'OUTCOME_UNKNOWN');
     request.reject(new RequestError(failure));
   }
 

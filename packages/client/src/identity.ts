@@ -30,36 +30,41 @@ export function formatRequestId({ clientId, bornMs, sequence }: RequestId): stri
   return bornMs === undefined ? `${hex}:${sequence}` : `${hex}:${bornMs}:${sequence}`;
 }
 
+/** Who says hello on a connection, and numbers the writes that go over it. */
+export interface Identity {
+  readonly clientId: Uint8Array;
+  /** Undefined until the first welcome tells the log time. */
+  bornMs: number | undefined;
+  /** Goes with the write of that number: the cluster may forget the answers below. */
+  lowestUnanswered(sequence: number): number;
+  /** The number for a new write, or undefined while there is none. */
+  begin(): number | undefined;
+  /** The write has its answer, which the cluster may forget. */
+  answered(sequence: number): void;
+  /** Nobody waits for the answer any more, but it is not known. */
+  abandon(sequence: number): void;
+}
+
 const free = 0;
 const open = 1;
 /** The caller gave up, but may ask again with the same id: the cluster keeps the answer while there is room. */
 const abandoned = 2;
 
 /**
- * Who writes: a client id for its whole life, and the numbers of its writes. The cluster keeps answers from
- * `lowestUnanswered` up, `limits.clientWindow` of them.
+ * A new client: an id for its whole life, and the numbers of its writes. The cluster keeps answers from the lowest
+ * unanswered one up, `limits.clientWindow` of them; while so many are unanswered, nothing begins.
  */
-export class ClientIdentity {
-  readonly clientId: Uint8Array;
-  /** Undefined until the first welcome tells the log time. */
+export class ClientIdentity implements Identity {
+  readonly clientId = new Uint8Array(randomBytes(clientIdBytes));
   bornMs: number | undefined;
-  #next: number;
-  #lowest: number;
+  #next = 1;
+  #lowest = 1;
   readonly #states = new Uint8Array(limits.clientWindow);
 
-  /** Without `first` a new client; with it the writer of that request, which is the next to begin. */
-  constructor(first?: RequestId) {
-    this.clientId = first?.clientId ?? new Uint8Array(randomBytes(clientIdBytes));
-    this.bornMs = first?.bornMs;
-    this.#next = first?.sequence ?? 1;
-    this.#lowest = this.#next;
+  lowestUnanswered(sequence: number): number {
+    return Math.min(this.#lowest, sequence);
   }
 
-  get lowestUnanswered(): number {
-    return this.#lowest;
-  }
-
-  /** The number for a new write, or undefined while the window is full of unanswered ones. */
   begin(): number | undefined {
     if (this.#next - this.#lowest >= limits.clientWindow && !this.#makeRoom()) return undefined;
     const sequence = this.#next++;
@@ -67,15 +72,20 @@ export class ClientIdentity {
     return sequence;
   }
 
-  /** The write has its answer, which the cluster may forget. */
   answered(sequence: number): void {
+    if (!this.#isInWindow(sequence)) return;
     this.#states[sequence % limits.clientWindow] = free;
     while (this.#lowest < this.#next && this.#states[this.#lowest % limits.clientWindow] === free) this.#lowest++;
   }
 
-  /** Nobody waits for the answer any more, but it is not known. */
   abandon(sequence: number): void {
+    if (!this.#isInWindow(sequence)) return;
     this.#states[sequence % limits.clientWindow] = abandoned;
+  }
+
+  /** A write that is repeated may be below: it had its answer, or was given up. */
+  #isInWindow(sequence: number): boolean {
+    return sequence >= this.#lowest && sequence < this.#next;
   }
 
   /** A full window gives up the oldest abandoned write. */
@@ -84,4 +94,26 @@ export class ClientIdentity {
     this.answered(this.#lowest);
     return true;
   }
+}
+
+/** A client of before, of which only the ids of some writes are known. It begins none. */
+export class EarlierIdentity implements Identity {
+  readonly clientId: Uint8Array;
+  bornMs: number | undefined;
+
+  constructor({ clientId, bornMs }: RequestId) {
+    this.clientId = clientId;
+    this.bornMs = bornMs;
+  }
+
+  /** Which answers it still needs is not known, so none is given up that the cluster may have kept beside this one. */
+  lowestUnanswered(sequence: number): number {
+    return Math.max(1, sequence - limits.clientWindow + 1);
+  }
+
+  begin(): undefined {}
+
+  answered(): void {}
+
+  abandon(): void {}
 }

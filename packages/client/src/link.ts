@@ -1,7 +1,7 @@
 import { type Failure, problemOf, RequestError } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
 import { Connection, type ConnectionEvents } from './connection.ts';
-import type { ClientIdentity } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { pause } from './pause.ts';
 import { race } from './race.ts';
 
@@ -17,7 +17,7 @@ const addressesMax = 64;
 export interface LinkEvents extends ConnectionEvents {
   /** There is a connection now. */
   onReady(connection: Connection): void;
-  /** No node took us in this round. `final`: and none will, however often it is asked. */
+  /** No node took us in this round, or none could be asked. `final`: and none will, however often it is asked. */
   onRefused(failure: Failure, final: boolean): void;
 }
 
@@ -28,7 +28,7 @@ export interface LinkOptions {
   /** The host to dial with; asked for at the first dial. */
   readonly host: () => Promise<Host>;
   /** Who says hello on the next connection. */
-  readonly identity: () => ClientIdentity;
+  readonly identity: () => Identity;
   readonly events: LinkEvents;
 }
 
@@ -81,9 +81,14 @@ export class Link {
     return this.#addresses.length > 1;
   }
 
-  /** Every address known, for messages. */
+  /** Every address known, the one to try first in front. */
   get addresses(): readonly string[] {
     return this.#addresses;
+  }
+
+  /** The only cluster to talk to, once it is known. */
+  get clusterId(): string | undefined {
+    return this.#clusterId ?? undefined;
   }
 
   /** Connects, unless there is a connection or one is on its way. */
@@ -100,7 +105,10 @@ export class Link {
       })
       .catch((error: unknown) => {
         if (this.#connecting === connecting) this.#connecting = undefined;
-        this.#refuse([error]);
+        const problem = `the network code of the client cannot be loaded: ${problemOf(error)}`;
+        this.lastFailure = { code: 'INTERNAL', problem };
+        // No node is to blame, so that no other would help.
+        this.#options.events.onRefused(this.lastFailure, true);
       });
   }
 

@@ -1,6 +1,6 @@
 import { type Failure, type Operation, operationCodes } from '@holdfast/protocol';
 import type { Connection } from './connection.ts';
-import type { ClientIdentity } from './identity.ts';
+import type { Identity } from './identity.ts';
 
 /** Turns the body of a reply into what the caller gets. */
 export type ReadAnswer = (operation: Operation, body: Uint8Array) => unknown;
@@ -27,13 +27,15 @@ export class OpenRequest {
 
   /** Writes on the same session that must be answered first. */
   blockers = 0;
-  /** Given at the first sending, and kept for all further ones. */
-  identity: ClientIdentity | undefined;
+  /** Given at the first sending, or from the start to a write that is repeated; kept for all further ones. */
+  identity: Identity | undefined;
   sequence = 0;
   /** Where it is under way now, since when and under which number. */
   connection: Connection | undefined;
   sentAtMs = 0;
   number = 0;
+  /** It was sent before, by whoever named its id: it is no new write, whatever happens. */
+  isRepeat = false;
   /** It was under way when a connection broke: it may have been carried out. */
   inDoubt = false;
   attempts = 0;
