@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { PeerWallClock } from './peer-wall-clock.ts';
 
 /** The cluster's time may run at most this much faster or slower than a second per second. */
 const SLEW_MAX = 0.1;
@@ -22,7 +23,7 @@ export class ClusterClock {
   #isFollowing = false;
   #slewedAtMs: number;
   #lastMs: number;
-  readonly #peerOffsets = new Map<number, { offsetMs: number; heardAtMs: number }>();
+  readonly #peerClocks = new Map<number, PeerWallClock>();
 
   constructor(clock: Clock, lastLogTimeMs: number) {
     this.#clock = clock;
@@ -70,12 +71,14 @@ export class ClusterClock {
 
   /** A member's wall clock, from one of its frames. */
   observePeerWall(nodeId: number, wallMs: number): void {
-    const heardAtMs = this.#clock.monotonicMs();
-    this.#peerOffsets.set(nodeId, { offsetMs: wallMs - heardAtMs, heardAtMs });
+    const nowMs = this.#clock.monotonicMs();
+    const peer = this.#peerClocks.get(nodeId);
+    if (peer === undefined) this.#peerClocks.set(nodeId, new PeerWallClock(wallMs, nowMs));
+    else peer.observe(wallMs, nowMs);
   }
 
   forgetPeer(nodeId: number): void {
-    this.#peerOffsets.delete(nodeId);
+    this.#peerClocks.delete(nodeId);
   }
 
   #anchor(offsetMs: number, monotonicMs: number): void {
@@ -99,7 +102,7 @@ export class ClusterClock {
 
   #medianOffsetMs(monotonicMs: number): number {
     const offsets = [this.#clock.wallMs() - monotonicMs];
-    for (const { offsetMs, heardAtMs } of this.#peerOffsets.values()) {
+    for (const { offsetMs, heardAtMs } of this.#peerClocks.values()) {
       if (monotonicMs - heardAtMs <= PEER_CLOCK_MS) offsets.push(offsetMs);
     }
     offsets.sort((a, b) => a - b);

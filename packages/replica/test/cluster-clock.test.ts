@@ -86,6 +86,29 @@ describe('the cluster clock', () => {
     assert.equal(clock.nowMs(), 1_011_001);
   });
 
+  it('is not dragged back by frames of peers that were long on their way', () => {
+    const clocks = new TwoClocks();
+    const clock = leading(clocks);
+    for (let i = 0; i < 100; i += 1) {
+      const lateMs = i % 10 === 0 ? 1 : 2_000;
+      for (const nodeId of [2, 3]) clock.observePeerWall(nodeId, clocks.wall - lateMs);
+      clocks.pass(300);
+      clock.nowMs();
+    }
+    assert.ok(Math.abs(clock.nowMs() - clocks.wall) <= 1, `${clock.nowMs() - clocks.wall} ms off`);
+  });
+
+  it('follows the wall clock of a peer that was set back, within 10 s and what 10 % take', () => {
+    const clocks = new TwoClocks();
+    const clock = leading(clocks);
+    for (let i = 0; i < 120; i += 1) {
+      for (const nodeId of [2, 3]) clock.observePeerWall(nodeId, clocks.wall - (i < 10 ? 0 : 500));
+      clocks.pass(150);
+      clock.nowMs();
+    }
+    assert.ok(Math.abs(clock.nowMs() - (clocks.wall - 500)) <= 1, `${clock.nowMs() - clocks.wall} ms off`);
+  });
+
   it('follows the leader', () => {
     const clocks = new TwoClocks();
     const clock = new ClusterClock(clocks, 0);
