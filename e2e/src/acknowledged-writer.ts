@@ -1,4 +1,5 @@
 import { Client } from '@holdfast/client';
+import { sleep } from './waiting.ts';
 
 const RETRY_MS = 50;
 
@@ -68,10 +69,6 @@ export class AcknowledgedWriter {
       }
     }
   }
-}
-
-export function sleep(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
 /** Those of `ids` that the node at `address` does not know. */

@@ -1,5 +1,5 @@
 import { Client, isRetryable, RequestError } from '@holdfast/client';
-import { sleep } from './acknowledged-writer.ts';
+import { sleep } from './waiting.ts';
 
 /** Each session is written by one of these alone, one write after the other. */
 const WRITERS = 8;

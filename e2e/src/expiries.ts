@@ -1,7 +1,7 @@
 import { Client, type Watch } from '@holdfast/client';
-import { sleep } from './acknowledged-writer.ts';
 import { ClusterProcess, type NodeProcess } from './cluster-process.ts';
 import { type Latencies, LatencyProbe, latenciesBetween } from './latency-probe.ts';
+import { sleep } from './waiting.ts';
 
 /** How soon sessions end, from the first store on: time to store them all. */
 const ttlMs = 4_000;

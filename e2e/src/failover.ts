@@ -1,5 +1,6 @@
-import { AcknowledgedWriter, missingSessions, sleep } from './acknowledged-writer.ts';
+import { AcknowledgedWriter, missingSessions } from './acknowledged-writer.ts';
 import { ClusterProcess } from './cluster-process.ts';
+import { sleep } from './waiting.ts';
 
 export interface FailoverReport {
   /** Longest time without an acknowledged write around each kill, ms. */

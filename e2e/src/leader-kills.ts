@@ -1,5 +1,5 @@
-import { sleep } from './acknowledged-writer.ts';
 import type { ClusterProcess } from './cluster-process.ts';
+import { sleep } from './waiting.ts';
 
 /** Runs `load` while the leader is killed and started again, `kills` times; then tells the load to end. */
 export async function underLeaderKills(

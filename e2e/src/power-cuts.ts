@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CheckedLoad, type LoadCounts } from './checked-load.ts';
 import { ClusterProcess, type NodeProcess } from './cluster-process.ts';
-import { until } from './faults/fault.ts';
 import { allVote, holdTheSame } from './faults/members.ts';
 import { warningOf } from './faults/rounds.ts';
 import { Mount, NodeDisks } from './mounts.ts';
+import { until } from './waiting.ts';
 
 const NODES = 3;
 const SESSIONS = 1_500;

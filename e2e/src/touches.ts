@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Client } from '@holdfast/client';
-import { sleep } from './acknowledged-writer.ts';
 import { ClusterProcess } from './cluster-process.ts';
+import { sleep } from './waiting.ts';
 
 const ttlMs = 30 * 60_000;
 const dataBytes = 500;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { AcknowledgedWriter, missingSessions } from '../src/acknowledged-writer.ts';
 import { ClusterProcess, holdfast, type NodeProcess } from '../src/cluster-process.ts';
 import { canMount, Mount } from '../src/mounts.ts';
+import { until } from '../src/waiting.ts';
 
 const MEBIBYTE = 1_048_576;
 
@@ -17,11 +18,6 @@ interface Status {
 async function statusOf({ address }: NodeProcess): Promise<Status> {
   const { stdout } = await holdfast(['status', '--json', '--node', address]);
   return JSON.parse(stdout);
-}
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const untilMs = Date.now() + 60_000;
-  while (!(await isSo())) assert.ok(Date.now() < untilMs, `${what}: not within 60 s`);
 }
 
 describe('a node process whose data is lost', function () {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { ClusterProcess, holdfast } from '../src/cluster-process.ts';
+import { ClusterProcess, holdfast, type NodeProcess } from '../src/cluster-process.ts';
+import { until } from '../src/waiting.ts';
 
 interface MemberItem {
   readonly nodeId: number;
@@ -21,6 +22,10 @@ describe('members, by command', function () {
       name,
       role,
     }));
+  const statesOf = async (address: string): Promise<string[]> =>
+    (await json(['status', '--node', address])).nodes.map(
+      ({ name, state }: { name: string; state: string }) => `${name} ${state}`,
+    );
 
   it('step down and are removed, asked through any of them, but never below a majority', async () => {
     await using cluster = await ClusterProcess.start(3);
@@ -81,5 +86,56 @@ describe('members, by command', function () {
     // It counts: without n1 the two others go on.
     await n1.kill();
     await json(['store', 'later', '{"a":2}', '--node', again.address]);
+  });
+
+  it('are drained before a stop: the leadership is handed over, and refused when the others could not go on', async () => {
+    await using cluster = await ClusterProcess.start(3);
+    const [n1, n2, n3] = cluster.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
+    const drain = async (node: NodeProcess, through: NodeProcess) =>
+      holdfast(['drain', node.name, '--json', '--node', through.address]);
+
+    await json(['step-down', '--to', 'n2', '--node', n1.address]);
+    const drained = await drain(n2, n3);
+    assert.equal(drained.code, 0, drained.stderr);
+    const { leader, ...others } = JSON.parse(drained.stdout);
+    assert.deepEqual(others, { node: 'n2', othersUp: 2, voters: 3 });
+    assert.ok(['n1', 'n3'].includes(leader), `${leader} leads`);
+    await n2.stop();
+    assert.equal((await cluster.leader())?.name, leader, 'the stop cost no election');
+    await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
+
+    await until('n2 is told as down', async () => (await statesOf(n1.address)).includes('n2 down'));
+    const refused = await drain(n3, n1);
+    assert.equal(refused.code, 6, refused.stdout);
+    assert.match(refused.stderr, /without n3 1 of 3 voters are up/);
+    assert.equal((await cluster.leader())?.name, leader, 'nothing was handed over');
+    const unknown = await holdfast(['drain', 'n9', '--node', n1.address]);
+    assert.deepEqual([unknown.code, unknown.stderr.includes('no member is called n9')], [2, true]);
+
+    await n2.restart();
+    await until('n2 is told as up', async () => (await statesOf(n1.address)).includes('n2 up'));
+    assert.equal((await drain(n3, n1)).code, 0);
+  });
+
+  it('are promoted beside one of the same name that is down, when they are another machine', async () => {
+    await using cluster = await ClusterProcess.start(3);
+    const [n1, n2, n3] = cluster.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
+    await n3.kill();
+    const another = await cluster.add(['--name', 'n3']);
+    const ambiguous = await holdfast(['promote', 'n3', '--node', n1.address]);
+    assert.deepEqual([ambiguous.code, ambiguous.stderr.includes('ids 3 and 4')], [2, true]);
+    const { added, items } = await json(['promote', '4', '--node', n2.address]);
+    assert.deepEqual([added, items.length], [{ nodeId: 4, name: 'n3' }, 4]);
+    const roles = (await membersOf(n1.address)).map(({ nodeId, role }) => `${nodeId} ${role}`);
+    assert.deepEqual(roles, ['1 voter', '2 voter', '3 voter', '4 voter']);
+    // Three of four are the majority now: the old one is missed as soon as one more is.
+    await json(['store', 'kept', '{"a":1}', '--node', another.address]);
+    await n2.kill();
+    const without = await holdfast(['store', 'later', '1', '--node', n1.address, '--timeout', '3s']);
+    assert.ok([6, 8].includes(without.code ?? 0), without.stderr);
+    await n3.restart();
+    await json(['store', 'later', '{"a":2}', '--node', another.address]);
   });
 });

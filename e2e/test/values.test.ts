@@ -4,8 +4,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@holdfast/client';
-import { sleep } from '../src/acknowledged-writer.ts';
 import { ClusterProcess, holdfast, type NodeProcess } from '../src/cluster-process.ts';
+import { sleep } from '../src/waiting.ts';
 
 const MEBIBYTE = 1_048_576;
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { canMount } from '../mounts.ts';
-import { type Fault, until } from './fault.ts';
+import { until } from '../waiting.ts';
+import type { Fault } from './fault.ts';
 import { diskOf } from './members.ts';
 
 const run = promisify(execFile);

@@ -39,12 +39,3 @@ export function oneOf<T>(list: readonly T[], random: () => number): T {
   if (chosen === undefined) throw new Error('nothing to choose from');
   return chosen;
 }
-
-/** @throws {Error} when it is not so within `timeoutMs` */
-export async function until(what: string, isSo: () => Promise<boolean>, timeoutMs = 240_000): Promise<void> {
-  const untilMs = performance.now() + timeoutMs;
-  while (!(await isSo())) {
-    if (performance.now() > untilMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}

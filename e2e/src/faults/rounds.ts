@@ -1,11 +1,11 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep } from '../acknowledged-writer.ts';
 import { CheckedLoad } from '../checked-load.ts';
 import { ClusterProcess, type NodeProcess } from '../cluster-process.ts';
 import { Mount, NodeDisks } from '../mounts.ts';
-import { type Fault, until } from './fault.ts';
+import { sleep, until } from '../waiting.ts';
+import type { Fault } from './fault.ts';
 import { allVote, holdTheSame, toldBy } from './members.ts';
 
 const NODES = 3;

@@ -1,7 +1,8 @@
 /** What can happen to the state of a node: its engine, and its snapshot files. */
 import { readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Fault, nothingMissing, oneOf, until } from './fault.ts';
+import { until } from '../waiting.ts';
+import { type Fault, nothingMissing, oneOf } from './fault.ts';
 import { flipBit } from './log-files.ts';
 
 const flags = ['--log-keep-size', '1M'];
