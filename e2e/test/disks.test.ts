@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from '@holdfast/client';
 import { AcknowledgedWriter, missingSessions } from '../src/acknowledged-writer.ts';
 import { ClusterProcess, holdfast, type NodeProcess } from '../src/cluster-process.ts';
 import { canMount, Mount } from '../src/mounts.ts';
@@ -66,6 +67,9 @@ describe('a node process whose disk fills up', function () {
     const [node] = cluster.nodes;
     assert.ok(node !== undefined);
     for (const id of ['a', 'b']) assert.equal(await store(node, id), 0);
+    // Not in the engine yet.
+    await using client = new Client({ nodes: [node.address] });
+    for (let i = 0; i < 40; i += 1) await client.store(`large-${i}`, 'x'.repeat(50_000));
     // Nearly full, then to the last byte.
     for (const takenBytes of [42 * MEBIBYTE, 64 * MEBIBYTE]) {
       await mount.fill(takenBytes);
@@ -82,12 +86,20 @@ describe('a node process whose disk fills up', function () {
         assert.equal(code, 0, `${args}: ${said}`);
       }
     }
+    // What would have to write first is refused, and ends nothing.
+    for (const args of [['list'], ['count', '--prefix', 'a'], ['backup', 'create', join(scratch, 'backup')]]) {
+      const { code, stderr } = await holdfast([...args, '--json', '--node', node.address]);
+      assert.equal(code, 6, `${args}: ${stderr}`);
+      assert.equal(JSON.parse(stderr.slice(stderr.indexOf('{'))).error.code, 'NO_SPACE');
+    }
     // Killed on a full disk it starts again.
     await node.kill();
     await node.start();
     await mount.free();
     await until('stores are taken', async () => (await store(node, 'd')) === 0);
     assert.equal((await statusOf(node)).nodes[0]?.disk, 'ok');
+    const { stdout } = await holdfast(['count', '--prefix', 'large', '--json', '--node', node.address]);
+    assert.deepEqual(JSON.parse(stdout), { count: 40 });
   });
 
   it('lets another lead, so that a cluster takes stores while one disk is full', async () => {

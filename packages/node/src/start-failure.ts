@@ -24,6 +24,7 @@ function failureOf({ code, message, hint, failure }: StorageError): Failure {
     case 'NEWER_VERSION':
       return { code: 'UPGRADE_REQUIRED', problem };
     case 'NO_SPACE':
+    case 'ENGINE_FULL':
       return { code: 'NO_SPACE', problem };
     case 'LOG_FAILED':
     case 'LOG_OVERLOADED':

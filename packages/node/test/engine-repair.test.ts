@@ -11,6 +11,11 @@ const damage = new RequestError(
   { cause: new StorageError({ code: 'ENGINE_DAMAGED', directory: '/engine', problem: 'a wrong checksum' }) },
 );
 
+const full = new RequestError(
+  { code: 'NO_SPACE', problem: 'full' },
+  { cause: new StorageError({ code: 'ENGINE_FULL', directory: '/engine', problem: 'a write', errno: 'ENOSPC' }) },
+);
+
 class Starts {
   readonly clock = new ManualClock();
   readonly events: string[] = [];
@@ -42,7 +47,7 @@ class Starts {
   }
 }
 
-describe('a node whose engine is damaged', () => {
+describe('a node whose engine is damaged or full', () => {
   it('stops and starts again by itself', async () => {
     const starts = new Starts();
     const node = await starts.begin();
@@ -112,6 +117,41 @@ describe('a node whose engine is damaged', () => {
     assert.equal(starts.events.at(-1), 'start 4');
     starts.fail(damage);
     assert.equal(await node.failed, damage);
+  });
+
+  it('that ran out of room waits for some, however long, and starts again', async () => {
+    const starts = new Starts();
+    const node = await starts.begin();
+    let refusals = 5;
+    starts.beforeStart = () => {
+      refusals -= 1;
+      if (refusals >= 0) throw full;
+    };
+    starts.fail(full);
+    await starts.clock.pass(11_000);
+    assert.deepEqual(starts.events, ['start 1', 'stop 1']);
+    await starts.clock.pass(2_000);
+    assert.deepEqual(starts.events, ['start 1', 'stop 1', 'start 2']);
+    await node.stop();
+  });
+
+  it('does not begin without room', async () => {
+    const starts = new Starts();
+    starts.beforeStart = () => {
+      throw full;
+    };
+    await assert.rejects(starts.begin(), full);
+  });
+
+  it('can be stopped while it waits for room', async () => {
+    const starts = new Starts();
+    const node = await starts.begin();
+    starts.beforeStart = (signal) => signal?.throwIfAborted();
+    starts.fail(full);
+    await settled();
+    await node.stop();
+    await starts.clock.pass(10_000);
+    assert.deepEqual(starts.events, ['start 1', 'stop 1']);
   });
 
   it('starts again however often when the damages lie far apart', async () => {

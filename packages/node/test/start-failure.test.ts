@@ -16,6 +16,7 @@ describe('what a node that cannot start says', () => {
     [{ code: 'LOG_MISSING', directory }, 'CORRUPT'],
     [{ code: 'LOG_DAMAGED', file: 'f', offset: 7, problem: 'it is torn' }, 'CORRUPT'],
     [{ code: 'NO_SPACE', file: 'f', errno: 'ENOSPC' }, 'NO_SPACE'],
+    [{ code: 'ENGINE_FULL', directory, problem: 'write', errno: 'ENOSPC' }, 'NO_SPACE'],
     [{ code: 'ENGINE_LOCKED', directory }, 'VALIDATION'],
     [{ code: 'DIRECTORY_LOCKED', directory, pid: 7 }, 'VALIDATION'],
     [{ code: 'NEWER_VERSION', file: 'f', what: 'format', version: 2, versionMax: 1 }, 'UPGRADE_REQUIRED'],

@@ -87,13 +87,13 @@ export class Queries {
     });
   }
 
-  /** Looking a session up may show that the engine is damaged: then the node ends by itself, and this read goes elsewhere. */
+  /** Looking a session up may show that the engine is damaged: that ends the node by itself, and the read goes elsewhere. */
   #serveSafely(read: WaitingRead, serve: () => void): void {
     try {
       serve();
     } catch (error) {
-      if (!isEngineDamage(error)) throw error;
-      read.target.fail(read.number, rebuilding);
+      if (!isEngineFailure(error)) throw error;
+      read.target.fail(read.number, withoutEngine);
     }
   }
 
@@ -269,11 +269,11 @@ function notFound(read: WaitingRead, id: string): void {
   read.target.fail(read.number, { code: 'NOT_FOUND', id });
 }
 
-/** Nothing wrong was told, and another node can answer: for this one it is as if it were starting. */
-const rebuilding: Failure = { code: 'NOT_READY', problem: 'the engine of this node is damaged, and is built again' };
+/** Nothing wrong was told, and another node can answer: this one ends, and begins anew if it can. */
+const withoutEngine: Failure = { code: 'NOT_READY', problem: 'the engine of this node has failed' };
 
-function isEngineDamage(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'ENGINE_DAMAGED';
+function isEngineFailure(error: unknown): boolean {
+  return error instanceof StorageError && error.code.startsWith('ENGINE_');
 }
 
 /** A reader has written nothing that it could not know the outcome of. */
@@ -284,6 +284,6 @@ function asReadFailure(error: unknown): Failure {
 
 function asFailure(error: unknown): Failure {
   if (error instanceof RequestError) return error.failure;
-  if (isEngineDamage(error)) return rebuilding;
+  if (isEngineFailure(error)) return withoutEngine;
   return { code: 'INTERNAL', problem: problemOf(error) };
 }

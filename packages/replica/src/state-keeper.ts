@@ -1,3 +1,4 @@
+import { problemOf, RequestError } from '@holdfast/protocol';
 import type { LogIndex, SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
 import { type Engine, type Log, type SnapshotFiles, StorageError } from '@holdfast/storage';
@@ -66,6 +67,12 @@ export class StateKeeper {
     this.#flushedAtMs = ports.clock.monotonicMs();
     this.#trimmedAtMs = this.#flushedAtMs;
     this.#flushDirtyBytes = ports.engine.kind === 'memory' ? FLUSH_DIRTY_BYTES_IN_MEMORY : FLUSH_DIRTY_BYTES;
+    this.watch(ports.machine());
+  }
+
+  /** To be called with every machine but the first: nothing may be written for which there is no room, whoever asks. */
+  watch(machine: SessionMachine): void {
+    machine.flushOnlyIf(() => this.hasRoom);
   }
 
   start(): void {
@@ -139,8 +146,12 @@ export class StateKeeper {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    if (this.hasRoom) await this.exclusively(() => this.#ports.machine().flush());
-    else await this.#last;
+    try {
+      await this.exclusively(() => this.#ports.machine().flush());
+    } catch (error) {
+      // The log has it.
+      if (!isNoRoom(error)) throw error;
+    }
   }
 
   /** Ends all work without writing; for a node that can no longer trust its state. */
@@ -250,10 +261,15 @@ export class StateKeeper {
     this.exclusively(work).catch((error) => {
       if (this.#stopped) return;
       // A snapshot that does not fit leaves everything as it was; it is tried again when it is due the next time.
-      if (error instanceof StorageError && error.code === 'NO_SPACE') {
+      if (isNoRoom(error)) {
         this.#leftBytes = this.#ports.log.sizeBytes();
-        this.#ports.report('warn', 'the state could not be written', { problem: error.message });
+        this.#ports.report('warn', 'the state could not be written', { problem: problemOf(error) });
       } else this.#ports.onFatal(error);
     });
   }
+}
+
+/** Nothing was begun for want of room. An engine that ran out of it in the middle is another matter. */
+function isNoRoom(error: unknown): boolean {
+  return (error instanceof StorageError || error instanceof RequestError) && error.code === 'NO_SPACE';
 }

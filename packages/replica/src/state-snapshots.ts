@@ -121,7 +121,9 @@ export class StateSnapshots {
     const { keeper, engine, files, machineOptions, replaceMachine } = this.#ports;
     this.#isInstalling = true;
     await keeper.exclusively(async () => {
-      replaceMachine(await SessionMachine.install(engine, files.read(meta), machineOptions));
+      const machine = await SessionMachine.install(engine, files.read(meta), machineOptions);
+      keeper.watch(machine);
+      replaceMachine(machine);
       await files.removeOlderThan(meta.index);
     });
     this.#isInstalling = false;

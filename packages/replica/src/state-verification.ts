@@ -6,7 +6,7 @@ import type { NodeLog } from './node-log.ts';
 export interface StateVerificationPorts {
   /** Reads all of the state in the engine. @throws when it is not whole */
   readonly verify: () => Promise<void>;
-  readonly engine: Pick<Engine, 'damaged'>;
+  readonly engine: Pick<Engine, 'failed'>;
   readonly clock: Clock;
   readonly report: NodeLog;
   readonly onFatal: (error: unknown) => void;
@@ -44,10 +44,10 @@ export class StateVerification {
     void this.#run();
   }
 
-  /** Whatever read finds the engine damaged, it is not to be trusted from then on. Again for another state: see `Engine.damaged`. */
+  /** Whatever finds the engine damaged, or unable to go on, ends the replica. Again for another state: see `Engine.failed`. */
   watch(): void {
     const { engine, onFatal } = this.#ports;
-    void engine.damaged.then(onFatal);
+    void engine.failed.then(onFatal);
   }
 
   async #run(): Promise<void> {

@@ -1,9 +1,11 @@
+import { RequestError } from '@holdfast/protocol';
 import type { Engine } from '@holdfast/storage';
 import { textOf, viewOf } from './bytes.ts';
 import type { EntryTimes } from './context.ts';
+import { hashId } from './hash.ts';
 import { dueRange, expiryBucketMs, expiryKeyId } from './keys.ts';
 import { readSlices } from './range-reader.ts';
-import type { SessionRecord } from './types.ts';
+import type { RecordStore } from './record-store.ts';
 
 export interface DueFinderPorts {
   readonly engine: Engine;
@@ -11,7 +13,7 @@ export interface DueFinderPorts {
   readonly times: EntryTimes;
   /** Brings everything applied into the engine. */
   readonly settle: () => Promise<void>;
-  readonly get: (id: string) => SessionRecord | undefined;
+  readonly records: Pick<RecordStore, 'get' | 'unwritten'>;
   readonly yieldTurn: () => Promise<void>;
 }
 
@@ -46,8 +48,9 @@ export class DueFinder {
       this.#ports.times.earliestExpiryMs = Number.POSITIVE_INFINITY;
     }
     try {
-      await this.#ports.settle();
+      const isSettled = await this.#settle();
       const { ids, nextExpiryMs } = await this.#scan(nowMs, limit);
+      if (!isSettled) return this.#withUnwritten(ids, nowMs, limit);
       if (raisesFloor && ids.length === 0) this.#floorMs = nextExpiryMs;
       return ids;
     } finally {
@@ -55,9 +58,29 @@ export class DueFinder {
     }
   }
 
+  /** False: the disk has no room for that. Sessions end all the same, and make some. */
+  async #settle(): Promise<boolean> {
+    try {
+      await this.#ports.settle();
+      return true;
+    } catch (error) {
+      if (error instanceof RequestError && error.code === 'NO_SPACE') return false;
+      throw error;
+    }
+  }
+
+  #withUnwritten(found: readonly string[], nowMs: number, limit: number): string[] {
+    const ids = new Set(found);
+    for (const { id, expiresAt } of this.#ports.records.unwritten()) {
+      if (ids.size >= limit) break;
+      if (expiresAt !== null && expiresAt <= nowMs) ids.add(id);
+    }
+    return [...ids];
+  }
+
   /** An index entry tells a time that is never too late; its session is looked up, since a touch may have moved it. */
   async #scan(nowMs: number, limit: number): Promise<{ ids: string[]; nextExpiryMs: number }> {
-    const { engine, get, yieldTurn } = this.#ports;
+    const { engine, records, yieldTurn } = this.#ports;
     const ids: string[] = [];
     // Beyond the scanned buckets nothing is known but that it is later than them.
     let nextExpiryMs = (Math.floor(nowMs / expiryBucketMs) + 1) * expiryBucketMs;
@@ -71,7 +94,7 @@ export class DueFinder {
             continue;
           }
           const id = textOf(expiryKeyId(key));
-          const record = get(id);
+          const record = records.get(id, hashId(id));
           if (record === undefined || record.expiresAt === null) continue;
           if (record.expiresAt <= nowMs) ids.push(id);
           else nextExpiryMs = Math.min(nextExpiryMs, record.expiresAt);

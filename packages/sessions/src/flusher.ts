@@ -27,6 +27,8 @@ export interface FlusherPorts {
 
 /** Brings the engine up to what is applied, each time in one batch with the applied index. */
 export class Flusher {
+  /** Whether the disk has room for a write: one that runs out of it ends the engine. */
+  hasRoom = () => true;
   readonly #ports: FlusherPorts;
   #flushedIndex: LogIndex;
   #flushedProgress: string;
@@ -48,7 +50,7 @@ export class Flusher {
   /**
    * Writes everything applied before the call. When the engine fails, nothing is lost here: the changes stay in memory
    * and go with the next call.
-   * @throws what the engine threw; {RequestError} NOT_READY once closed
+   * @throws what the engine threw; {RequestError} NOT_READY once closed, NO_SPACE when it is not even tried
    */
   flush(): Promise<void> {
     if (this.#isClosed) return Promise.reject(closed());
@@ -76,13 +78,13 @@ export class Flusher {
   }
 
   async #flushNow(): Promise<void> {
-    const { engine, state, records, rosters, events, tombstones, staging, clients, yieldTurn, isApplying } =
-      this.#ports;
-    if (isApplying()) throw new Error('a flush in the middle of an entry');
+    const { engine, state, records, rosters, events, tombstones, staging, clients, yieldTurn } = this.#ports;
+    if (this.#ports.isApplying()) throw new Error('a flush in the middle of an entry');
     const { appliedIndex } = state;
     const progress = progressOf(state.restore);
     const isUnchanged = appliedIndex === this.#flushedIndex && progress === this.#flushedProgress;
     if (isUnchanged && engine.get(stateKey()) !== undefined) return;
+    if (!this.hasRoom()) throw noRoom();
     // Up to the first await nothing is applied, so all of it belongs to one applied index.
     const stateWrite = { type: 'put', key: stateKey(), value: encodeState(state) } as const;
     const clientWrites = clients.takeWrites();
@@ -119,6 +121,11 @@ function progressOf(restore: RestoreState | null): string {
 /** What is asked of a machine whose engine another one has taken over. */
 export function closed(): RequestError {
   return new RequestError({ code: 'NOT_READY', problem: 'the state of this node is being replaced' });
+}
+
+function noRoom(): RequestError {
+  const problem = 'the disk of this node has no room for what must be written before sessions are listed or copied';
+  return new RequestError({ code: 'NO_SPACE', problem });
 }
 
 /** Drawn as they are written: all at once would take their memory again. */

@@ -109,6 +109,14 @@ export class RecordStore {
     this.#cache.clear();
   }
 
+  /** Sessions that the engine does not have yet as they are now. */
+  *unwritten(): Generator<SessionRecord> {
+    for (const { record } of this.#dirty.values()) if (record !== undefined) yield record;
+    for (const [id, { record }] of this.#writing ?? []) {
+      if (record !== undefined && !this.#dirty.has(id)) yield record;
+    }
+  }
+
   /** Sets the changes up to now apart, to be written. One such set at a time. */
   beginWrite(): void {
     if (this.#writing !== undefined) throw new Error('the last changes are still being written');

@@ -82,7 +82,7 @@ export class SessionMachine {
     const knownUsers = new KnownIds({ ...known, range: rosterRange(), idOf: rosterKeyUser });
     this.#known = [knownIds, knownUsers];
     for (const filter of this.#known) filter.start();
-    const { hashBytes } = options;
+    const { hashBytes, cursorSecret = '' } = options;
     const { shards } = state.counters;
     this.#records = new RecordStore({ engine, shards, hashBytes, cacheBytes, knownIds });
     const records = this.#records;
@@ -102,9 +102,8 @@ export class SessionMachine {
     const mover = new RestoreMover({ ...kept, engine, staging, times, hashBytes, flush: known.flush, yieldTurn });
     this.restores = new Restores(state, mover);
     this.#runner = new CommandRunner(this.#context, changes);
-    const { cursorSecret = '' } = options;
     this.#lister = new Lister({ engine, shards, cursorSecret, hashBytes, yieldTurn });
-    this.#due = new DueFinder({ engine, times, settle: () => this.#settle(), get: (id) => this.get(id), yieldTurn });
+    this.#due = new DueFinder({ engine, times, records, settle: () => this.#settle(), yieldTurn });
   }
 
   /**
@@ -331,10 +330,15 @@ export class SessionMachine {
     return this.#due.find(nowMs, limit);
   }
 
+  /** Nothing is written to the engine while `hasRoom` says no. */
+  flushOnlyIf(hasRoom: () => boolean): void {
+    this.#flusher.hasRoom = hasRoom;
+  }
+
   /**
    * Writes everything applied before the call to the engine, as one batch. Applying may go on meanwhile. When the
    * engine fails, nothing is lost here: the changes stay in memory and go with the next call.
-   * @throws what the engine threw
+   * @throws what the engine threw; {RequestError} NO_SPACE when there is no room for it
    */
   flush(): Promise<void> {
     return this.#flusher.flush();

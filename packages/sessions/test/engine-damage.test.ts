@@ -41,7 +41,7 @@ describe('an engine that holds what cannot be is told so, and nothing is answere
     await node.engine.write([write(older)]);
     const machine = await openMachine(node.engine);
     await assert.rejects(async () => read(machine), { code: 'ENGINE_DAMAGED' });
-    assert.equal((await node.engine.damaged).code, 'ENGINE_DAMAGED');
+    assert.equal((await node.engine.failed).code, 'ENGINE_DAMAGED');
   }
 
   for (const [what, write] of Object.entries(damages)) {

@@ -161,6 +161,32 @@ describe('flush', () => {
     }
   });
 
+  it('is refused while there is no room, as is what needs it; sessions still end, and nothing is lost', async () => {
+    const node = await Driven.open();
+    const { machine, engine } = node;
+    node.done(1_000, store('written', { ttlMs: 5_000 }));
+    node.done(1_000, store('moved', { ttlMs: 5_000 }));
+    await machine.flush();
+    let hasRoom = false;
+    machine.flushOnlyIf(() => hasRoom);
+    node.done(1_001, store('new', { ttlMs: 5_000 }));
+    node.done(1_001, { type: 'touch', id: 'moved', ttlMs: 60_000 });
+    const { writes } = engine;
+    const noSpace = { code: 'NO_SPACE', message: /no room for what must be written/ };
+    await assert.rejects(machine.flush(), noSpace);
+    await assert.rejects(machine.list({ filter: {}, limit: 10, cursor: null }), noSpace);
+    await assert.rejects(machine.snapshotChunks(), noSpace);
+    assert.deepEqual(await machine.dueIds(5_999, 10), []);
+    assert.deepEqual(await machine.dueIds(6_001, 1), ['written']);
+    assert.deepEqual(await machine.dueIds(6_001, 10), ['written', 'new']);
+    assert.equal(engine.writes, writes);
+
+    hasRoom = true;
+    assert.deepEqual((await machine.dueIds(6_001, 10)).sort(), ['new', 'written']);
+    assert.equal((await machine.list({ filter: {}, limit: 10, cursor: null })).items.length, 3);
+    assert.deepEqual((await openMachine(engine)).shardHashes(), machine.shardHashes());
+  });
+
   it('takes the engine from a machine that had it before', async () => {
     const node = await Driven.open();
     node.done(1_000, store('a'));

@@ -6,9 +6,9 @@ const nameOf = (key: Uint8Array) => Buffer.from(key).toString('latin1');
 export class TinyEngine implements Engine {
   readonly kind = 'memory';
   readonly hidesKeys = false;
-  #tellDamage: (error: StorageError) => void = () => {};
-  readonly damaged = new Promise<StorageError>((resolve) => {
-    this.#tellDamage = resolve;
+  #fail: (error: StorageError) => void = () => {};
+  readonly failed = new Promise<StorageError>((resolve) => {
+    this.#fail = resolve;
   });
   readonly #pairs = new Map<string, EnginePair>();
   /** The next writes fail with this. */
@@ -29,7 +29,7 @@ export class TinyEngine implements Engine {
 
   reportDamage(problem: string): StorageError {
     const error = new StorageError({ code: 'ENGINE_DAMAGED', directory: 'memory', problem });
-    this.#tellDamage(error);
+    this.#fail(error);
     return error;
   }
 

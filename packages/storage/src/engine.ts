@@ -7,7 +7,8 @@ import type { StorageError } from './errors.ts';
  *
  * Keys and values handed in must not be changed afterwards. Keys that begin with `ff ff ff ff` are the engine's own.
  * Every call may throw a {@link StorageError}: `ENGINE_DAMAGED` when stored bytes are wrong (discard the engine and
- * build it again), `ENGINE_FAILED` when the store refused; after a failed write every call does.
+ * build it again), `ENGINE_FAILED` when the store refused, `ENGINE_FULL` for want of room; after a failed write every
+ * call does.
  */
 export interface Engine {
   readonly kind: 'memory' | 'disk' | 'external';
@@ -17,14 +18,14 @@ export interface Engine {
    */
   readonly hidesKeys: boolean;
   /**
-   * Resolves with the first `ENGINE_DAMAGED` that is found; never otherwise. Nothing read since is to be trusted.
-   * Another one after each `clear`.
+   * Resolves with what ended this engine, never otherwise: the first `ENGINE_DAMAGED` that is found (nothing read since
+   * is to be trusted), or a write that failed. Another one after each `clear`.
    */
-  readonly damaged: Promise<StorageError>;
+  readonly failed: Promise<StorageError>;
   /**
    * Tells damage that only a reader above can see: records that are right by their checksums and contradict each other.
    * @param cause what it was noticed by
-   * @returns `ENGINE_DAMAGED`, to be thrown; `damaged` tells it too
+   * @returns `ENGINE_DAMAGED`, to be thrown; `failed` tells it too
    */
   reportDamage(problem: string, cause?: unknown): StorageError;
   /** The bytes at `key`, or undefined. Synchronous: apply must not wait. */

@@ -33,6 +33,8 @@ export type StorageFailure =
   | { readonly code: 'ENGINE_DAMAGED'; readonly directory: string; readonly problem: string }
   /** An engine operation failed, or came after one that failed: open the engine again, or build it again. */
   | { readonly code: 'ENGINE_FAILED'; readonly directory: string; readonly problem: string }
+  /** The disk had no room for what the engine had to write: open it again when there is some. Nothing else is wrong. */
+  | { readonly code: 'ENGINE_FULL'; readonly directory: string; readonly problem: string; readonly errno: string }
   /** Another process has the engine open. */
   | { readonly code: 'ENGINE_LOCKED'; readonly directory: string }
   /** The external engine module, or its database, lacks something that is needed. */
@@ -105,6 +107,8 @@ export function describeStorageFailure(failure: StorageFailure): string {
       return `the engine in ${failure.directory} is damaged: ${failure.problem}`;
     case 'ENGINE_FAILED':
       return `the engine in ${failure.directory} failed: ${failure.problem}`;
+    case 'ENGINE_FULL':
+      return `the engine in ${failure.directory} has no room (${failure.errno}): ${failure.problem}`;
     case 'ENGINE_LOCKED':
       return `another process has the engine in ${failure.directory} open`;
     case 'NOT_SUPPORTED':
@@ -156,6 +160,8 @@ export function hintForStorageFailure(failure: StorageFailure): string {
       return 'start the node again: the engine is built anew from snapshot and log, or by the others';
     case 'ENGINE_FAILED':
       return 'check disk and free space, then open it again';
+    case 'ENGINE_FULL':
+      return 'free some space; a node that has ended for it is started again then, and has lost nothing';
     case 'ENGINE_LOCKED':
       return 'stop the other process first';
     case 'NOT_SUPPORTED':
@@ -196,6 +202,7 @@ export function errnoOf(error: unknown): string {
 
 /** Whether an error says that the disk or a quota is full. */
 export function isNoSpace(error: unknown): boolean {
+  if (error instanceof StorageError) return error.code === 'NO_SPACE' || error.code === 'ENGINE_FULL';
   const errno = errnoOf(error);
   return errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG';
 }

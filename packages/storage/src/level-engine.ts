@@ -23,7 +23,7 @@ const BEYOND_ALL_KEYS = new Uint8Array(64).fill(0xff);
 /** An engine over any abstract-level database. */
 export class LevelEngine implements Engine {
   readonly kind: Engine['kind'];
-  #damage = new Damage();
+  #ended = new Ended();
   readonly #options: LevelEngineOptions;
   #database: LevelDatabase;
   #records: RecordFormat;
@@ -47,7 +47,7 @@ export class LevelEngine implements Engine {
   }
 
   /**
-   * @throws {StorageError} `ENGINE_DAMAGED`, `ENGINE_FAILED`, `ENGINE_LOCKED`, `NOT_SUPPORTED`, `KEY_MISSING`
+   * @throws {StorageError} `ENGINE_DAMAGED`, `ENGINE_FAILED`, `ENGINE_FULL`, `ENGINE_LOCKED`, `NOT_SUPPORTED`, `KEY_MISSING`
    */
   static async open(options: LevelEngineOptions): Promise<LevelEngine> {
     const database = await openDatabase(options);
@@ -80,8 +80,8 @@ export class LevelEngine implements Engine {
     return stored === undefined ? undefined : this.#decode(storedKey, stored).value;
   }
 
-  get damaged(): Promise<StorageError> {
-    return this.#damage.found;
+  get failed(): Promise<StorageError> {
+    return this.#ended.failed;
   }
 
   reportDamage(problem: string, cause?: unknown): StorageError {
@@ -127,7 +127,7 @@ export class LevelEngine implements Engine {
           await this.#options.discard();
           this.#database = await openDatabase(this.#options);
         }
-        this.#damage = new Damage();
+        this.#ended = new Ended();
         if (!this.#hasMarkers) return;
         if ((await readMarkers(this.#database)) !== undefined) throw this.#failed('it keeps records elsewhere');
         await writeCheckpoint(this.#database, 0, 0);
@@ -339,6 +339,7 @@ export class LevelEngine implements Engine {
     // The disk refused a write: that says nothing about what is stored.
     this.#failure ??= error instanceof StorageError ? error : this.#failed(messageOf(error), error);
     void this.#database.close().catch(() => {});
+    this.#ended.tell(this.#failure);
     return this.#failure;
   }
 
@@ -347,7 +348,7 @@ export class LevelEngine implements Engine {
   }
 
   #told(error: StorageError): StorageError {
-    if (error.code === 'ENGINE_DAMAGED') this.#damage.tell(error);
+    if (error.code === 'ENGINE_DAMAGED') this.#ended.tell(error);
     return error;
   }
 
@@ -356,10 +357,10 @@ export class LevelEngine implements Engine {
   }
 }
 
-/** Whether the records since the last `clear` were found damaged. */
-class Damage {
+/** What ended the engine since the last `clear`, if anything has. */
+class Ended {
   tell: (error: StorageError) => void = () => {};
-  readonly found = new Promise<StorageError>((resolve) => {
+  readonly failed = new Promise<StorageError>((resolve) => {
     this.tell = resolve;
   });
 }

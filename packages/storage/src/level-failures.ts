@@ -1,4 +1,4 @@
-import { errnoOf, StorageError } from './errors.ts';
+import { errnoOf, isNoSpace, StorageError } from './errors.ts';
 
 /** Where the database lies, for messages. */
 export interface Located {
@@ -16,8 +16,17 @@ export function damaged({ directory }: Located, problem: string, cause?: unknown
 }
 
 export function failed({ directory }: Located, problem: string, cause?: unknown): StorageError {
+  const errno = isNoSpace(cause) ? errnoOf(cause) : noRoom.find(([words]) => words.test(problem))?.[1];
+  if (errno !== undefined) return new StorageError({ code: 'ENGINE_FULL', directory, problem, errno }, { cause });
   return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
 }
+
+/** LevelDB keeps only the words of what the system refused. */
+const noRoom = [
+  [/no space left on device/i, 'ENOSPC'],
+  [/quota exceeded/i, 'EDQUOT'],
+  [/file too large/i, 'EFBIG'],
+] as const;
 
 /** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
 export function isDamage(error: unknown): boolean {

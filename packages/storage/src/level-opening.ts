@@ -2,7 +2,7 @@ import type { Engine } from './engine.ts';
 import { type MarkerState, readMarkers, writeCheckpoint } from './engine-markers.ts';
 import type { RecordOptions } from './engine-records.ts';
 import { errnoOf, StorageError } from './errors.ts';
-import { damaged, isDamage, messageOf } from './level-failures.ts';
+import { damaged, failed, isDamage, messageOf } from './level-failures.ts';
 import type { LevelDatabase, LevelEncoding } from './level-port.ts';
 
 export interface LevelEngineOptions {
@@ -21,7 +21,7 @@ export interface LevelEngineOptions {
   readonly records: RecordOptions;
 }
 
-/** @throws {StorageError} `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_DAMAGED` */
+/** @throws {StorageError} `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`, `ENGINE_DAMAGED` */
 export async function openDatabase({ directory, open }: LevelEngineOptions): Promise<LevelDatabase> {
   try {
     return await open();
@@ -35,10 +35,7 @@ export async function openDatabase({ directory, open }: LevelEngineOptions): Pro
     }
     // What cannot make sense of its own files is as good as gone; what the system refused may be there.
     const isRefused = /^(LEVEL_IO_ERROR|E[A-Z]+)$/.test(errnoOf(cause)) && !isDamage(cause);
-    throw new StorageError(
-      { code: isRefused ? 'ENGINE_FAILED' : 'ENGINE_DAMAGED', directory, problem },
-      { cause: error },
-    );
+    throw isRefused ? failed({ directory }, problem, error) : damaged({ directory }, problem, error);
   }
 }
 

@@ -27,7 +27,7 @@ export interface EngineOptions {
 
 /**
  * Opens the state machine's store.
- * @throws {StorageError} `ENGINE_DAMAGED`: call `discardEngine` and build it again. `ENGINE_LOCKED`, `ENGINE_FAILED`,
+ * @throws {StorageError} `ENGINE_DAMAGED`: call `discardEngine` and build it again. `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`,
  *   `NOT_SUPPORTED`, `KEY_MISSING`
  */
 export async function openEngine({ backend, directory, compression, sealing }: EngineOptions): Promise<Engine> {

@@ -167,13 +167,13 @@ describe('disk engine', () => {
     }
     const again = await open(directory);
     assert.throws(() => again.get(bytes('key')), { code: 'ENGINE_DAMAGED', message: /checksum of the value/ });
-    assert.equal((await again.damaged).code, 'ENGINE_DAMAGED');
+    assert.equal((await again.failed).code, 'ENGINE_DAMAGED');
     const snapshot = again.snapshot();
     const range = { from: bytes('a'), to: bytes('z'), limit: 9, sizeBytesMax: 1e6 };
     await assert.rejects(snapshot.read(range), { code: 'ENGINE_DAMAGED' });
     await snapshot.release();
     await again.clear();
-    assert.equal(await Promise.race([again.damaged, 'none']), 'none', 'what is there since is sound');
+    assert.equal(await Promise.race([again.failed, 'none']), 'none', 'what is there since is sound');
     await again.close();
   });
 
