@@ -3,34 +3,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@holdfast/client';
 import { betterAuth } from 'better-auth';
 import { memoryAdapter } from 'better-auth/adapters/memory';
-import { LocalCluster } from '../../node/test/local-cluster.ts';
+import { useLocalCluster } from '../../node/test/local-cluster.ts';
 import { secondaryStorage } from '../src/index.ts';
 
 describe('Better Auth over three nodes', function () {
   this.timeout(30_000);
-  let cluster: LocalCluster;
-  let client: Client;
-  before(async () => {
-    cluster = await LocalCluster.start();
-    client = cluster.client();
-  });
-  after(() => cluster[Symbol.asyncDispose]());
+  const nodes = useLocalCluster();
 
   it('sets, gets, takes once and deletes', async () => {
-    const storage = secondaryStorage({ client });
+    const storage = secondaryStorage({ client: nodes.client });
     assert.equal(await storage.get('k'), null);
     await storage.set('k', 'value');
     assert.equal(await storage.get('k'), 'value');
     const taken = await Promise.all(Array.from({ length: 5 }, () => storage.getAndDelete('k')));
     assert.deepEqual(taken.sort(), [null, null, null, null, 'value'].sort());
     await storage.set('k', 'again', 60);
-    assert.equal((await client.meta('auth:k'))?.ttlMs, 60_000);
+    assert.equal((await nodes.client.meta('auth:k'))?.ttlMs, 60_000);
     await storage.delete('k');
     assert.equal(await storage.get('k'), null);
   });
 
   it('counts every addition, for as long as the first one said', async () => {
-    const storage = secondaryStorage({ client });
+    const storage = secondaryStorage({ client: nodes.client });
     const sums = await Promise.all(Array.from({ length: 20 }, () => storage.increment('limit', 60)));
     assert.deepEqual(
       sums.sort((a, b) => a - b),
@@ -55,13 +49,13 @@ describe('Better Auth over three nodes', function () {
         secondaryStorage: secondaryStorage({ client: through, prefix: 'app:' }),
         telemetry: { enabled: false },
       });
-    const [one, two] = [start(client), start(cluster.client([...cluster.addresses].reverse()))];
+    const [one, two] = [start(nodes.client), start(nodes.cluster.client([...nodes.cluster.addresses].reverse()))];
     const body = { email: 'ada@example.com', password: 'correct horse', name: 'Ada' };
     const signUp = await one.api.signUpEmail({ body, asResponse: true });
     assert.equal(signUp.status, 200);
     const headers = new Headers({ cookie: signUp.headers.getSetCookie()[0]?.split(';')[0] ?? '' });
     assert.equal((await two.api.getSession({ headers }))?.user.email, 'ada@example.com');
-    assert.ok((await client.count({ prefix: 'app:' })) > 0);
+    assert.ok((await nodes.client.count({ prefix: 'app:' })) > 0);
     await two.api.signOut({ headers });
     assert.equal(await one.api.getSession({ headers }), null);
   });

@@ -1,13 +1,8 @@
-import { LocalCluster } from '../../node/test/local-cluster.ts';
+import { useLocalCluster } from '../../node/test/local-cluster.ts';
 import { storeSuite } from './store-suite.ts';
 
 describe('HoldfastStore', function () {
   this.timeout(30_000);
-  let cluster: LocalCluster;
-  before(async () => {
-    cluster = await LocalCluster.start();
-  });
-  after(() => cluster[Symbol.asyncDispose]());
-
-  storeSuite(() => cluster);
+  const nodes = useLocalCluster();
+  storeSuite(() => nodes.cluster);
 });

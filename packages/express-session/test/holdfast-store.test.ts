@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@holdfast/client';
 import { RequestError } from '@holdfast/protocol';
 import session, { type SessionData } from 'express-session';
-import { LocalCluster } from '../../node/test/local-cluster.ts';
+import { useLocalCluster } from '../../node/test/local-cluster.ts';
+import { storesOf } from '../../session-store/test/stores.ts';
 import { HoldfastStore, type HoldfastStoreOptions } from '../src/index.ts';
 
 /** Data with a cookie, as express-session makes it. */
@@ -17,21 +17,9 @@ function data(fields: object = {}, maxAge: number | undefined = 60_000): Session
 
 describe('HoldfastStore', function () {
   this.timeout(30_000);
-  let cluster: LocalCluster;
-  let client: Client;
-  let count = 0;
-  before(async () => {
-    cluster = await LocalCluster.start();
-    client = cluster.client();
-  });
-  after(() => cluster[Symbol.asyncDispose]());
+  const nodes = useLocalCluster();
+  const open = storesOf(HoldfastStore, nodes);
 
-  /** A store, the revision of its session `s`, and what is there in the end. */
-  function open(options: Partial<HoldfastStoreOptions> = {}) {
-    const prefix = `${++count}:`;
-    const store = new HoldfastStore({ client, prefix, ...options });
-    return { store, meta: () => client.meta(`${prefix}s`), prefix };
-  }
   const read = async (store: HoldfastStore) => (await store.get('s')) ?? assert.fail('no session');
   const code = (expected: string) => (error: unknown) => error instanceof RequestError && error.code === expected;
 
@@ -50,16 +38,16 @@ describe('HoldfastStore', function () {
 
   it('takes the time to live from the cookie, the option, or a function', async () => {
     const ttlOf = async (options: Partial<HoldfastStoreOptions>, maxAge?: number) => {
-      const { store, meta } = open(options);
+      const { store, metadata } = open(options);
       await store.set('s', maxAge === undefined ? data({}, undefined) : data({}, maxAge));
-      const { ttlMs = undefined } = (await meta()) ?? {};
+      const { ttlMs = undefined } = (await metadata()) ?? {};
       return ttlMs;
     };
     const none = { cookie: { originalMaxAge: null } };
     const stored = await (async () => {
-      const { store, meta } = open();
+      const { store, metadata } = open();
       await store.set('s', none as SessionData);
-      return (await meta())?.ttlMs;
+      return (await metadata())?.ttlMs;
     })();
     assert.equal(stored, 86_400_000);
     const fromCookie = (await ttlOf({}, 30_000)) ?? 0;
@@ -69,26 +57,26 @@ describe('HoldfastStore', function () {
   });
 
   it('writes a session for a touch only when that does something', async () => {
-    const { store, meta } = open();
+    const { store, metadata } = open();
     await store.set('s', data({ n: 1 }));
-    const first = await meta();
+    const first = await metadata();
     await store.touch('s', Object.assign(await read(store), { cookie: data().cookie }));
-    assert.equal((await meta())?.expiresAt, first?.expiresAt);
+    assert.equal((await metadata())?.expiresAt, first?.expiresAt);
     await sleep(700);
     const later = data({ n: 1 });
     await store.touch('s', Object.assign(await read(store), { cookie: later.cookie }));
-    const touched = await meta();
+    const touched = await metadata();
     assert.equal(touched?.revision, first?.revision);
     assert.ok(Number(touched?.expiresAt) >= Number(first?.expiresAt) + 700);
   });
 
   it('leaves the time to live alone with disableTouch', async () => {
-    const { store, meta } = open({ disableTouch: true, touchAfterMs: 0 });
+    const { store, metadata } = open({ disableTouch: true, touchAfterMs: 0 });
     await store.set('s', data({}, 60_000));
-    const first = await meta();
+    const first = await metadata();
     await sleep(5);
     await store.touch('s', await read(store));
-    assert.equal((await meta())?.expiresAt, first?.expiresAt);
+    assert.equal((await metadata())?.expiresAt, first?.expiresAt);
   });
 
   it('refuses, or overwrites, what another request changed too', async () => {
@@ -141,10 +129,10 @@ describe('HoldfastStore', function () {
     const { store, prefix } = open({ serializer });
     await store.set('s', data({ roles: new Set(['admin']) }));
     assert.deepEqual(((await read(store)) as SessionData & { roles?: unknown }).roles, new Set(['admin']));
-    await client.store(`${prefix}t`, { n: 1 });
+    await nodes.client.store(`${prefix}t`, { n: 1 });
     await assert.rejects(store.get('t'), code('VALIDATION'));
-    await client.store(`${prefix}u`, 'text');
-    await assert.rejects(new HoldfastStore({ client, prefix }).get('u'), code('VALIDATION'));
+    await nodes.client.store(`${prefix}u`, 'text');
+    await assert.rejects(new HoldfastStore({ client: nodes.client, prefix }).get('u'), code('VALIDATION'));
   });
 
   it('limits the sessions of a user', async () => {
@@ -157,9 +145,12 @@ describe('HoldfastStore', function () {
   it('refuses options that mean nothing', () => {
     const attempts = [{ conflict: 'maybe' }, { timeoutMs: 0 }, { touchAfterMs: -1 }, { prefix: 'x'.repeat(600) }];
     for (const options of attempts) {
-      assert.throws(() => new HoldfastStore({ client, ...options } as HoldfastStoreOptions), code('VALIDATION'));
+      assert.throws(
+        () => new HoldfastStore({ client: nodes.client, ...options } as HoldfastStoreOptions),
+        code('VALIDATION'),
+      );
     }
-    const wrong = { client, onUnavailable: 'hope' } as unknown as HoldfastStoreOptions;
+    const wrong = { client: nodes.client, onUnavailable: 'hope' } as unknown as HoldfastStoreOptions;
     assert.throws(() => new HoldfastStore(wrong), code('VALIDATION'));
   });
 

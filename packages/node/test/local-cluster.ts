@@ -1,4 +1,5 @@
 /** A cluster of whole nodes in this process, on loopback, for tests of what applications use. */
+import { fail } from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,4 +71,24 @@ export class LocalCluster implements AsyncDisposable {
     await Promise.all(this.nodes.map((node) => node.stop()));
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Three nodes and a client for the tests of the suite that calls this: from before the first of them to after the last. */
+export function useLocalCluster(): { readonly cluster: LocalCluster; readonly client: Client } {
+  let cluster: LocalCluster | undefined;
+  let client: Client | undefined;
+  before(async function () {
+    this.timeout(30_000);
+    cluster = await LocalCluster.start();
+    client = cluster.client();
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+  return {
+    get cluster() {
+      return cluster ?? fail('the cluster is there while tests run');
+    },
+    get client() {
+      return client ?? fail('the client is there while tests run');
+    },
+  };
 }
