@@ -52,9 +52,8 @@ export class KnownChanges {
 
   /** A peer told how far it has noted. */
   heard(from: NodeId, noted: LogIndex): void {
-    if (noted <= (this.#heard.get(from) ?? 0)) return;
-    this.#heard.set(from, noted);
-    // It may wait for a majority to know as much, though there was no change in between.
+    if (noted > (this.#heard.get(from) ?? 0)) this.#heard.set(from, noted);
+    // It may wait for a majority to know as much, though there was no change here since; and word comes before the entries.
     if (noted > this.#asked && noted <= this.#ports.machine().appliedIndex) this.#note();
   }
 

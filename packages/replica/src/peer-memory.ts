@@ -41,11 +41,12 @@ export interface RememberedPeer extends Promised {
  * one, not only the leader of its followers: whoever meets a rolled-back node first is likely to notice.
  */
 export class PeerMemory {
-  readonly #peers = new Map<NodeId, RememberedPeer>();
+  /** Changed in place: a peer promises more with every frame. */
+  readonly #peers = new Map<NodeId, { -readonly [K in keyof RememberedPeer]: RememberedPeer[K] }>();
   #changes = 0;
 
   constructor(peers: readonly RememberedPeer[] = []) {
-    for (const peer of peers) this.#peers.set(peer.nodeId, peer);
+    for (const peer of peers) this.#peers.set(peer.nodeId, { ...peer });
   }
 
   /** Grows with everything newly remembered. */
@@ -54,7 +55,7 @@ export class PeerMemory {
   }
 
   all(): RememberedPeer[] {
-    return [...this.#peers.values()];
+    return [...this.#peers.values()].map((peer) => ({ ...peer }));
   }
 
   /**
@@ -67,14 +68,18 @@ export class PeerMemory {
   admit(nodeId: NodeId, claim: PeerClaim): ClaimRefusal | undefined {
     const known = this.#peers.get(nodeId);
     if (known === undefined) {
-      this.#remember({ nodeId, term: 0, index: 0, committed: 0, bootCounter: claim.bootCounter, life: claim.life });
+      const { bootCounter, life } = claim;
+      this.#peers.set(nodeId, { nodeId, term: 0, index: 0, committed: 0, bootCounter, life });
+      this.#changes += 1;
       return undefined;
     }
     if (claim.bootCounter < known.bootCounter) return 'STALE_BOOT';
     if (claim.bootCounter === known.bootCounter) return claim.life === known.life ? undefined : 'ROLLED_BACK';
     const hasLessOfTerm = claim.term === known.term && claim.lastIndex < known.index;
     if (claim.term < known.term || hasLessOfTerm || claim.lastIndex < known.committed) return 'ROLLED_BACK';
-    this.#remember({ ...known, bootCounter: claim.bootCounter, life: claim.life });
+    known.bootCounter = claim.bootCounter;
+    known.life = claim.life;
+    this.#changes += 1;
     return undefined;
   }
 
@@ -87,17 +92,15 @@ export class PeerMemory {
     if (known === undefined || term < known.term || (term === known.term && index < known.index)) return;
     const committed = term >= own.term ? Math.max(known.committed, Math.min(index, own.commit)) : known.committed;
     if (term === known.term && index === known.index && committed === known.committed) return;
-    this.#remember({ ...known, term, index, committed });
+    known.term = term;
+    known.index = index;
+    known.committed = committed;
+    this.#changes += 1;
   }
 
   /** Removed ids are refused for what they are: nothing needs remembering. */
   forget(nodeIds: readonly NodeId[]): void {
     for (const nodeId of nodeIds) if (this.#peers.delete(nodeId)) this.#changes += 1;
-  }
-
-  #remember(peer: RememberedPeer): void {
-    this.#peers.set(peer.nodeId, peer);
-    this.#changes += 1;
   }
 }
 

@@ -95,7 +95,7 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     turnMsMax: random.pick([0, 0, 0, 0, 0.5, 3]),
     clients: random.pick([2, 4, 4, 6]),
     keys: random.pick([2, 4, 8]),
-    pauseMsMax: random.pick([400, 1_000, 2_500]),
+    pauseMsMax: random.pick([800, 2_000, 4_000]),
     valueBytesMax: random.pick([16, 200, 1_000, 3_000]),
     ttlMsMax: random.pick([0, 1_000, 5_000, 20_000]),
     // Leases count on clocks that run alike and on processes that do not stand still.

@@ -125,6 +125,7 @@ export class Network {
   }
 
   send(from: NodeId, messages: readonly Message[], facts: FrameFacts): void {
+    const header = { epoch: 0, ...facts };
     const frames = new Map<NodeId, Message[]>();
     for (const message of messages) {
       const frame = frames.get(message.to);
@@ -135,7 +136,7 @@ export class Network {
       const sender = this.#endpoints.get(from);
       // Each frame leaves by itself: the sender may die between two of them.
       if (sender?.life.effect() !== true) return;
-      this.#dispatch(from, to, frame, { sender, bytes: joined(encodeMessages({ epoch: 0, ...facts }, frame)) });
+      this.#dispatch(from, to, frame, { sender, bytes: joined(encodeMessages(header, frame)) });
     }
   }
 
