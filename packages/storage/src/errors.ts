@@ -165,7 +165,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'ENGINE_LOCKED':
       return 'stop the other process first';
     case 'NOT_SUPPORTED':
-      return 'see "external" in the documentation of engines';
+      return 'mend the module ("Engines of others" in the README of @holdfast/storage), or choose another --backend';
     case 'SNAPSHOT_DAMAGED':
       return 'it is not used; another snapshot or another member is needed';
     case 'SNAPSHOT_MISSING':

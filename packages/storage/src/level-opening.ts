@@ -21,8 +21,8 @@ export interface LevelEngineOptions {
   readonly records: RecordOptions;
 }
 
-/** @throws {StorageError} `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`, `ENGINE_DAMAGED` */
-export async function openDatabase({ directory, open }: LevelEngineOptions): Promise<LevelDatabase> {
+/** @throws {StorageError} `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`, `ENGINE_DAMAGED`, `NOT_SUPPORTED` */
+export async function openDatabase({ kind, directory, existed, open }: LevelEngineOptions): Promise<LevelDatabase> {
   try {
     return await open();
   } catch (error) {
@@ -35,7 +35,11 @@ export async function openDatabase({ directory, open }: LevelEngineOptions): Pro
     }
     // What cannot make sense of its own files is as good as gone; what the system refused may be there.
     const isRefused = /^(LEVEL_IO_ERROR|E[A-Z]+)$/.test(errnoOf(cause)) && !isDamage(cause);
-    throw isRefused ? failed({ directory }, problem, error) : damaged({ directory }, problem, error);
+    if (isRefused) throw failed({ directory }, problem, error);
+    if (kind !== 'external' || existed) throw damaged({ directory }, problem, error);
+    // Where nothing was, nothing can be damaged.
+    const refusal = `the engine module makes no database in ${directory}: ${problem}`;
+    throw new StorageError({ code: 'NOT_SUPPORTED', problem: refusal }, { cause: error });
   }
 }
 

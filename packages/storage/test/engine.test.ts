@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -215,6 +215,7 @@ describe('external engine', () => {
     ['exports no function', fileURLToPath(new URL('./log-fixtures.ts', import.meta.url)), /exports no function/],
     ['exports a class', fileURLToPath(new URL('./external-engine-class.ts', import.meta.url)), /exports a class/],
     ['makes no database', fileURLToPath(new URL('./external-engine-broken.ts', import.meta.url)), /is not an abstract/],
+    ['fails', fileURLToPath(new URL('./external-engine-failing.ts', import.meta.url)), /no database in .*: no licence/],
     ['cannot read synchronously', fileURLToPath(new URL('./external-engine-old.ts', import.meta.url)), /getSync/],
   ] as const) {
     it(`is refused when its module ${why}`, async () => {
@@ -224,4 +225,12 @@ describe('external engine', () => {
       });
     });
   }
+
+  it('is damaged when its module fails where something was', async () => {
+    const directory = fresh();
+    await mkdir(directory);
+    await writeFile(join(directory, 'data'), 'x');
+    const backend = fileURLToPath(new URL('./external-engine-failing.ts', import.meta.url));
+    await assert.rejects(openEngine({ backend, directory }), { code: 'ENGINE_DAMAGED' });
+  });
 });
