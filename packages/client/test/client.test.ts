@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeValue, type FailureCode, RequestError } from '@holdfast/protocol';
+import { metadata } from '../../protocol/test/metadata.ts';
 import { Client } from '../src/index.ts';
-import { clientOf, closeAll, metadata, startNode } from './fake-node.ts';
+import { clientOf, closeAll, startNode } from './fake-node.ts';
 
 const withCode = (code: FailureCode) => (error: unknown) => {
   assert.ok(error instanceof RequestError, String(error));

@@ -4,7 +4,8 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FailureCode, RequestError } from '@holdfast/protocol';
 import { createHost } from '@holdfast/transport';
-import { clientOf, closeAll, type Got, metadata, startNode } from './fake-node.ts';
+import { metadata } from '../../protocol/test/metadata.ts';
+import { clientOf, closeAll, type Got, startNode } from './fake-node.ts';
 
 const withCode = (code: FailureCode) => (error: unknown) => {
   assert.ok(error instanceof RequestError, String(error));

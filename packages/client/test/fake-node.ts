@@ -21,12 +21,12 @@ import {
   isClientCommandCode,
   type Operation,
   type Request,
-  type SessionMetadata,
   type Welcome,
   type WireReply,
   type WireRequest,
 } from '@holdfast/protocol';
 import { type Channel, createHost, type Host } from '@holdfast/transport';
+import { metadata } from '../../protocol/test/metadata.ts';
 import { Client, type ClientOptions } from '../src/index.ts';
 
 /** A request as the node got it. */
@@ -159,19 +159,6 @@ function replyTo({ request, wire }: Got, outcome: Exclude<Outcome, 'silence'>): 
   if (!('answer' in outcome)) return { number, ok: false, failure: outcome };
   return { number, ok: true, body: encodeAnswer(request.type, outcome.answer as Answers[Operation]) };
 }
-
-export const metadata: SessionMetadata = {
-  createdAt: 1,
-  lastAccessedAt: 2,
-  expiresAt: null,
-  ttlMs: null,
-  sizeBytes: 3,
-  accessCount: 0,
-  lifetimeMs: null,
-  revision: 4,
-  user: null,
-  tags: [],
-};
 
 /** A plausible answer; a session's data is its id. */
 function answerFor(request: Request): object {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHost } from '@holdfast/transport';
 import { startNode as startRealNode } from '../../node/src/index.ts';
+import { metadata } from '../../protocol/test/metadata.ts';
 import { Client } from '../src/index.ts';
-import { closeAll, metadata, startNode } from './fake-node.ts';
+import { closeAll, startNode } from './fake-node.ts';
 import { runReadme } from './readme-example.ts';
 
 describe('opening and closing', function () {

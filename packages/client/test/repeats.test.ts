@@ -1,8 +1,9 @@
 /** Writes that are asked again under the id of an earlier attempt. */
 import assert from 'node:assert/strict';
 import { RequestError } from '@holdfast/protocol';
+import { metadata } from '../../protocol/test/metadata.ts';
 import type { Client } from '../src/index.ts';
-import { clientOf, closeAll, type FakeNode, metadata, startNode } from './fake-node.ts';
+import { clientOf, closeAll, type FakeNode, startNode } from './fake-node.ts';
 
 const earlier = '0a'.repeat(16);
 

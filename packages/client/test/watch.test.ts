@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type EventPage, encodeValue, RequestError, type SessionEvent, type WatchQuery } from '@holdfast/protocol';
-import { clientOf, closeAll, type FakeNode, type Got, metadata, startNode } from './fake-node.ts';
+import { metadata } from '../../protocol/test/metadata.ts';
+import { clientOf, closeAll, type FakeNode, type Got, startNode } from './fake-node.ts';
 
 function created(id: string, revision: number): SessionEvent {
   return { type: 'create', id, revision, order: 0, timeMs: 5, data: null, metadata };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Answers, encodeValue, type Request, RequestError } from '@holdfast/protocol';
-import { clientOf, closeAll, metadata, startNode } from './fake-node.ts';
+import { metadata } from '../../protocol/test/metadata.ts';
+import { clientOf, closeAll, startNode } from './fake-node.ts';
 
 describe('writes of a client', () => {
   afterEach(closeAll);

@@ -6,7 +6,7 @@ import express from 'express';
 import session from 'express-session';
 import { LocalCluster, useLocalCluster } from '../../node/test/local-cluster.ts';
 import { Browser } from '../../session-store/test/browser.ts';
-import { changeAtOnce, changeDuringLogout, HeldRequests } from '../../session-store/test/races.ts';
+import { afterRaces, HeldRequests } from '../../session-store/test/races.ts';
 import { useServers } from '../../session-store/test/servers.ts';
 import { HoldfastStore } from '../src/index.ts';
 
@@ -54,24 +54,13 @@ describe('an Express application', function () {
     return { browser: new Browser(await listen(createServer(app))), requests };
   }
 
-  /** Two requests that change one session at once, then a logout while a third still runs. */
-  async function races(store: session.Store) {
-    const { browser, requests } = await serve(store);
-    await browser.get('/login/ada');
-    await changeAtOnce(browser, requests);
-    const { body: changed } = await browser.get('/');
-    const later = await serve(store);
-    await later.browser.get('/login/bob');
-    await changeDuringLogout(later.browser, later.requests);
-    return { changed, afterLogout: (await later.browser.get('/')).body };
-  }
-
   it('keeps what requests at the same time change, and keeps a logout, where MemoryStore does neither', async () => {
-    assert.deepEqual(await races(new session.MemoryStore()), {
+    assert.deepEqual(await afterRaces(() => serve(new session.MemoryStore())), {
       changed: { user: 'ada', b: 1 },
       afterLogout: { user: 'bob', a: 1 },
     });
-    assert.deepEqual(await races(new HoldfastStore({ client: nodes.client, prefix: 'races:' })), {
+    const store = new HoldfastStore({ client: nodes.client, prefix: 'races:' });
+    assert.deepEqual(await afterRaces(() => serve(store)), {
       changed: { user: 'ada', a: 1, b: 1 },
       afterLogout: {},
     });

@@ -7,7 +7,7 @@ import { RequestError } from '@holdfast/protocol';
 import { fastify } from 'fastify';
 import { useLocalCluster } from '../../node/test/local-cluster.ts';
 import { Browser } from '../../session-store/test/browser.ts';
-import { changeAtOnce, changeDuringLogout, HeldRequests } from '../../session-store/test/races.ts';
+import { afterRaces, HeldRequests } from '../../session-store/test/races.ts';
 import { useServers } from '../../session-store/test/servers.ts';
 import { storesOf } from '../../session-store/test/stores.ts';
 import { HoldfastStore } from '../src/index.ts';
@@ -56,23 +56,16 @@ describe('a Fastify application', function () {
     return { browser: new Browser(await listen(app.server)), requests };
   }
 
-  async function races(store: SessionStore) {
-    const { browser, requests } = await serve(store);
-    await browser.get('/login/ada');
-    await changeAtOnce(browser, requests);
-    const { body: changed } = await browser.get('/');
-    const later = await serve(store);
-    await later.browser.get('/login/bob');
-    await changeDuringLogout(later.browser, later.requests);
-    return { changed, afterLogout: (await later.browser.get('/')).body };
-  }
-
   it('keeps what requests at the same time change, and keeps a logout, where MemoryStore does neither', async () => {
-    assert.deepEqual(await races(new MemoryStore()), {
+    assert.deepEqual(await afterRaces(() => serve(new MemoryStore())), {
       changed: { user: 'ada', b: 1 },
       afterLogout: { user: 'bob', a: 1 },
     });
-    assert.deepEqual(await races(open().store), { changed: { user: 'ada', a: 1, b: 1 }, afterLogout: {} });
+    const { store } = open();
+    assert.deepEqual(await afterRaces(() => serve(store)), {
+      changed: { user: 'ada', a: 1, b: 1 },
+      afterLogout: {},
+    });
   });
 
   it('writes nothing for requests that change nothing while the session is fresh, then moves its expiry', async () => {

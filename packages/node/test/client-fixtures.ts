@@ -14,8 +14,8 @@ import {
   operationCodes,
   type Query,
   type RequestIdentity,
-  type SessionMetadata,
   type StoreCommand,
+  storeCommand,
   type Welcome,
   type WireReply,
   type WireRequest,
@@ -24,19 +24,6 @@ import type { ReplyTarget, RequestSink } from '@holdfast/replica';
 import type { Channel } from '@holdfast/transport';
 import { settled } from '../../replica/test/manual-clock.ts';
 import { bytes, joined } from '../../replica/test/messages.ts';
-
-export const metadata: SessionMetadata = {
-  createdAt: 1,
-  lastAccessedAt: 2,
-  expiresAt: null,
-  ttlMs: null,
-  sizeBytes: 3,
-  accessCount: 0,
-  lifetimeMs: null,
-  revision: 4,
-  user: null,
-  tags: [],
-};
 
 interface Submitted {
   readonly query?: Query;
@@ -110,20 +97,7 @@ export class TestClient {
 }
 
 export function store(number: number, fields: Partial<StoreCommand> = {}): WireRequest {
-  const command: StoreCommand = {
-    type: 'store',
-    id: `session-${number}`,
-    data: bytes(10),
-    ttlMs: null,
-    user: null,
-    tags: [],
-    lifetimeMs: null,
-    userLimit: null,
-    ifAbsent: false,
-    ifRevision: null,
-    keepTtl: false,
-    ...fields,
-  };
+  const command = { ...storeCommand(`session-${number}`, bytes(10), {}), ...fields };
   const body = encodeCommandBody(command);
   return { number, operationCode: operationCodes.store, timeoutMs: 1_000, sequence: number, lowestUnanswered: 1, body };
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { decodeAnswer, encodeProof, handshakeProof, operationCodes } from '@holdfast/protocol';
+import { metadata } from '../../protocol/test/metadata.ts';
 import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
 import { bytes } from '../../replica/test/messages.ts';
 import { ClientHandler } from '../src/client-handler.ts';
-import { code, get, metadata, store, TestClient, TestSink } from './client-fixtures.ts';
+import { code, get, store, TestClient, TestSink } from './client-fixtures.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import { silentLog } from './silent-log.ts';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Message } from '@holdfast/raft';
 import { encodeMessages } from '@holdfast/replica';
+import { message } from '../../raft/test/message.ts';
 import { ManualClock, settled } from '../../replica/test/manual-clock.ts';
-import { bytes, message } from '../../replica/test/messages.ts';
+import { bytes } from '../../replica/test/messages.ts';
 import { type Member, MemberDirectory } from '../src/member-directory.ts';
 import { encodeHello } from '../src/peer-handshake.ts';
 import { PeerLinks, type PeerLinksOptions } from '../src/peer-links.ts';

@@ -20,24 +20,13 @@ import {
   RequestError,
   type StoreCommand,
   saveCommand,
+  storeCommand,
   type TxnOperation,
   txnCommand,
 } from '../src/index.ts';
 import { command, query } from './arbitraries.ts';
 
-const sound: StoreCommand = {
-  type: 'store',
-  id: 'a',
-  data: new Uint8Array(0),
-  ttlMs: null,
-  user: null,
-  tags: [],
-  lifetimeMs: null,
-  userLimit: null,
-  ifAbsent: false,
-  ifRevision: null,
-  keepTtl: false,
-};
+const sound = storeCommand('a', new Uint8Array(0), {});
 
 function refusal(check: () => void): RequestError {
   try {

@@ -3,6 +3,7 @@ import type { RaftConfig } from '../src/config.ts';
 import { checkConfig } from '../src/config.ts';
 import { RawNode } from '../src/raw-node.ts';
 import { MemoryLog } from './memory-log.ts';
+import { message } from './message.ts';
 
 const CONF = { voters: [1, 2, 3], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
@@ -118,7 +119,7 @@ describe('messages at the door', () => {
       'MsgStorageApply',
       'MsgStorageApplyResp',
     ] as const) {
-      const problem = raw.step({ ...BLANK, type, from: 2, to: 1, term: 9, index: 9 });
+      const problem = raw.step(message({ type, from: 2, to: 1, term: 9, index: 9 }));
       assert.equal(problem, 'local-message', type);
     }
     assert.deepEqual(raw.save(), before);
@@ -128,24 +129,11 @@ describe('messages at the door', () => {
     const raw = new RawNode(config());
     const before = raw.save();
     for (const type of ['MsgAppResp', 'MsgVoteResp', 'MsgPreVoteResp', 'MsgHeartbeatResp'] as const) {
-      assert.equal(raw.step({ ...BLANK, type, from: 9, to: 1, term: 9 }), 'peer-not-found', type);
+      assert.equal(raw.step(message({ type, from: 9, to: 1, term: 9 })), 'peer-not-found', type);
     }
     assert.deepEqual(raw.save(), before);
     // A vote may be asked by one who is a member where it counts, and not yet here.
-    assert.equal(raw.step({ ...BLANK, type: 'MsgVote', from: 9, to: 1, term: 9, index: 9, logTerm: 9 }), undefined);
+    assert.equal(raw.step(message({ type: 'MsgVote', from: 9, to: 1, term: 9, index: 9, logTerm: 9 })), undefined);
     assert.equal(raw.status().vote, 9);
   });
 });
-
-const BLANK = {
-  logTerm: 0,
-  index: 0,
-  entries: [],
-  commit: 0,
-  vote: 0,
-  snapshot: undefined,
-  reject: false,
-  rejectHint: 0,
-  context: 0,
-  responses: [],
-} as const;

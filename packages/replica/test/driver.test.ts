@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { decodeBatch, encodeBatch } from '@holdfast/protocol';
 import { type EntryType, type Message, type NodeId, RawNode, type SnapshotMeta } from '@holdfast/raft';
 import type { SessionMachine } from '@holdfast/sessions';
-import { Log, MemoryDisk } from '@holdfast/storage';
+import { MemoryDisk } from '@holdfast/storage';
+import { message } from '../../raft/test/message.ts';
 import { Applier } from '../src/applier.ts';
 import { ClusterClock } from '../src/cluster-clock.ts';
 import { Driver } from '../src/driver.ts';
 import type { Proposals } from '../src/proposals.ts';
 import { raftLogView } from '../src/raft-log-view.ts';
 import type { ReadRounds } from '../src/read-rounds.ts';
+import { foundedLog } from './founded-log.ts';
 import { ManualClock, settled } from './manual-clock.ts';
-import { message } from './messages.ts';
 
 const times = { logTimeMs: 0, wallMs: 0 };
 
@@ -22,16 +23,9 @@ function confOf(voters: NodeId[]): SnapshotMeta['conf'] {
 async function startDriver(nodeId: NodeId, voters: NodeId[]) {
   const clock = new ManualClock();
   const disk = new MemoryDisk();
-  const base = { index: 1, term: 1, conf: confOf(voters) };
-  const log = await Log.create(disk, {
-    directory: '/log',
-    clusterId: 'c',
-    nodeId,
-    randomBytes: (count) => new Uint8Array(count),
-    base,
-    hardState: { term: 1, vote: 0, commit: 1 },
-  });
-  const machine = { appliedIndex: 1, appliedTerm: 1, logTimeMs: 0, conf: base.conf } as unknown as SessionMachine;
+  const conf = confOf(voters);
+  const log = await foundedLog(disk, { nodeId, base: { index: 1, term: 1, conf } });
+  const machine = { appliedIndex: 1, appliedTerm: 1, logTimeMs: 0, conf } as unknown as SessionMachine;
   const sent: Message[][] = [];
   const events: string[] = [];
   const fatal: Error[] = [];

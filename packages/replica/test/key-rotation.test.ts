@@ -6,7 +6,7 @@ import {
   defaultCompression,
   type Engine,
   Keyring,
-  Log,
+  type Log,
   MasterKey,
   MemoryDisk,
   openEngine,
@@ -14,16 +14,12 @@ import {
 } from '@holdfast/storage';
 import { KeyRotation } from '../src/key-rotation.ts';
 import { StateKeeper } from '../src/state-keeper.ts';
+import { foundedLog, founding } from './founded-log.ts';
 import { ManualClock } from './manual-clock.ts';
 import { bytes } from './messages.ts';
 
 const old = new MasterKey(new Uint8Array(32).fill(1));
 const young = new MasterKey(new Uint8Array(32).fill(2));
-const base = {
-  index: 1,
-  term: 1,
-  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
-};
 
 describe('the rotation of keys', () => {
   let clock: ManualClock;
@@ -42,15 +38,7 @@ describe('the rotation of keys', () => {
     const keyring = new Keyring([old]);
     let salts = 0;
     const randomBytes = (count: number) => bytes(count).fill(++salts);
-    log = await Log.create(disk, {
-      directory: '/log',
-      clusterId: 'c',
-      nodeId: 1,
-      randomBytes,
-      keyring,
-      base,
-      hardState: { term: 1, vote: 0, commit: 1 },
-    });
+    log = await foundedLog(disk, { randomBytes, keyring });
     engine = await openEngine({ backend: 'memory', directory: '' });
     files = await SnapshotFiles.open(disk, '/snapshots', 'c', {
       compression: defaultCompression,
@@ -146,12 +134,12 @@ describe('the rotation of keys', () => {
   });
 
   it('lets go of what is kept for an incremental backup: that needs a full one then', async () => {
-    Object.defineProperty(machine, 'heldIndices', { value: [base.index] });
+    Object.defineProperty(machine, 'heldIndices', { value: [founding.index] });
     (await append())();
     await keeper.checkpoint();
     await rotation.report(true);
     await until('done');
-    assert.ok(log.firstIndex() > base.index + 1);
+    assert.ok(log.firstIndex() > founding.index + 1);
   });
 
   it('ends with its node at once, without a word', async () => {

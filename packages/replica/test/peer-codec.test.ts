@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { ConfState, Entry, Message } from '@holdfast/raft';
 import fc from 'fast-check';
+import { message } from '../../raft/test/message.ts';
 import { decodeMessages, encodedMessageBytes, encodeMessages, frameHeaderBytes, PeerError } from '../src/peer-codec.ts';
-import { bytes, joined, message } from './messages.ts';
+import { bytes, joined } from './messages.ts';
 
 const header = {
   epoch: 3,

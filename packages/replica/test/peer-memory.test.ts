@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import type { Message } from '@holdfast/raft';
 import { MemoryDisk } from '@holdfast/storage';
+import { message } from '../../raft/test/message.ts';
 import { OwnPromise, PeerMemory } from '../src/peer-memory.ts';
 import { PeerMemoryFile } from '../src/peer-memory-file.ts';
 import { ManualClock } from './manual-clock.ts';
-import { message } from './messages.ts';
 
 const first = { bootCounter: 5, life: 1, term: 3, lastIndex: 10 };
 const own = { term: 3, commit: 15 };

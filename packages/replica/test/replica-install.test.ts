@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { message } from '../../raft/test/message.ts';
 import { settled } from './manual-clock.ts';
-import { message } from './messages.ts';
 import { ReplicaCluster } from './replica-cluster.ts';
 import { dataOf, get, revisionOf, store, TestClient } from './test-client.ts';
 

@@ -2,17 +2,13 @@ import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { encodeBatch } from '@holdfast/protocol';
 import { SessionMachine } from '@holdfast/sessions';
-import { type Engine, Log, MemoryDisk, openEngine, SnapshotFiles, StorageError } from '@holdfast/storage';
+import { type Engine, type Log, MemoryDisk, openEngine, SnapshotFiles, StorageError } from '@holdfast/storage';
 import { StateKeeper } from '../src/state-keeper.ts';
+import { foundedLog, founding } from './founded-log.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { bytes } from './messages.ts';
 
 const MEBIBYTE = 1_048_576;
-const base = {
-  index: 1,
-  term: 1,
-  conf: { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
-};
 
 describe('the state keeper', () => {
   let clock: ManualClock;
@@ -29,15 +25,7 @@ describe('the state keeper', () => {
   beforeEach(async () => {
     clock = new ManualClock();
     const disk = new MemoryDisk();
-    log = await Log.create(disk, {
-      directory: '/log',
-      clusterId: 'c',
-      nodeId: 1,
-      randomBytes: (count) => bytes(count),
-      keepSizeBytes: MEBIBYTE,
-      base,
-      hardState: { term: 1, vote: 0, commit: 1 },
-    });
+    log = await foundedLog(disk, { keepSizeBytes: MEBIBYTE });
     engine = await openEngine({ backend: 'memory', directory: '' });
     files = await SnapshotFiles.open(disk, '/snapshots', 'c');
     machine = await SessionMachine.open(engine, { hashBytes: (data, seed) => crc32(data, seed), shards: 1 });
@@ -110,11 +98,11 @@ describe('the state keeper', () => {
     await fill(8 * MEBIBYTE);
     await clock.pass(2_000);
     await keeper.exclusively(settled);
-    assert.deepEqual([created, log.firstIndex()], [0, base.index + 1]);
+    assert.deepEqual([created, log.firstIndex()], [0, founding.index + 1]);
     isWhole = true;
     await clock.pass(2_000);
     await keeper.exclusively(settled);
-    assert.ok(log.firstIndex() > base.index + 1);
+    assert.ok(log.firstIndex() > founding.index + 1);
   });
 
   it('does not write the same state again and again while the log does not grow', async () => {
@@ -224,7 +212,7 @@ describe('the state keeper', () => {
     machine.snapshotChunks = async () => {
       const chunks = await commit();
       // A peer's state arrives while ours is being written.
-      log.append({ entries: [], snapshot: { ...base, index: 1_000, term: 2 } }, () => {});
+      log.append({ entries: [], snapshot: { ...founding, index: 1_000, term: 2 } }, () => {});
       return chunks;
     };
     await clock.pass(2_000);

@@ -1,6 +1,13 @@
 /** What a client of a replica says and hears. */
 import assert from 'node:assert/strict';
-import type { Answers, ClientCommand, Query, RequestIdentity, Session } from '@holdfast/protocol';
+import {
+  type Answers,
+  type ClientCommand,
+  type Query,
+  type RequestIdentity,
+  type Session,
+  storeCommand,
+} from '@holdfast/protocol';
 import type { ReplicaCluster } from './replica-cluster.ts';
 import type { Outcome } from './test-node.ts';
 
@@ -27,20 +34,7 @@ export function store(
   value: number | string,
   options: Partial<Extract<ClientCommand, { type: 'store' }>> = {},
 ): ClientCommand {
-  return {
-    type: 'store',
-    id,
-    data: new TextEncoder().encode(String(value)),
-    ttlMs: null,
-    user: null,
-    tags: [],
-    lifetimeMs: null,
-    userLimit: null,
-    ifAbsent: false,
-    ifRevision: null,
-    keepTtl: false,
-    ...options,
-  };
+  return { ...storeCommand(id, new TextEncoder().encode(String(value)), {}), ...options };
 }
 
 export function get(id: string): Query {

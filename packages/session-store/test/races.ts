@@ -31,6 +31,20 @@ export async function changeAtOnce(browser: Browser, requests: HeldRequests): Pr
   await b;
 }
 
+/** What changes at once leave of a session, and a logout during a third change of another one. */
+export async function afterRaces(
+  serve: () => Promise<{ readonly browser: Browser; readonly requests: HeldRequests }>,
+): Promise<{ changed: unknown; afterLogout: unknown }> {
+  const first = await serve();
+  await first.browser.get('/login/ada');
+  await changeAtOnce(first.browser, first.requests);
+  const { body: changed } = await first.browser.get('/');
+  const second = await serve();
+  await second.browser.get('/login/bob');
+  await changeDuringLogout(second.browser, second.requests);
+  return { changed, afterLogout: (await second.browser.get('/')).body };
+}
+
 /** A request changes `a`, and saves the session when another one has logged out. */
 export async function changeDuringLogout(browser: Browser, requests: HeldRequests): Promise<void> {
   const slow = browser.get('/slow/a');

@@ -9,6 +9,7 @@ import {
   operationCodes,
   type RequestIdentity,
   type StoreCommand,
+  storeCommand,
 } from '@holdfast/protocol';
 import { type Applied, type LogEntry, type Reply, SessionMachine, type SessionMachineOptions } from '../src/index.ts';
 import { TinyEngine } from './tiny-engine.ts';
@@ -88,20 +89,7 @@ export class Driven {
 }
 
 export function store(id: string, more: Partial<StoreCommand> = {}): StoreCommand {
-  return {
-    type: 'store',
-    id,
-    data: Uint8Array.of(1, 2, 3),
-    ttlMs: null,
-    user: null,
-    tags: [],
-    lifetimeMs: null,
-    userLimit: null,
-    ifAbsent: false,
-    ifRevision: null,
-    keepTtl: false,
-    ...more,
-  };
+  return { ...storeCommand(id, Uint8Array.of(1, 2, 3), {}), ...more };
 }
 
 /** The chunks of a snapshot as one array. */

@@ -14,13 +14,16 @@ import {
   readAll,
 } from './log-fixtures.ts';
 
-function countSyncs(onSync: () => void): MemoryDisk {
-  return new MemoryDisk({
-    fault: (operation) => {
-      if (operation === 'sync') onSync();
-      return undefined;
-    },
-  });
+/** A log whose fsyncs are counted, but for those that made it. */
+async function countedLog() {
+  const count = { syncs: 0 };
+  const fault = (operation: string) => {
+    if (operation === 'sync') count.syncs += 1;
+    return undefined;
+  };
+  const log = await create(new MemoryDisk({ fault }), { segmentSizeBytes: 1_048_576 });
+  count.syncs = 0;
+  return { log, count };
 }
 
 describeLog('log', () => {
@@ -114,19 +117,14 @@ describeLog('log', () => {
   });
 
   it('shares one fsync among all that arrives while another runs', async () => {
-    let syncs = 0;
-    const disk = countSyncs(() => {
-      syncs += 1;
-    });
-    const log = await create(disk, { segmentSizeBytes: 1_048_576 });
-    syncs = 0;
+    const { log, count } = await countedLog();
     const order: number[] = [];
     const waits: Promise<void>[] = [];
     for (let index = 2; index <= 101; index += 1) {
       waits.push(append(log, { entries: [entry(index, 1)] }).then(() => void order.push(index)));
     }
     await Promise.all(waits);
-    assert.equal(syncs, 2);
+    assert.equal(count.syncs, 2);
     assert.deepEqual(
       order,
       entries(2, 101, 1).map(({ index }) => index),
@@ -134,12 +132,7 @@ describeLog('log', () => {
   });
 
   it('needs no fsync for a commit index, yet answers in order', async () => {
-    let syncs = 0;
-    const disk = countSyncs(() => {
-      syncs += 1;
-    });
-    const log = await create(disk, { segmentSizeBytes: 1_048_576 });
-    syncs = 0;
+    const { log, count } = await countedLog();
     const order: string[] = [];
     const note = (name: string) => () => void order.push(name);
     log.append({ entries: entries(2, 2, 1) }, note('entries'));
@@ -147,7 +140,7 @@ describeLog('log', () => {
     log.append({ hardState: { term: 1, vote: 1, commit: 2 }, entries: [] }, note('vote'));
     await append(log, { entries: [] });
     assert.deepEqual(order, ['entries', 'commit', 'vote']);
-    assert.equal(syncs, 2);
+    assert.equal(count.syncs, 2);
   });
 
   it('goes from segment to segment and trims whole ones up to the checkpoint only', async () => {

@@ -32,6 +32,13 @@ const votersOf = (cluster: Cluster, id: NodeId) => {
   return [voters, votersOutgoing];
 };
 
+/** Who is silent, and whether majorities of both halves are left. */
+const halves = [
+  [[2, 4], true],
+  [[2, 3], false],
+  [[4, 5], false],
+] as const;
+
 describe('thesis §4.3 joint consensus', () => {
   it('commits with a majority of both halves, and not with one of them', () => {
     for (const [silent, isCommitted] of [
@@ -73,11 +80,7 @@ describe('thesis §4.3 joint consensus', () => {
   });
 
   it('keeps leading by a majority of both halves (check-quorum)', () => {
-    for (const [silent, isLeading] of [
-      [[2, 4], true],
-      [[2, 3], false],
-      [[4, 5], false],
-    ] as const) {
+    for (const [silent, isLeading] of halves) {
       const cluster = joint();
       cluster.isolate(...silent);
       for (let ticks = 0; ticks < 10; ticks++) {
@@ -89,11 +92,7 @@ describe('thesis §4.3 joint consensus', () => {
   });
 
   it('confirms reads by a majority of both halves', () => {
-    for (const [silent, isAnswered] of [
-      [[2, 4], true],
-      [[2, 3], false],
-      [[4, 5], false],
-    ] as const) {
+    for (const [silent, isAnswered] of halves) {
       const cluster = joint();
       cluster.isolate(...silent);
       cluster.node(1).raw.readIndex(1);
