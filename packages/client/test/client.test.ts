@@ -116,7 +116,8 @@ describe('a client', () => {
     const node = await startNode();
     node.decide = () => 'silence';
     const client = clientOf([node]);
-    await assert.rejects(client.count({}, { timeoutMs: 200 }));
+    const connecting = client.count().catch(() => {});
+    await node.received(1);
     node.got.length = 0;
     const order: string[] = [];
     const write = (name: string, promise: Promise<unknown>) => promise.then(() => order.push(name));
@@ -128,7 +129,9 @@ describe('a client', () => {
       write('b2', client.touch('b')),
     ];
     const answerNext = async (count: number) => {
-      await sleep(60);
+      await node.received(count);
+      // Time for one that should have waited.
+      await sleep(20);
       assert.equal(node.got.length, count);
       for (const got of node.got.splice(0)) node.answer(got);
     };
@@ -137,6 +140,8 @@ describe('a client', () => {
     await answerNext(1);
     await answerNext(1);
     await Promise.all(all);
+    await client.close();
+    await connecting;
     assert.deepEqual(
       order.filter((name) => name !== 'b1'),
       ['a1', 'a2', 'ab', 'b2'],
@@ -148,7 +153,8 @@ describe('a client', () => {
     const client = clientOf([node], { inFlightMax: 10, timeoutMs: 2_000 });
     node.decide = () => 'silence';
     const requests = Array.from({ length: 35 }, (_, at) => client.get(`${at}`));
-    await sleep(250);
+    await node.received(10);
+    await sleep(50);
     assert.equal(node.got.length, 10);
     node.decide = ({ request }) => ({ answer: { id: 'x', data: encodeValue(request.type), metadata } });
     for (const got of [...node.got]) node.answer(got);
@@ -160,6 +166,8 @@ describe('a client', () => {
     const node = await startNode();
     node.decide = ({ wire }) => (wire.sequence === 1 ? 'silence' : { answer: metadata });
     const client = clientOf([node], { inFlightMax: 2_000, timeoutMs: 700 });
+    // Connected before the time of the writes begins.
+    await client.meta('x', { timeoutMs: 20_000 });
     const writes = Array.from({ length: 1_100 }, (_, at) => client.store(`${at}`, 1));
     const results = await Promise.allSettled(writes);
     assert.ok(node.got.every(({ wire }) => wire.sequence - wire.lowestUnanswered < 1_024));
@@ -222,7 +230,7 @@ describe('a client', () => {
     node.decide = () => 'silence';
     const client = clientOf([node]);
     const open = [client.get('a'), client.store('b', 1)];
-    await sleep(250);
+    await node.received(2);
     const settled = Promise.allSettled(open);
     await client.close();
     const codes = (await settled).map((result) => (result.status === 'rejected' ? result.reason.code : 'done'));

@@ -1,6 +1,7 @@
 /** A node without a cluster: speaks the client protocol over a real host, and answers as a test tells it to. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Answers,
   type ClientCommand,
@@ -71,6 +72,11 @@ export class FakeNode {
   /** Sequences of the writes it got, in order. */
   get sequences(): number[] {
     return this.got.map(({ wire }) => wire.sequence).filter((sequence) => sequence > 0);
+  }
+
+  /** Resolves once so many requests are in `got`. */
+  async received(count: number): Promise<void> {
+    while (this.got.length < count) await sleep(2);
   }
 
   #accept(channel: Channel): void {

@@ -87,7 +87,7 @@ describe('a repeated write', () => {
     await knowing.store('a', 1, { requestId: `${earlier}:5:1` });
     assert.equal(other.got.length, 1);
     other.clusterId = 'cluster-2';
-    const settings = { requestId: `${'0b'.repeat(16)}:5:1`, timeoutMs: 300 };
+    const settings = { requestId: `${'0b'.repeat(16)}:5:1`, timeoutMs: 1_000 };
     const failure = await knowing.store('b', 1, settings).then(() => undefined, whatFailed);
     assert.equal(failure?.code, 'WRONG_CLUSTER');
   });
