@@ -3,6 +3,8 @@ import { PeerWallClock } from './peer-wall-clock.ts';
 
 /** The cluster's time may run at most this much faster or slower than a second per second. */
 const SLEW_MAX = 0.1;
+/** No frame of a leader is on its way for longer. */
+const FRAME_LATE_MAX_MS = 30_000;
 /** A peer's wall clock heard longer ago than this no longer counts. */
 const PEER_CLOCK_MS = 10_000;
 
@@ -23,6 +25,8 @@ export class ClusterClock {
   #isFollowing = false;
   #slewedAtMs: number;
   #lastMs: number;
+  /** The latest time that an entry carried. */
+  #entryMs: number;
   readonly #peerClocks = new Map<number, PeerWallClock>();
 
   constructor(clock: Clock, lastLogTimeMs: number) {
@@ -30,9 +34,10 @@ export class ClusterClock {
     this.#slewedAtMs = clock.monotonicMs();
     this.#offsetMs = lastLogTimeMs - this.#slewedAtMs;
     this.#lastMs = lastLogTimeMs;
+    this.#entryMs = lastLogTimeMs;
   }
 
-  /** Log time now in whole ms; never goes back once this node follows a leader or leads. */
+  /** Log time now in whole ms; never goes back once this node leads, and never behind an entry. */
   nowMs(): number {
     const monotonicMs = this.#clock.monotonicMs();
     if (!this.#isAnchored) return Math.max(this.#lastMs, Math.floor(monotonicMs + this.#startOffsetMs(monotonicMs)));
@@ -52,17 +57,24 @@ export class ClusterClock {
 
   /** An applied entry carried this time: log time is at least that, and goes on from there. */
   observeEntry(timeMs: number): void {
+    this.#entryMs = Math.max(this.#entryMs, timeMs);
     this.#lastMs = Math.max(this.#lastMs, timeMs);
     this.#offsetMs = Math.max(this.#offsetMs, timeMs - this.#clock.monotonicMs());
   }
 
   /**
    * The leader's log time, from one of its frames: a follower's clock follows it. A frame may be late, above all when
-   * this node was paused, so it tells only how far log time is at least: back goes this clock by at most 10 %.
+   * this node was paused, so it tells only how far log time is at least: back goes this clock by at most 10 %. Unless it
+   * is further ahead than any frame is late: then it has followed a leader that began with wrong wall clocks, and was
+   * lost before an entry of its carried that time.
    */
   observeLeader(logTimeMs: number): void {
     const monotonicMs = this.#clock.monotonicMs();
     const heardMs = logTimeMs - monotonicMs;
+    if (this.#offsetMs - heardMs > FRAME_LATE_MAX_MS && logTimeMs >= this.#entryMs) {
+      this.#isAnchored = false;
+      this.#lastMs = this.#entryMs;
+    }
     const leastMs = this.#offsetMs - Math.max(0, monotonicMs - this.#slewedAtMs) * SLEW_MAX;
     this.#anchor(this.#isAnchored ? Math.max(heardMs, leastMs) : heardMs, monotonicMs);
     this.#isFollowing = true;
