@@ -54,6 +54,8 @@ export interface Profile {
   readonly keys: number;
   /** Longest pause of a client between two operations. */
   readonly pauseMsMax: number;
+  /** Load comes in waves of this length: in the second half of each no client begins anything. */
+  readonly waveMs: number;
   readonly valueBytesMax: number;
   /** 0: no session expires. */
   readonly ttlMsMax: number;
@@ -95,7 +97,8 @@ export function profileOf(seed: number, options: ProfileOptions = {}): Profile {
     turnMsMax: random.pick([0, 0, 0, 0, 0.5, 3]),
     clients: random.pick([2, 4, 4, 6]),
     keys: random.pick([2, 4, 8]),
-    pauseMsMax: random.pick([800, 2_000, 4_000]),
+    pauseMsMax: random.pick([400, 1_000, 2_500]),
+    waveMs: random.pick([2_000, 5_000, 15_000]),
     valueBytesMax: random.pick([16, 200, 1_000, 3_000]),
     ttlMsMax: random.pick([0, 1_000, 5_000, 20_000]),
     // Leases count on clocks that run alike and on processes that do not stand still.
