@@ -235,9 +235,10 @@ export class PeerLinks {
     const hello = decodeHello(frame);
     if (hello === undefined) return 'UPGRADE_REQUIRED';
     if (hello.clusterId !== self.clusterId) return 'WRONG_CLUSTER';
-    if (hello.to !== self.nodeId) return 'WRONG_NODE';
     if (hello.epoch !== self.epoch) return 'WRONG_EPOCH';
+    // Whoever was removed may know this node by an earlier id only; nobody else will tell it.
     if (directory.isRemoved(hello.from)) return admit?.(hello.from, hello) ?? 'REMOVED';
+    if (hello.to !== self.nodeId) return 'WRONG_NODE';
     const { peerId } = channel.remote;
     if (directory.get(hello.from) === undefined) await confirm?.(hello.from, peerId);
     const member = directory.get(hello.from);

@@ -25,8 +25,13 @@ export function startCampaign(core: Core, campaign: Campaign): void {
  */
 function hasUnappliedConfChange(core: Core): boolean {
   const { applied, committed } = core.log;
-  for (let low = applied + 1; low <= committed; ) {
-    const entries = core.log.slice(low, committed + 1, SCAN_BYTES);
+  return hasConfChange(core, applied, committed);
+}
+
+/** Whether there is one behind `after`, up to and including `last`; also when that can no longer be seen. */
+function hasConfChange(core: Core, after: LogIndex, last: LogIndex): boolean {
+  for (let low = after + 1; low <= last; ) {
+    const entries = core.log.slice(low, last + 1, SCAN_BYTES);
     if (entries === undefined || entries.length === 0) return true;
     if (entries.some(({ type }) => isConfChange(type))) return true;
     low += entries.length;
@@ -74,12 +79,14 @@ export function answerVote(core: Core, message: Message): void {
 /**
  * Changes of membership count from when they are applied, so candidate and voter may disagree on who votes: a demoted
  * leader with the longest log refuses everyone who still needs its vote, and a promoted learner that has not heard of
- * its promotion refuses and does not campaign itself (etcd#12359). Nobody could win then. So whoever refuses without
- * being a voter says what it knows to be committed, and is told in turn: with that the one that lags applies the change.
+ * its promotion refuses and does not campaign itself (etcd#12359). And a voter with the longest log that does not know
+ * that a change in it is committed asks one that has left for its vote, and refuses those that know. Nobody could win
+ * then. So whoever refuses without being a voter, or with a change that may be committed, says what it knows to be
+ * committed, and is told in turn: with that the one that lags applies the change.
  */
 function proofOfCommit(core: Core): Partial<Message> {
-  if (core.tracker.isVoter(core.id)) return {};
   const { committed } = core.log;
+  if (core.tracker.isVoter(core.id) && !hasConfChange(core, committed, core.log.lastIndex())) return {};
   return { commit: committed, logTerm: core.log.term(committed) ?? 0 };
 }
 

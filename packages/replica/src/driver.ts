@@ -173,10 +173,14 @@ export class Driver {
     return ok;
   }
 
-  /** Resolves when what the core has told to be committed would be known to be so after a power cut. */
+  /** Resolves when what the core has told to be committed would be known to be so after a power cut; never once stopped. */
   noteCommit(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const done = (error?: Error) => (error === undefined ? resolve() : reject(error));
+      const done = (error?: Error) => {
+        if (this.#stopped) return;
+        if (error === undefined) resolve();
+        else reject(error);
+      };
       this.#ports.log.append({ entries: [], mustSync: true }, done);
     });
   }

@@ -18,7 +18,7 @@ export interface KnownChangesPorts {
  */
 export class KnownChanges {
   readonly #ports: KnownChangesPorts;
-  /** At or behind the newest change that is in force here. */
+  /** The newest change that is in force here came here, or before. */
   #inForce: LogIndex;
   #noted: LogIndex;
   /** Up to here it is noted, or about to be. */
@@ -47,19 +47,19 @@ export class KnownChanges {
   /** A change was applied, or a state with changes taken over. */
   onChange(): void {
     this.#inForce = this.#ports.machine().appliedIndex;
-    this.#note();
+    this.#note(this.#inForce);
   }
 
   /** A peer told how far it has noted. */
   heard(from: NodeId, noted: LogIndex): void {
     if (noted > (this.#heard.get(from) ?? 0)) this.#heard.set(from, noted);
     // It may wait for a majority to know as much, though there was no change here since; and word comes before the entries.
-    if (noted > this.#asked && noted <= this.#ports.machine().appliedIndex) this.#note();
+    if (noted > this.#asked && noted <= this.#ports.machine().appliedIndex) this.#note(noted);
   }
 
-  #note(): void {
-    const { machine, noteCommit, onFatal } = this.#ports;
-    const index = machine().appliedIndex;
+  /** No further than asked: else each would note more than the other in turn, without end. */
+  #note(index: LogIndex): void {
+    const { noteCommit, onFatal } = this.#ports;
     this.#asked = index;
     noteCommit().then(() => {
       this.#noted = Math.max(this.#noted, index);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { ConfState, LogIndex } from '@holdfast/raft';
 import { KnownChanges } from '../src/known-changes.ts';
+import { settled } from './manual-clock.ts';
 import { ReplicaCluster } from './replica-cluster.ts';
+import { store, TestClient } from './test-client.ts';
 
 const claim = { bootCounter: 9, life: 9, term: 0, lastIndex: 0 };
 
@@ -61,7 +63,7 @@ describe('what is known of a change of members', () => {
     known.heard(3, 14);
     assert.equal(notes.length, 1);
     await noted();
-    assert.equal(known.noted, 16);
+    assert.equal(known.noted, 15);
   });
 });
 
@@ -93,6 +95,34 @@ describe('a member that is removed', () => {
       assert.notEqual(cluster.needLeader(), left, 'take another seed');
       await cluster.complete(membership.remove(left.nodeId, 5_000), 'removed for good');
       assert.equal(trust.admit(left.nodeId, claim), 'REMOVED');
+    } finally {
+      cluster.stop();
+    }
+  });
+
+  it('is not needed by those that stay, though the one with the longest log has not heard that it was removed', async () => {
+    const cluster = await ReplicaCluster.start(4, { seed: 7 });
+    try {
+      const client = new TestClient(cluster);
+      const leader = cluster.needLeader();
+      const [, longest, left] = cluster.followers;
+      assert.ok(longest !== undefined && left !== undefined);
+      await cluster.converge();
+      const change = leader.replica.raft.commitIndex + 1;
+      cluster.network.holds = (from, to, message) => {
+        if (from !== leader.nodeId) return false;
+        if (to === longest.nodeId) return message.commit >= change;
+        return message.entries.some(({ index }) => index > change);
+      };
+      const removed = leader.replica.membership.remove(left.nodeId, 3_000);
+      await settled();
+      void cluster.write(leader.nodeId, client.next(), store('s', 'x'), 30_000);
+      await cluster.complete(removed, 'removed');
+      assert.equal(longest.replica.machine.conf.voters.length, 4);
+      cluster.crash(left.nodeId);
+      cluster.crash(leader.nodeId);
+      cluster.network.holds = () => false;
+      await cluster.until(() => cluster.leader !== undefined, 'two of three voters elect a leader');
     } finally {
       cluster.stop();
     }
