@@ -2,7 +2,7 @@
 
 import type { WatchEvent, WatchOptions } from '@holdfast/client';
 import type { NodeConfig, RunningNode } from '@holdfast/node';
-import type { Answers, ListFilter, Operation, Request } from '@holdfast/protocol';
+import type { Answers, BackupStatus, ListFilter, Operation, Request } from '@holdfast/protocol';
 
 /** Where text or bytes go. Writing never fails: a reader that went away is noticed elsewhere. */
 export interface OutputStream {
@@ -53,9 +53,13 @@ export interface SessionClient {
 }
 
 /** What `start` hands to the node. Absent settings are the node's to choose. */
-export type NodeSettings = NodeConfig;
+export type NodeSettings = Omit<NodeConfig, 'backupStatus'>;
 export type LogLevel = Parameters<NodeConfig['log']>[0];
-export type { RunningNode };
+
+export interface StartedNode extends RunningNode {
+  /** How it stands with the backups taken for this node, for `status`. */
+  tellBackup(status: BackupStatus): void;
+}
 
 /** A `holdfast start` in a process of its own. It ends by itself when this process dies. */
 export interface NodeProcess {
@@ -77,7 +81,7 @@ export interface Io {
   /** Loads the client; cheap until the first request. */
   connect(options: ConnectOptions): Promise<SessionClient>;
   /** Loads and starts a node; resolves when it serves. */
-  startNode(settings: NodeSettings): Promise<RunningNode>;
+  startNode(settings: NodeSettings): Promise<StartedNode>;
   /** Runs this same program with other arguments. */
   spawnNode(args: readonly string[]): NodeProcess;
   /** From now on asks to stop come here instead of ending the process. */

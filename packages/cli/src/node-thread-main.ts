@@ -1,19 +1,23 @@
 /** The thread side of `node-thread.ts`: the node itself. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { startNode } from '@holdfast/node';
+import type { BackupStatus } from '@holdfast/protocol';
 import { type FromThread, logEntry, type ThreadError, type ThreadSettings, type ToThread } from './node-thread.ts';
 
 const starting = new AbortController();
+let backup: BackupStatus | null = null;
 const tell = (message: FromThread) => parentPort?.postMessage(message);
 
 const running = startNode({
   ...(workerData as ThreadSettings),
   signal: starting.signal,
+  backupStatus: () => backup,
   log: (level, message, fields) => tell(logEntry(level, message, fields)),
 });
 
 parentPort?.on('message', (message: ToThread) => {
   if (message.type === 'abort') starting.abort();
+  else if (message.type === 'backup') backup = message.status;
   else void stop();
 });
 

@@ -1,8 +1,8 @@
 /** Runs a node in a thread of this process, whose memory is set up for it: from here one cannot choose that any more. */
 
 import { Worker } from 'node:worker_threads';
-import { type Failure, RequestError } from '@holdfast/protocol';
-import type { LogLevel, NodeSettings, RunningNode } from './io.ts';
+import { type BackupStatus, type Failure, RequestError } from '@holdfast/protocol';
+import type { LogLevel, NodeSettings, StartedNode } from './io.ts';
 
 /**
  * Short-lived objects get this much before they are looked through, instead of Node's 48 MB: with every request in
@@ -12,9 +12,12 @@ const YOUNG_GENERATION_MB = 96;
 
 /** What crosses to the thread. Functions and signals do not: logs and stopping travel as messages. */
 export type ThreadSettings = Omit<NodeSettings, 'log' | 'signal'>;
-export type ToThread = { readonly type: 'abort' } | { readonly type: 'stop' };
+export type ToThread =
+  | { readonly type: 'abort' }
+  | { readonly type: 'stop' }
+  | { readonly type: 'backup'; readonly status: BackupStatus };
 export type FromThread =
-  | { readonly type: 'ready'; readonly node: Pick<RunningNode, 'name' | 'peerId' | 'address' | 'clusterId'> }
+  | { readonly type: 'ready'; readonly node: Pick<StartedNode, 'name' | 'peerId' | 'address' | 'clusterId'> }
   | { readonly type: 'failed'; readonly error: ThreadError }
   | { readonly type: 'stopped'; readonly error: ThreadError | undefined }
   | { readonly type: 'log'; readonly entry: Parameters<NodeSettings['log']> };
@@ -30,7 +33,7 @@ export interface ThreadError {
  * Starts a node as `@holdfast/node` does, on a thread of its own.
  * @throws {RequestError} as `startNode`
  */
-export function startNodeThread({ log, signal, ...settings }: NodeSettings): Promise<RunningNode> {
+export function startNodeThread({ log, signal, ...settings }: NodeSettings): Promise<StartedNode> {
   const worker = new Worker(new URL('./node-thread-main.js', import.meta.url), {
     workerData: settings satisfies ThreadSettings,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
@@ -54,8 +57,10 @@ export function startNodeThread({ log, signal, ...settings }: NodeSettings): Pro
     });
     worker.on('message', (message: FromThread) => {
       if (message.type === 'log') log(...message.entry);
-      else if (message.type === 'ready') resolve({ ...message.node, failed, stop: () => stop(worker, tell, ended) });
-      else if (message.type === 'failed') {
+      else if (message.type === 'ready') {
+        const tellBackup = (status: BackupStatus) => tell({ type: 'backup', status });
+        resolve({ ...message.node, failed, stop: () => stop(worker, tell, ended), tellBackup });
+      } else if (message.type === 'failed') {
         const error = asError(message.error);
         reject(error);
         fail(error);

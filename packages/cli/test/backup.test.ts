@@ -3,103 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeBatch, encodeCommandBody, operationCodes, RequestError, type StoreCommand } from '@holdfast/protocol';
-import { type LogEntry, logRangeChunks, SessionMachine } from '@holdfast/sessions';
-import { BackupDirectory, type BackupLink, Keyring, MasterKey, MemoryDisk, openEngine } from '@holdfast/storage';
-import { type BackupLinks, hashBytes } from '../src/backup/backup-files.ts';
+import { BackupDirectory, type BackupLink, Keyring, MasterKey, MemoryDisk } from '@holdfast/storage';
+import type { BackupLinks } from '../src/backup/backup-files.ts';
 import { takeLink } from '../src/backup/create-backup.ts';
 import { Progress } from '../src/backup/progress.ts';
 import { stateAt } from '../src/backup/replay-backup.ts';
 import { restorePoint } from '../src/backup/restore-point.ts';
-import type { SessionClient } from '../src/io.ts';
+import { FakeCluster } from './fake-cluster.ts';
 import { FakeIo } from './fake-io.ts';
 
 const progress = () => new Progress(new FakeIo(), 'test', 1, false);
-
-/** A cluster as those who take backups of it see it. */
-class FakeCluster {
-  readonly machine: SessionMachine;
-  readonly entries: LogEntry[] = [];
-  /** What was asked for, but for chunks. */
-  readonly asked: string[] = [];
-  clusterId = 'c';
-  isSealed = false;
-  /** From this chunk on there is no answer. */
-  failsAtChunk = Number.POSITIVE_INFINITY;
-  failsToHold = false;
-  /** Told instead of the right one. */
-  shardsDigest: number | undefined;
-  #chunks: Uint8Array[] = [];
-
-  private constructor(machine: SessionMachine) {
-    this.machine = machine;
-  }
-
-  static async start(): Promise<FakeCluster> {
-    const engine = await openEngine({ backend: 'memory', directory: '' });
-    return new FakeCluster(await SessionMachine.open(engine, { hashBytes }));
-  }
-
-  get client(): SessionClient {
-    return { execute: (request: { readonly type: string }) => this.#answer(request) } as unknown as SessionClient;
-  }
-
-  store(timeMs: number, ...ids: string[]): void {
-    const commands = ids.map((id) => {
-      const body = encodeCommandBody(storeOf(id, this.machine.revision));
-      return { identity: undefined, operationCode: operationCodes.store, body };
-    });
-    const index = this.machine.appliedIndex + 1;
-    const header = { originNode: 1, originIncarnation: 1, batchNumber: index, timeMs };
-    const entry = { index, term: 1, payload: encodeBatch(header, commands) };
-    this.machine.apply(entry);
-    this.entries.push(entry);
-  }
-
-  async #answer(request: {
-    readonly type: string;
-    readonly since?: { index: number } | null;
-    readonly number?: number;
-  }) {
-    const { machine } = this;
-    if (request.type === 'backup-read') {
-      const { number = 0 } = request;
-      if (number >= this.failsAtChunk) throw new RequestError({ code: 'TIMEOUT', timeoutMs: 1 });
-      return { chunk: this.#chunks[number] ?? null };
-    }
-    this.asked.push(request.type);
-    if (request.type === 'backup-hold' && this.failsToHold) {
-      throw new RequestError({ code: 'NO_SPACE', problem: 'no room' });
-    }
-    if (request.type !== 'backup-begin') return {};
-    const { since = null } = request;
-    const { version: machineVersion, ...facts } = machine.facts;
-    this.#chunks = [];
-    for await (const chunk of since === null ? await this.#state() : this.#logSince(since.index)) {
-      this.#chunks.push(chunk);
-    }
-    const { clusterId, isSealed, shardsDigest = facts.shardsDigest } = this;
-    const place = { index: machine.appliedIndex, term: machine.appliedTerm };
-    return { backupId: 'b1', clusterId, ...place, machineVersion, ...facts, shardsDigest, isSealed };
-  }
-
-  async #state(): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.machine.snapshotChunks({ withoutMembers: true })).chunks;
-  }
-
-  #logSince(after: number): AsyncIterable<Uint8Array> {
-    const entries = this.entries.filter(({ index }) => index > after);
-    async function* slices() {
-      yield entries;
-    }
-    return logRangeChunks(slices(), 1, hashBytes);
-  }
-}
-
-function storeOf(id: string, value: number): StoreCommand {
-  const nothing = { ttlMs: null, lifetimeMs: null, user: null, tags: [], userLimit: null, ifRevision: null };
-  return { type: 'store', id, data: Uint8Array.of(value), ...nothing, ifAbsent: false, keepTtl: false };
-}
 
 function openBackup(disk: MemoryDisk, keyring?: Keyring): Promise<BackupDirectory> {
   const randomBytes = (count: number) => new Uint8Array(count).fill(3);

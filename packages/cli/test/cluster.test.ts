@@ -19,6 +19,7 @@ const status: ClusterStatus = {
       sessions: 5,
       version: '0.1.0',
       disk: 'low',
+      backup: { timeMs: 2_000, isRunning: false, problem: null },
     },
     {
       name: 'n2',
@@ -31,6 +32,7 @@ const status: ClusterStatus = {
       sessions: null,
       version: null,
       disk: null,
+      backup: null,
     },
   ],
 };
@@ -39,7 +41,13 @@ describe('status', () => {
   it('prints exactly the documented fields as JSON', async () => {
     const io = new FakeIo();
     io.answer = () => ({ ...status, internal: 1, nodes: status.nodes.map((node) => ({ ...node, extra: true })) });
-    assert.deepEqual(JSON.parse((await io.run('status --json')).stdout), status);
+    assert.deepEqual(JSON.parse((await io.run('status --json')).stdout), {
+      ...status,
+      nodes: status.nodes.map(({ backup, ...node }) => ({
+        ...node,
+        backup: backup && { time: '1970-01-01T00:00:02.000Z', running: false, problem: null },
+      })),
+    });
   });
 
   it('prints a table and what may still fail on a terminal', async () => {
@@ -52,12 +60,21 @@ describe('status', () => {
     assert.match(stdout, /^n2 +127\.0\.0\.1:7401 +follower +down +- /m);
   });
 
+  it('tells why the last backup of a node failed', async () => {
+    const io = new FakeIo();
+    const backup = { timeMs: 2_000, isRunning: false, problem: 'mkdir failed with EACCES: /backups' };
+    io.answer = () => ({ ...status, nodes: status.nodes.map((node) => ({ ...node, backup })) });
+    const { stdout, stderr } = await io.run('status');
+    assert.match(stdout, /^n1\t.*\tfailed$/m);
+    assert.match(stderr, /the last backup of n1 failed: mkdir failed with EACCES/);
+  });
+
   it('prints one tab-separated line for each node in a pipe', async () => {
     const io = new FakeIo();
     io.answer = () => status;
     const lines = (await io.run('status')).stdout.trimEnd().split('\n');
     assert.deepEqual(lines, [
-      'n1\t127.0.0.1:7400\tleader\tup\t90\t0\t5\tlow\t0.1.0\tp1',
+      'n1\t127.0.0.1:7400\tleader\tup\t90\t0\t5\tlow\t0.1.0\tp1\t1970-01-01T00:00:02.000Z',
       'n2\t127.0.0.1:7401\tfollower\tdown\t\t\t\t\t\tp2',
     ]);
   });

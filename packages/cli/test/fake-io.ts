@@ -7,7 +7,7 @@ import type {
   Io,
   NodeProcess,
   NodeSettings,
-  RunningNode,
+  StartedNode,
   StopReason,
 } from '../src/io.ts';
 import { run } from '../src/run.ts';
@@ -54,7 +54,7 @@ export class FakeIo implements Io {
   stdinText: string | undefined;
   /** The answer to each request; may throw. */
   answer: (request: Request) => unknown = () => metadata;
-  node: () => Promise<RunningNode> = async () => {
+  node: () => Promise<StartedNode> = async () => {
     throw new Error('no node expected');
   };
   onSpawn: (process: FakeNodeProcess) => void = () => undefined;
@@ -117,7 +117,7 @@ export class FakeIo implements Io {
     for (const deleted of this.deletionSteps) options?.onProgress?.(deleted);
     return this.deletionSteps.at(-1) ?? 0;
   }
-  startNode(settings: NodeSettings): Promise<RunningNode> {
+  startNode(settings: NodeSettings): Promise<StartedNode> {
     this.started.push(settings);
     return this.node();
   }

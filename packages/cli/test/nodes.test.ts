@@ -17,6 +17,7 @@ function runningNode(failed: Promise<Error> = new Promise(() => undefined)) {
     stop: async () => {
       node.stops += 1;
     },
+    tellBackup: () => undefined,
   };
   return node;
 }
@@ -52,6 +53,16 @@ describe('start', () => {
       snapshotBytesPerSecond: 8 * 1_048_576,
     });
   });
+
+  for (const flag of ['--backup-dir b', '--backup-every 1h']) {
+    it(`refuses ${flag} alone, before anything is started`, async () => {
+      const io = new FakeIo();
+      const { exitCode, stderr } = await io.run(`start --data d ${flag}`);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /give --backup-dir DIR and --backup-every 1h, or neither/);
+      assert.deepEqual(io.started, []);
+    });
+  }
 
   it('with nothing but --data leaves every choice to the node', async () => {
     const io = new FakeIo();

@@ -1,4 +1,4 @@
-import type { ClusterStatus, DiskRoom, MemberInfo } from '@holdfast/protocol';
+import type { BackupStatus, ClusterStatus, DiskRoom, MemberInfo } from '@holdfast/protocol';
 import type { ConfState, NodeId, RawNode } from '@holdfast/raft';
 import type { Clock } from '@holdfast/replica';
 import type { SessionMachine } from '@holdfast/sessions';
@@ -23,6 +23,7 @@ export interface ClusterViewPorts {
   readonly raft: RawNode;
   readonly machine: () => SessionMachine;
   readonly diskRoom: () => DiskRoom;
+  readonly backupStatus: () => BackupStatus | null;
   readonly clock: Clock;
   readonly directory: MemberDirectory;
   readonly descriptors: () => NodeDescriptors;
@@ -38,7 +39,7 @@ export class ClusterView {
 
   /** This node by its own word. */
   descriptor(): NodeDescriptor {
-    const { self, raft, machine, clock, diskRoom } = this.#ports;
+    const { self, raft, machine, clock, diskRoom, backupStatus } = this.#ports;
     return {
       nodeId: self.nodeId,
       name: self.name,
@@ -50,6 +51,7 @@ export class ClusterView {
       term: raft.term,
       sessions: machine().stats().totalSessions,
       disk: diskRoom(),
+      backup: backupStatus(),
       wallMs: clock.wallMs(),
       bootCounter: self.bootCounter,
     };
@@ -73,6 +75,7 @@ export class ClusterView {
         sessions: descriptor?.sessions ?? null,
         version: descriptor?.version ?? null,
         disk: descriptor?.disk ?? null,
+        backup: descriptor?.backup ?? null,
       }))
       .sort((left, right) => byName.compare(left.name, right.name));
     const leader = directory.get(raft.lead)?.name ?? null;

@@ -1,4 +1,4 @@
-import { RequestError } from '@holdfast/protocol';
+import { type BackupStatus, RequestError } from '@holdfast/protocol';
 import type { Codec } from '@holdfast/storage';
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -37,6 +37,8 @@ export interface NodeConfig {
    * one. 0: none is kept. Default 1 GiB.
    */
   readonly backupLogBytesMax?: number;
+  /** Of the backups that the application takes with this node, for `status` on every node. Default: it takes none. */
+  readonly backupStatus?: () => BackupStatus | null;
   /** Bytes a second of states handed out to members that lack theirs; 0: no limit. Default 32 MiB. */
   readonly snapshotBytesPerSecond?: number;
   /**

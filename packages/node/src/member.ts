@@ -1,4 +1,4 @@
-import { type Failure, RequestError } from '@holdfast/protocol';
+import { type BackupStatus, type Failure, RequestError } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { bestHeir, Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
@@ -60,6 +60,8 @@ export interface MemberParts extends Omit<ReplicaParts, FromMember> {
   /** Who the members are, and the log index at which they were so; called whenever that may have changed. */
   readonly onKnownMembers: (members: readonly KnownMember[], configurationIndex: number) => void;
   readonly token: Uint8Array | undefined;
+  /** Of the backups that somebody takes for this node; null: nobody does. */
+  readonly backupStatus: () => BackupStatus | null;
   /** Bytes a second of states handed out to other members; 0 for no limit. */
   readonly snapshotBytesPerSecond: number;
 }
@@ -155,6 +157,7 @@ export class Member {
       raft,
       machine,
       diskRoom: () => this.#replica.diskRoom,
+      backupStatus: parts.backupStatus,
       clock,
       directory,
       descriptors: () => this.#descriptors,

@@ -1,6 +1,15 @@
 /** What the nodes tell each other about themselves over gossip, so that any of them can print the whole cluster. */
 
-import { type DiskRoom, decodeArray, encodeArray, Fields, limits } from '@holdfast/protocol';
+import {
+  type BackupStatus,
+  type DiskRoom,
+  decodeArray,
+  encodeArray,
+  Fields,
+  limits,
+  packBackupStatus,
+  readBackupStatus,
+} from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import type { Clock, Timer } from '@holdfast/replica';
 import type { Gossip } from '@holdfast/transport';
@@ -8,6 +17,8 @@ import type { Member, MemberDirectory } from './member-directory.ts';
 
 const version = 1;
 const descriptorBytesMax = 4_096;
+/** Of the reason why a backup failed; what is longer is cut. */
+const problemLengthMax = 500;
 const publishEveryMs = 1_000;
 /** On changes, at most this often. */
 const publishPauseMs = 250;
@@ -29,6 +40,8 @@ export interface NodeDescriptor {
   readonly term: number;
   readonly sessions: number;
   readonly disk: DiskRoom;
+  /** Null: it takes none by itself. */
+  readonly backup: BackupStatus | null;
   readonly wallMs: number;
   readonly bootCounter: number;
 }
@@ -168,6 +181,7 @@ export function encodeDescriptor(descriptor: NodeDescriptor, sequence: number): 
     Math.round(wallMs),
     bootCounter,
     disk,
+    packBackupStatus(shortened(descriptor.backup)),
   ]);
 }
 
@@ -191,9 +205,15 @@ export function decodeDescriptor(message: Uint8Array): { descriptor: NodeDescrip
     wallMs: fields.integer('wallMs'),
     bootCounter: fields.integer('bootCounter'),
     disk: fields.choice('disk', ['ok', 'low', 'full']),
+    backup: readBackupStatus(fields),
   };
   fields.end();
   return { descriptor, sequence };
+}
+
+function shortened(backup: BackupStatus | null): BackupStatus | null {
+  if (backup === null || backup.problem === null) return backup;
+  return { ...backup, problem: backup.problem.slice(0, problemLengthMax) };
 }
 
 function short(fields: Fields, name: string): string {

@@ -282,6 +282,7 @@ function createMember(
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
     backupLogBytesMax: config.backupLogBytesMax ?? defaults.backupLogBytesMax,
     snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? defaults.snapshotBytesPerSecond,
+    backupStatus: config.backupStatus ?? (() => null),
     diskSpace: diskSpaceOf(config, ports),
     cleanupIntervalMs: config.cleanupIntervalMs ?? defaults.cleanupIntervalMs,
     tickMs: config.tickMs,

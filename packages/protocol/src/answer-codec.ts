@@ -1,4 +1,5 @@
 /** Bodies of answers: sessions and their metadata by hand, all others as arrays in the order of `commands.ts`. */
+import { packBackupStatus, readBackupStatus } from './backup-status.ts';
 import { isTxnOperation } from './client-command-codec.ts';
 import type {
   Answers,
@@ -60,6 +61,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
       node.sessions,
       node.version,
       node.disk,
+      packBackupStatus(node.backup),
     ]),
   ],
   members: ({ items }) => [items.map(memberFields)],
@@ -159,6 +161,7 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
         sessions: node.integerOrNull('sessions'),
         version: node.textOrNull('version'),
         disk: node.choiceOrNull('disk', ['ok', 'low', 'full']),
+        backup: readBackupStatus(node),
       }),
     ),
   }),

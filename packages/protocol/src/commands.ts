@@ -1,4 +1,5 @@
 /** What a node can be asked for, and what it answers. Times are milliseconds since 1970 in the cluster's log time. */
+import type { BackupStatus } from './backup-status.ts';
 import type { BackupBeginQuery, BackupBegun, RestoreOutcome } from './backups.ts';
 import type { ClientCommand, TxnOperation } from './client-commands.ts';
 import type { EventPage, WatchQuery } from './events.ts';
@@ -179,6 +180,8 @@ export interface NodeStatus {
   readonly version: string | null;
   /** Null when not known. */
   readonly disk: DiskRoom | null;
+  /** Null when it takes none by itself, or that is not known. */
+  readonly backup: BackupStatus | null;
 }
 /** `low`: less is free than is to be held in reserve. `full`: the log has no room for its next file. */
 export type DiskRoom = 'ok' | 'low' | 'full';

@@ -1,5 +1,6 @@
 /** What a client and a node of Holdfast say to each other. */
 export * from './answer-codec.ts';
+export * from './backup-status.ts';
 export * from './backups.ts';
 export * from './batch.ts';
 export * from './check.ts';

@@ -154,6 +154,7 @@ describe('bodies', () => {
           sessions: null,
           version: null,
           disk: null,
+          backup: null,
         },
         {
           name: 'n2',
@@ -166,6 +167,7 @@ describe('bodies', () => {
           sessions: 4,
           version: '0.1.0',
           disk: 'full',
+          backup: { timeMs: 1_700_000_000_000, isRunning: true, problem: 'no room' },
         },
       ],
     },

@@ -1,11 +1,11 @@
 /** `status`, `members` and `check`: the cluster itself. */
-import type { CheckReport, ClusterStatus, NodeStatus } from '@holdfast/protocol';
+import type { BackupStatus, CheckReport, ClusterStatus, NodeStatus } from '@holdfast/protocol';
 import type { Command } from 'commander';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
 import { ExitWith, exitCodes } from '../exit-codes.ts';
-import { printable } from '../format.ts';
+import { formatTime, printable } from '../format.ts';
 import type { Io } from '../io.ts';
-import { Output, text } from '../output.ts';
+import { type Cell, Output, text } from '../output.ts';
 
 export function statusCommand(io: Io): Command {
   return clusterCommand(io, 'status')
@@ -27,7 +27,7 @@ function statusDocument({ clusterId, leader, term, commitIndex, nodes }: Cluster
     leader,
     term,
     commitIndex,
-    nodes: nodes.map(({ name, peerId, address, role, state, appliedIndex, lag, sessions, version, disk }) => ({
+    nodes: nodes.map(({ name, peerId, address, role, state, appliedIndex, lag, sessions, version, disk, backup }) => ({
       name,
       peerId,
       address,
@@ -38,8 +38,15 @@ function statusDocument({ clusterId, leader, term, commitIndex, nodes }: Cluster
       sessions,
       version,
       disk,
+      backup: backupDocument(backup),
     })),
   };
+}
+
+function backupDocument(backup: BackupStatus | null): Record<string, unknown> | null {
+  if (backup === null) return null;
+  const { timeMs, isRunning, problem } = backup;
+  return { time: formatTime(timeMs), running: isRunning, problem };
 }
 
 function printStatus(output: Output, { clusterId, leader, term, commitIndex, nodes }: ClusterStatus): void {
@@ -53,7 +60,7 @@ function printStatus(output: Output, { clusterId, leader, term, commitIndex, nod
     output.line('');
   }
   output.table(
-    ['NODE', 'ADDRESS', 'ROLE', 'STATE', 'APPLIED', 'LAG', 'SESSIONS', 'DISK', 'VERSION', 'PEER'],
+    ['NODE', 'ADDRESS', 'ROLE', 'STATE', 'APPLIED', 'LAG', 'SESSIONS', 'DISK', 'VERSION', 'PEER', 'BACKUP'],
     nodes.map((node) => [
       text(node.name),
       text(node.address),
@@ -65,8 +72,18 @@ function printStatus(output: Output, { clusterId, leader, term, commitIndex, nod
       text(node.disk),
       text(node.version),
       text(node.peerId),
+      backupCell(output, node.backup),
     ]),
   );
+  for (const { name, backup } of nodes) {
+    if (typeof backup?.problem !== 'string') continue;
+    output.hint(`the last backup of ${printable(name)} failed: ${printable(backup.problem)}`);
+  }
+}
+
+function backupCell(output: Output, backup: BackupStatus | null): Cell {
+  if (backup === null) return text(null);
+  return backup.problem === null ? output.time(backup.timeMs) : text('failed');
 }
 
 function isVoter({ role }: NodeStatus): boolean {

@@ -1,9 +1,10 @@
 /** `start`: runs one node until it is asked to stop. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { BackupSchedule } from '../backup/backup-schedule.ts';
 import { newCommand } from '../command.ts';
 import { exitAfter } from '../exit-codes.ts';
-import type { Io, LogLevel, NodeSettings, RunningNode, StopReason } from '../io.ts';
+import type { Io, LogLevel, NodeSettings, StartedNode, StopReason } from '../io.ts';
 import { nodeLogger } from '../node-log.ts';
 import { addressList, durationOption, integerOption, listenAddress, sizeOption, usageError } from '../parse.ts';
 import { readToken } from '../token-file.ts';
@@ -25,6 +26,8 @@ export interface StartOptions {
   readonly backupLogLimit?: number;
   readonly snapshotRate?: number;
   readonly diskReserve?: number;
+  readonly backupDir?: string;
+  readonly backupEvery?: number;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -78,6 +81,12 @@ export function startCommand(io: Io): Command {
         'stores are refused when less is free (default 64M)',
         sizeOption('--disk-reserve'),
       )
+      .option('--backup-dir <dir>', 'takes backups by itself, into this directory; with --backup-every')
+      .option(
+        '--backup-every <duration>',
+        'one for the cluster in each such time; the leader takes it, if it may',
+        durationOption('--backup-every', 1),
+      )
       .addOption(
         new Option('--log-level <level>', 'what goes to stderr')
           .choices(['debug', 'info', 'warn', 'error'])
@@ -103,6 +112,8 @@ async function runNode(io: Io, options: StartOptions): Promise<void> {
     });
   });
   const settings = await settingsOf(io, options, starting.signal);
+  const { backupDir, backupEvery } = options;
+  if ((backupDir === undefined) !== (backupEvery === undefined)) throw halfASchedule();
   const node = await io.startNode(settings).catch((error: unknown) => {
     // Asked to stop before it served: that is what was wanted.
     if (starting.signal.aborted) return undefined;
@@ -110,13 +121,19 @@ async function runNode(io: Io, options: StartOptions): Promise<void> {
   });
   if (node === undefined) return exitAfter(await stopAsked);
   announce(io, node, options);
+  const schedule = await scheduleOf(io, node, settings, options);
+  schedule?.start();
+  const stop = async () => {
+    await schedule?.stop();
+    await node.stop();
+  };
   const ended = await Promise.race([stopAsked, node.failed]);
   if (ended instanceof Error) {
     // Its data is safe already; what is left to do may hang on the very fault.
-    await Promise.race([node.stop().catch(() => undefined), delay(stopAfterFailureMs)]);
+    await Promise.race([stop().catch(() => undefined), delay(stopAfterFailureMs)]);
     throw ended;
   }
-  await node.stop();
+  await stop();
   exitAfter(ended);
 }
 
@@ -124,6 +141,24 @@ const stopAfterFailureMs = 2_000;
 
 function delay(durationMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+/** Undefined: this node takes no backups. Else its parts are loaded only now: a start must be quick. */
+async function scheduleOf(
+  io: Io,
+  node: StartedNode,
+  settings: NodeSettings,
+  { backupDir, backupEvery, encryptionKeyFile }: StartOptions,
+): Promise<BackupSchedule | undefined> {
+  if (backupDir === undefined || backupEvery === undefined) return undefined;
+  const { nodeBackups } = await import('../backup/node-backups.ts');
+  const keys = encryptionKeyFile === undefined ? {} : { encryptionKeyFile };
+  return nodeBackups(io, node, settings, { directory: backupDir, everyMs: backupEvery, ...keys });
+}
+
+function halfASchedule(): Error {
+  const hint = 'give --backup-dir DIR and --backup-every 1h, or neither';
+  return usageError('backups need both a directory and how often they are taken', hint);
 }
 
 async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): Promise<NodeSettings> {
@@ -153,7 +188,7 @@ async function settingsOf(io: Io, options: StartOptions, signal: AbortSignal): P
   };
 }
 
-function announce(io: Io, { name, peerId, address, clusterId }: RunningNode, options: StartOptions): void {
+function announce(io: Io, { name, peerId, address, clusterId }: StartedNode, options: StartOptions): void {
   if (options.json === true) {
     io.stdout.write(`${JSON.stringify({ event: 'ready', name, peerId, address, clusterId })}\n`);
     return;

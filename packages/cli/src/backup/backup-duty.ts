@@ -1,0 +1,39 @@
+import type { ClusterStatus, NodeStatus } from '@holdfast/protocol';
+
+const graceMsMin = 3_000;
+const graceMsMax = 60_000;
+
+/** What a node goes by that takes backups by itself. */
+export interface BackupDuty {
+  /** Of this node. */
+  readonly peerId: string;
+  readonly everyMs: number;
+  /** Since when this node looks whether one is due. */
+  readonly sinceMs: number;
+  readonly nowMs: number;
+}
+
+/**
+ * Whether this node is the one that takes the next backup now. There is one for the cluster in each span: it is the
+ * leader's, if the leader takes any. Should nothing come of it, the others have their turn, one after the other.
+ */
+export function isBackupDue({ nodes }: ClusterStatus, { peerId, everyMs, sinceMs, nowMs }: BackupDuty): boolean {
+  const takers = nodes.filter(({ state, backup }) => state === 'up' && backup !== null).sort(byTurn);
+  if (takers.some(({ backup }) => backup?.isRunning)) return false;
+  const turn = takers.findIndex((node) => node.peerId === peerId);
+  if (turn === -1) return false;
+  const times = nodes.flatMap(({ backup }) => backup?.timeMs ?? []);
+  const dueMs = times.length === 0 ? sinceMs : Math.max(...times) + everyMs;
+  // After a start of all, long after it was due, it is still the turn of one first.
+  return nowMs >= Math.max(dueMs, sinceMs) + turn * graceMs(everyMs);
+}
+
+/** For so long a node waits before it tries again what failed, or does what is another's turn. */
+export function graceMs(everyMs: number): number {
+  return Math.min(Math.max(everyMs / 4, graceMsMin), graceMsMax);
+}
+
+function byTurn(left: NodeStatus, right: NodeStatus): number {
+  const leading = Number(right.role === 'leader') - Number(left.role === 'leader');
+  return leading !== 0 ? leading : left.peerId < right.peerId ? -1 : 1;
+}

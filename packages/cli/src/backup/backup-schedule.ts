@@ -1,0 +1,111 @@
+/** A node's backups by itself, beside its thread: they cost the node what any other reader does. */
+import { setTimeout } from 'node:timers/promises';
+import { type BackupStatus, problemOf } from '@holdfast/protocol';
+import { StorageError } from '@holdfast/storage';
+import type { NodeSettings, SessionClient, StartedNode } from '../io.ts';
+import { graceMs, isBackupDue } from './backup-duty.ts';
+import type { BackupSeries, TakenInSeries } from './backup-series.ts';
+
+const lookMsMin = 200;
+const lookMsMax = 5_000;
+
+export interface BackupSchedulePorts {
+  readonly series: BackupSeries;
+  readonly everyMs: number;
+  readonly node: Pick<StartedNode, 'peerId' | 'tellBackup'>;
+  /** Through that node. */
+  readonly client: SessionClient;
+  readonly log: NodeSettings['log'];
+  readonly nowMs: () => number;
+}
+
+/** Takes a backup whenever it is this node's turn; what comes of it is told in the log and in `status`. */
+export class BackupSchedule {
+  readonly #ports: BackupSchedulePorts;
+  readonly #sinceMs: number;
+  #status: BackupStatus = { timeMs: null, isRunning: false, problem: null };
+  /** After a failure nothing is tried before. */
+  #notBeforeMs = 0;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(ports: BackupSchedulePorts) {
+    this.#ports = ports;
+    this.#sinceMs = ports.nowMs();
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** One that is being taken is given up, and leaves nothing behind. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#ports.client.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { series, everyMs } = this.#ports;
+    // Whatever hides the last one will be told when the next is taken.
+    this.#tell({ timeMs: await series.newestMs().catch(() => null) });
+    const lookMs = Math.min(Math.max(everyMs / 10, lookMsMin), lookMsMax);
+    while (await this.#pause(lookMs)) {
+      if (await this.#isDue()) await this.#take();
+    }
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { client, node, everyMs, nowMs, log } = this.#ports;
+    if (nowMs() < this.#notBeforeMs) return false;
+    try {
+      const status = await client.execute<'status'>({ type: 'status' });
+      return isBackupDue(status, { peerId: node.peerId, everyMs, sinceMs: this.#sinceMs, nowMs: nowMs() });
+    } catch (error) {
+      // The node is busy with itself: another one has its turn.
+      log('debug', 'whether a backup is due is not known', { problem: problemOf(error) });
+      return false;
+    }
+  }
+
+  async #take(): Promise<void> {
+    const { series, client, everyMs, nowMs, log } = this.#ports;
+    this.#tell({ isRunning: true });
+    const timeMs = nowMs();
+    try {
+      this.#report(await series.take(client));
+      this.#tell({ timeMs, isRunning: false, problem: null });
+    } catch (error) {
+      this.#notBeforeMs = nowMs() + graceMs(everyMs);
+      // Two nodes with one directory.
+      const isTaken = error instanceof StorageError && error.code === 'DIRECTORY_LOCKED';
+      if (isTaken || this.#stopping.signal.aborted) {
+        this.#tell({ isRunning: false });
+        return;
+      }
+      const problem = problemOf(error);
+      log('error', 'a backup failed', { problem });
+      this.#tell({ isRunning: false, problem });
+    }
+  }
+
+  #report({ path, link, holdProblem }: TakenInSeries): void {
+    const { log } = this.#ports;
+    const { number, kind, revision, sessions, bytes } = link;
+    log('info', 'a backup was taken', { path, number, kind, revision, sessions, bytes });
+    if (holdProblem === undefined) return;
+    log('warn', 'the log for the next incremental backup may not be kept', { problem: holdProblem });
+  }
+
+  #tell(changed: Partial<BackupStatus>): void {
+    this.#status = { ...this.#status, ...changed };
+    this.#ports.node.tellBackup(this.#status);
+  }
+
+  /** False when it ends. */
+  async #pause(lengthMs: number): Promise<boolean> {
+    const { signal } = this.#stopping;
+    await setTimeout(lengthMs, undefined, { signal }).catch(() => undefined);
+    return !signal.aborted;
+  }
+}
