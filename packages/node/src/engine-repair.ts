@@ -1,6 +1,7 @@
 import type { Client } from '@holdfast/client';
+import { RequestError } from '@holdfast/protocol';
 import type { Clock, NodeLog } from '@holdfast/replica';
-import { isNoSpace, StorageError } from '@holdfast/storage';
+import { StorageError } from '@holdfast/storage';
 import { type EmbeddedClientOptions, EmbeddedClients } from './embedded-client.ts';
 import type { EmbeddedNode, NodeLife } from './running-node.ts';
 
@@ -90,18 +91,20 @@ class EngineRepairs {
   #pause(delayMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.after(delayMs, resolve);
-      signal.addEventListener('abort', () => {
+      const end = () => {
         timer.cancel();
+        signal.removeEventListener('abort', end);
         resolve();
-      });
+      };
+      const timer = this.#clock.after(delayMs, end);
+      signal.addEventListener('abort', end);
     });
   }
 }
 
 /** Nothing is wrong but that the disk, or a quota, is full. */
 function isFull(error: unknown): boolean {
-  return isNoSpace(error) || (error instanceof Error && isNoSpace(error.cause));
+  return error instanceof RequestError && error.code === 'NO_SPACE';
 }
 
 class RepairingNode implements EmbeddedNode {

@@ -11,10 +11,7 @@ const damage = new RequestError(
   { cause: new StorageError({ code: 'ENGINE_DAMAGED', directory: '/engine', problem: 'a wrong checksum' }) },
 );
 
-const full = new RequestError(
-  { code: 'NO_SPACE', problem: 'full' },
-  { cause: new StorageError({ code: 'ENGINE_FULL', directory: '/engine', problem: 'a write', errno: 'ENOSPC' }) },
-);
+const full = new RequestError({ code: 'NO_SPACE', problem: 'the engine has no room' });
 
 class Starts {
   readonly clock = new ManualClock();

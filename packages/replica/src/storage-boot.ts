@@ -43,7 +43,7 @@ export interface Stored {
   readonly machineOptions: SessionMachineOptions;
   readonly peerMemory: PeerMemoryFile;
   /**
-   * Reads all that the engine holds. After a start, records may be missing without a sign until this has resolved.
+   * Reads all that the engine has kept over the start: records of it may be missing without a sign until this resolves.
    * @throws {StorageError} `ENGINE_DAMAGED`
    */
   readonly verify: (machine: SessionMachine) => Promise<void>;
@@ -109,11 +109,11 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
       founding: base,
       ...(versions === undefined ? {} : { versions }),
     };
-    const { engine, machine } = await openState(ports, record, log, snapshotFiles, machineOptions);
+    const { engine, machine, isKept } = await openState(ports, record, log, snapshotFiles, machineOptions);
     const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
     const { bootCounter } = record;
-    // What lies in memory was put there at this start, and checked.
-    const verify = (current: SessionMachine) => (engine.kind === 'memory' ? Promise.resolve() : current.verify());
+    // What was put there at this start was checked on its way.
+    const verify = (current: SessionMachine) => (isKept ? current.verify() : Promise.resolve());
     return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, verify, bootCounter };
   } catch (error) {
     await log.close();
@@ -127,18 +127,19 @@ async function openState(
   log: Log,
   snapshotFiles: SnapshotFiles,
   options: SessionMachineOptions,
-): Promise<{ engine: Engine; machine: SessionMachine }> {
+): Promise<{ engine: Engine; machine: SessionMachine; isKept: boolean }> {
   const { directory, compression = noCompression, keyring } = ports;
   const sealing = keyring === undefined ? undefined : { keyring, secretParts };
   const { backend } = record;
   const engine = await openEngineOrNew({ backend, directory: directory.engineDirectory, compression, sealing });
   try {
     const kept = await openMachine(engine, options);
-    if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept };
+    if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept, isKept: true };
     let damage: unknown;
     for (const snapshot of coveredByLog(snapshotFiles, log)) {
       try {
-        return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(snapshot), options) };
+        const machine = await SessionMachine.install(engine, snapshotFiles.read(snapshot), options);
+        return { engine, machine, isKept: false };
       } catch (error) {
         if (!isDamage(error)) throw error;
         damage ??= error;
@@ -146,11 +147,12 @@ async function openState(
     }
     await engine.clear();
     const empty = await SessionMachine.open(engine, options);
-    if (isCovered(empty, log)) return { engine, machine: empty };
+    if (isCovered(empty, log)) return { engine, machine: empty, isKept: false };
     try {
       if (ports.fetchState === undefined) throw damage ?? new Error('there is nobody to ask for it');
       const fetched = await fetchedState(ports.fetchState, log, snapshotFiles);
-      return { engine, machine: await SessionMachine.install(engine, snapshotFiles.read(fetched), options) };
+      const machine = await SessionMachine.install(engine, snapshotFiles.read(fetched), options);
+      return { engine, machine, isKept: false };
     } catch (error) {
       if (error instanceof StorageError) throw error;
       throw lostState(directory.path, log, error);
@@ -224,7 +226,7 @@ async function openEngineOrNew(options: EngineOptions): Promise<Engine> {
 /** Undefined when what the engine holds cannot be read: then it is built again. */
 async function openMachine(engine: Engine, options: SessionMachineOptions): Promise<SessionMachine | undefined> {
   try {
-    return await SessionMachine.open(engine, options);
+    return await SessionMachine.open(engine, { ...options, verifies: true });
   } catch (error) {
     if (isDamage(error)) return undefined;
     throw error;

@@ -1,7 +1,7 @@
-import type { Engine } from '@holdfast/storage';
+import type { Engine, EnginePair } from '@holdfast/storage';
 import { murmur3 } from './hash.ts';
 import type { KeyRange } from './keys.ts';
-import { readSlices } from './range-reader.ts';
+import { readSlicesAhead } from './range-reader.ts';
 
 const bitsPerId = 16;
 const probes = 4;
@@ -80,10 +80,29 @@ export class KnownIds {
     this.#ports = ports;
   }
 
-  /** Begins to know: at once when the engine holds nothing, else when all of it was read. */
-  start(): void {
+  /**
+   * Begins to know: at once when the engine holds nothing, else when all of it was read.
+   * @param isReadElsewhere somebody reads the range anyway, and calls `learn` and `learned`
+   */
+  start(isReadElsewhere: boolean): void {
     if (this.#ports.count() === 0) this.#ids = new HashSet(capacityMin);
+    else if (isReadElsewhere) this.#next = this.#emptySet();
     else void this.#fill(() => Promise.resolve());
+  }
+
+  /** Pairs of the range as they were read after `start`, all of them in some order. */
+  learn(pairs: readonly EnginePair[]): void {
+    const { idOf } = this.#ports;
+    for (const { key } of pairs) {
+      const id = idOf(key);
+      this.#next?.add(murmur3(id, id.length, 0));
+    }
+  }
+
+  /** Those were all. */
+  learned(): void {
+    if (this.#next !== undefined) this.#ids = this.#next;
+    this.#next = undefined;
   }
 
   add(idHash: number): void {
@@ -104,28 +123,29 @@ export class KnownIds {
     this.#isClosed = true;
   }
 
-  /** Room for as many again as there are: ids that are gone are left out, and many can come before the next time. */
+  /** Room for as many again as there are: many can come before the next time. */
+  #emptySet(): HashSet {
+    return new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * this.#ports.count(), capacityMin))));
+  }
+
+  /** Ids that are gone are left out. */
   async #fill(settle: () => Promise<void>): Promise<void> {
-    const { engine, range, idOf, yieldTurn, count } = this.#ports;
-    const next = new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * count(), capacityMin))));
-    this.#next = next;
+    const { engine, range, yieldTurn } = this.#ports;
+    this.#next = this.#emptySet();
     try {
       // `add` comes in the middle of an entry, and what is flushed must be whole entries.
       await Promise.resolve();
       await settle();
       const view = engine.snapshot();
       try {
-        for await (const pairs of readSlices(view, range, yieldTurn)) {
+        for await (const pairs of readSlicesAhead(view, range, yieldTurn)) {
           if (this.#isClosed) return;
-          for (const { key } of pairs) {
-            const id = idOf(key);
-            next.add(murmur3(id, id.length, 0));
-          }
+          this.learn(pairs);
         }
       } finally {
         await view.release();
       }
-      this.#ids = next;
+      this.learned();
     } catch {
       // The engine's trouble is told where it matters. What is known stays true, and is only not filled again.
       this.#isClosed = true;

@@ -56,7 +56,7 @@ export class SessionMachine {
   readonly #state: MachineState;
   readonly #records: RecordStore;
   readonly #events: EventLog;
-  readonly #known: readonly KnownIds[];
+  readonly #known: readonly [KnownIds, KnownIds];
   readonly #clients: ClientTable;
   readonly #context: Context;
   readonly #runner: CommandRunner;
@@ -81,7 +81,7 @@ export class SessionMachine {
     const knownIds = new KnownIds({ ...known, range: sessionRange(), idOf: sessionKeyId });
     const knownUsers = new KnownIds({ ...known, range: rosterRange(), idOf: rosterKeyUser });
     this.#known = [knownIds, knownUsers];
-    for (const filter of this.#known) filter.start();
+    for (const filter of this.#known) filter.start(options.verifies === true);
     const { hashBytes, cursorSecret = '' } = options;
     const { shards } = state.counters;
     this.#records = new RecordStore({ engine, shards, hashBytes, cacheBytes, knownIds });
@@ -377,7 +377,7 @@ export class SessionMachine {
    * @throws {StorageError} `ENGINE_DAMAGED`, which the engine tells too
    */
   verify(): Promise<void> {
-    return verifyState(this.#engine, this.#reading, () => this.#isClosed);
+    return verifyState(this.#engine, this.#reading, this.#known, () => this.#isClosed);
   }
 
   /** Ends this machine: a write that runs is waited for, nothing more is written or scanned. */

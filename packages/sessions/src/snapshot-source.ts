@@ -19,7 +19,7 @@ import {
 } from './keys.ts';
 import { decodeState, encodeState, factsOf, type StateFacts } from './machine-state.ts';
 import { MemberTable } from './member-table.ts';
-import { readSlices } from './range-reader.ts';
+import { readSlices, readSlicesAhead } from './range-reader.ts';
 import { dataOf, decodeSession } from './record-codec.ts';
 import { isStaged } from './restore-state.ts';
 import { type Item, itemKinds, toChunks } from './snapshot-items.ts';
@@ -102,7 +102,7 @@ export async function snapshotItems(
         parts: [tombstone, tombstoneKeyId(key)],
       }));
     }
-    for await (const pairs of readSlices(view, sessionRange(), yieldTurn)) {
+    for await (const pairs of readSlicesAhead(view, sessionRange(), yieldTurn)) {
       let items: Item[] = [];
       let apartBytes = 0;
       for (const pair of pairs) {

@@ -13,8 +13,9 @@ import {
   stateKey,
   tombstoneRange,
 } from './keys.ts';
+import type { KnownIds } from './known-ids.ts';
 import { decodeState } from './machine-state.ts';
-import { readSlices } from './range-reader.ts';
+import { readSlicesAhead } from './range-reader.ts';
 import { decodeSession } from './record-codec.ts';
 import { type ReadingPorts, type SnapshotOptions, type StateSnapshot, snapshotItems } from './snapshot-source.ts';
 import { StateAudit } from './state-audit.ts';
@@ -47,12 +48,14 @@ async function* reading(engine: Engine, chunks: AsyncIterable<Uint8Array>): Asyn
 /**
  * Reads all that a snapshot would hold, and compares it with what the state says that there is. An engine without a
  * state has nothing yet.
+ * @param known learn their ids from it: those of sessions and those of users
  * @param isStopped asked now and then: the rest need not be read
  * @throws {StorageError} `ENGINE_DAMAGED`, which the engine tells too
  */
 export async function verifyState(
   engine: Engine,
   { hashBytes, yieldTurn, versions }: ReadingPorts,
+  [ids, users]: readonly [KnownIds, KnownIds],
   isStopped: () => boolean,
 ): Promise<void> {
   const view = engine.snapshot();
@@ -62,23 +65,27 @@ export async function verifyState(
     const state = decodeState(value, versions);
     const { shards } = state.counters;
     const audit = new StateAudit(state);
-    const each = async (range: KeyRange, look: (pair: EnginePair) => void) => {
-      for await (const pairs of readSlices(view, range, yieldTurn)) {
+    const each = async (range: KeyRange, look: (pair: EnginePair) => void, known?: KnownIds) => {
+      for await (const pairs of readSlicesAhead(view, range, yieldTurn)) {
         if (isStopped()) return;
         for (const pair of pairs) look(pair);
+        known?.learn(pairs);
       }
     };
     // Of these nothing is summed up: to read them shows whether their bytes are right.
     for (const range of [clientRange(), stagedRange(), tombstoneRange()]) await each(range, () => {});
-    await each(rosterRange(), (pair) => audit.roster(rosteredCount(pair.value)));
-    await each(sessionRange(), (pair) => {
-      const id = textOf(sessionKeyId(pair.key));
-      const { head, data } = decodeSession(id, shards, pair.value);
+    await each(rosterRange(), (pair) => audit.roster(rosteredCount(pair.value)), users);
+    const session = ({ key, value: stored }: EnginePair) => {
+      const { head, data } = decodeSession(textOf(sessionKeyId(key)), shards, stored);
       audit.session(head);
       if (data === undefined) audit.expectData(head.dataHash);
-    });
+    };
+    await each(sessionRange(), session, ids);
     await each(dataRange(), (pair) => audit.foundData(hashBytes(pair.value, 0)));
-    if (!isStopped()) audit.finish();
+    if (isStopped()) return;
+    audit.finish();
+    ids.learned();
+    users.learned();
   } catch (error) {
     if (!isStopped()) throw readFailure(engine, error);
   } finally {

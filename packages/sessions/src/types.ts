@@ -93,6 +93,8 @@ export interface SessionMachineOptions {
   readonly events?: EventLogOptions;
   /** Lets other work run between two slices of a long job. Default: a turn of the microtask queue. */
   readonly yieldTurn?: () => Promise<void>;
+  /** `verify` comes next, so what is kept in memory of the engine is learnt from its reading. Default false. */
+  readonly verifies?: boolean;
   /** Default: what this code can run. */
   readonly versions?: MachineVersions;
   /** State of an empty engine. Default: index 1, term 1, node 1 the only voter, as every log begins. */

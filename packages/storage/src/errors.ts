@@ -202,7 +202,6 @@ export function errnoOf(error: unknown): string {
 
 /** Whether an error says that the disk or a quota is full. */
 export function isNoSpace(error: unknown): boolean {
-  if (error instanceof StorageError) return error.code === 'NO_SPACE' || error.code === 'ENGINE_FULL';
   const errno = errnoOf(error);
   return errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG';
 }
