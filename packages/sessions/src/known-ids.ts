@@ -74,6 +74,8 @@ export class KnownIds {
   #ids: HashSet | undefined;
   /** Being filled, to take the place of `#ids`. */
   #next: HashSet | undefined;
+  /** By whoever calls `learn`; else by a scan of our own. */
+  #isTaught = false;
   #isClosed = false;
 
   constructor(ports: KnownIdsPorts) {
@@ -86,23 +88,21 @@ export class KnownIds {
    */
   start(isReadElsewhere: boolean): void {
     if (this.#ports.count() === 0) this.#ids = new HashSet(capacityMin);
-    else if (isReadElsewhere) this.#next = this.#emptySet();
-    else void this.#fill(() => Promise.resolve());
+    else if (isReadElsewhere) {
+      this.#next = this.#emptySet();
+      this.#isTaught = true;
+    } else void this.#fill(() => Promise.resolve());
   }
 
-  /** Pairs of the range as they were read after `start`, all of them in some order. */
+  /** Pairs of the range as they were read after `start`, all of them in some order. Of no use where all were known. */
   learn(pairs: readonly EnginePair[]): void {
-    const { idOf } = this.#ports;
-    for (const { key } of pairs) {
-      const id = idOf(key);
-      this.#next?.add(murmur3(id, id.length, 0));
-    }
+    if (this.#isTaught) this.#note(pairs);
   }
 
   /** Those were all. */
   learned(): void {
-    if (this.#next !== undefined) this.#ids = this.#next;
-    this.#next = undefined;
+    if (this.#isTaught) this.#takeNext();
+    this.#isTaught = false;
   }
 
   add(idHash: number): void {
@@ -128,6 +128,19 @@ export class KnownIds {
     return new HashSet(2 ** Math.ceil(Math.log2(Math.max(2 * this.#ports.count(), capacityMin))));
   }
 
+  #note(pairs: readonly EnginePair[]): void {
+    const { idOf } = this.#ports;
+    for (const { key } of pairs) {
+      const id = idOf(key);
+      this.#next?.add(murmur3(id, id.length, 0));
+    }
+  }
+
+  #takeNext(): void {
+    this.#ids = this.#next;
+    this.#next = undefined;
+  }
+
   /** Ids that are gone are left out. */
   async #fill(settle: () => Promise<void>): Promise<void> {
     const { engine, range, yieldTurn } = this.#ports;
@@ -140,12 +153,12 @@ export class KnownIds {
       try {
         for await (const pairs of readSlicesAhead(view, range, yieldTurn)) {
           if (this.#isClosed) return;
-          this.learn(pairs);
+          this.#note(pairs);
         }
       } finally {
         await view.release();
       }
-      this.learned();
+      this.#takeNext();
     } catch {
       // The engine's trouble is told where it matters. What is known stays true, and is only not filled again.
       this.#isClosed = true;

@@ -25,4 +25,20 @@ describe('ids that the engine may hold', () => {
     assert.equal(lookUps, 0);
     for (const id of ['kept', 'new', 'other']) assert.equal(machine.get(id)?.id, id);
   });
+
+  it('are all known also when so many come while a start is verified that all are read anew', async () => {
+    const { engine, machine: before, log } = await Driven.open();
+    before.apply(log.add(1_000, []));
+    await before.flush();
+    const machine = await openMachine(engine, { verifies: true, cacheBytes: 0 });
+    // There are no sessions to be learnt; in a cluster that was emptied there is much else to read.
+    const verified = machine.verify();
+    for (let first = 0; first < 70_000; first += 1_000) {
+      const stores = Array.from({ length: 1_000 }, (_, i) => store(`s${first + i}`));
+      machine.apply(log.add(1_001, stores));
+    }
+    await verified;
+    await machine.flush();
+    for (const id of ['s0', 's65000', 's69999']) assert.equal(machine.get(id)?.id, id);
+  });
 });
