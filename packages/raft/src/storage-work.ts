@@ -12,7 +12,7 @@ export function createAppendWork(
   hardState: HardState | undefined,
   snapshot: SnapshotMeta | undefined,
 ): Message | undefined {
-  const waiting = core.messagesAfterAppend;
+  const waiting = core.messagesAfterAppend.filter((message) => !isOutdatedAck(core, message));
   if (entries.length === 0 && hardState === undefined && snapshot === undefined && waiting.length === 0) return;
   const done = createAppendDone(core, snapshot);
   return createMessage('MsgStorageAppend', APPEND_THREAD, {
@@ -24,6 +24,14 @@ export function createAppendWork(
     snapshot,
     responses: done === undefined ? waiting : [...waiting, done],
   });
+}
+
+/**
+ * Since it was queued a newer leader was heard, who may have replaced what it acknowledges before that was ever written.
+ * An acknowledgement that is lost costs nothing, and this one is of use to nobody.
+ */
+function isOutdatedAck(core: Core, { type, reject, term }: Message): boolean {
+  return type === 'MsgAppResp' && !reject && term < core.term;
 }
 
 /** Tells the core, after a write, how far its log is durable; names the term, since entries may be replaced meanwhile. */

@@ -52,6 +52,18 @@ describe('acknowledgement of a write (etcd#1690)', () => {
     );
   });
 
+  it('is not given for entries that a newer leader replaced before they were written', () => {
+    const cluster = new Cluster();
+    cluster.inject('MsgApp', 1, { from: 2, term: 2, index: 1, logTerm: 1, entries: entriesOfTerms(2, 2) });
+    cluster.inject('MsgApp', 1, { from: 3, term: 3, index: 1, logTerm: 1, entries: entriesOfTerms(3) });
+    cluster.processReady(1);
+    cluster.processAppend(1);
+    assert.deepEqual(
+      [2, 3].map((leader) => cluster.take(leader).map(({ term, index }) => ({ term, index }))),
+      [[], [{ term: 3, index: 2 }]],
+    );
+  });
+
   it('applies nothing before it is durable here, even when it is committed', () => {
     const cluster = new Cluster();
     cluster.inject('MsgApp', 1, { from: 2, term: 1, index: 1, logTerm: 1, entries: entriesOfTerms(1), commit: 2 });

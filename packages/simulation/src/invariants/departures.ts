@@ -30,11 +30,8 @@ export function checkDeparture(nodeId: NodeId, message: Message, mirror: LogMirr
 }
 
 function isCovered({ term, index }: Message, { durable, written }: LogMirror): boolean {
-  if (durable.hardState.term < term) return false;
-  // A newer leader may have replaced what an older one asked for, even before it was written. That leader was elected
-  // without those entries, by a majority that had not taken them: the older one cannot commit them with this answer.
-  if (term < written.hardState.term) return true;
-  if (durable.lastIndex < index) return false;
-  if (index < durable.base.index || index < written.base.index) return true;
+  if (durable.lastIndex < index || durable.hardState.term < term) return false;
+  // What an acknowledgement of an older term was about may be replaced by now.
+  if (term !== written.hardState.term || index < durable.base.index || index < written.base.index) return true;
   return durable.term(index) === written.term(index);
 }

@@ -136,7 +136,12 @@ export const replicationBugs: readonly PlantedBug[] = [
     ],
     setting: [slowTurns],
     options: { faults: ['slow-disk', 'isolation', 'partition', 'one-way', 'unnoticed'] },
-    foundBy: ['log matching', 'state-machine safety', 'a node stops only for its disk'],
+    foundBy: [
+      'log matching',
+      'state-machine safety',
+      'an entry is durable before it is acknowledged',
+      'a node stops only for its disk',
+    ],
   },
   {
     name: 'appends of a deposed leader taken in',
