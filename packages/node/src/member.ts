@@ -357,6 +357,7 @@ export class Member {
   #notReady(): Failure | undefined {
     if (this.#isStopping) return { code: 'NOT_READY', problem: 'this node is stopping' };
     if (!this.#isServing) return { code: 'NOT_READY', problem: 'this node is starting' };
+    if (this.#isLeaving) return { code: 'NOT_READY', problem: 'this node was removed from the cluster' };
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import type { SessionMachine } from '@holdfast/sessions';
 
 export interface KnownChangesPorts {
   readonly nodeId: NodeId;
-  readonly machine: () => Pick<SessionMachine, 'appliedIndex' | 'conf'>;
+  readonly machine: () => Pick<SessionMachine, 'appliedIndex' | 'conf' | 'removedMemberIds'>;
   /** Makes durable how much is committed. */
   readonly noteCommit: () => Promise<void>;
   readonly onFatal: (error: unknown) => void;
@@ -39,15 +39,17 @@ export class KnownChanges {
   }
 
   /** A majority knows durably who the members are now, as far as this node has heard. */
-  get isSettled(): boolean {
+  get areMembersKnown(): boolean {
     const { voters, votersOutgoing } = this.#ports.machine().conf;
     return this.#isMajority(voters) && this.#isMajority(votersOutgoing);
   }
 
   /** A change was applied, or a state with changes taken over. */
   onChange(): void {
-    this.#inForce = this.#ports.machine().appliedIndex;
-    this.#note(this.#inForce);
+    const { appliedIndex, removedMemberIds } = this.#ports.machine();
+    this.#inForce = appliedIndex;
+    for (const nodeId of removedMemberIds) this.#heard.delete(nodeId);
+    this.#note(appliedIndex);
   }
 
   /** A peer told how far it has noted. */

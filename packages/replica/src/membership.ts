@@ -26,7 +26,7 @@ export interface MembershipPorts {
   readonly propose: (change: ConfChange) => boolean;
   readonly transferLeader: (to: NodeId) => void;
   /** Whether a majority knows durably who the members are. */
-  readonly isSettled: () => boolean;
+  readonly areMembersKnown: () => boolean;
 }
 
 /**
@@ -47,8 +47,8 @@ export class Membership {
 
   /**
    * Resolves when `nodeId` is a member, as a learner unless it is a voter already.
-   * @throws {RequestError} NO_QUORUM when the change did not take effect within `timeoutMs`; VALIDATION for an id that
-   * was removed: it never comes back
+   * @throws {RequestError} NOT_READY on a node that does not lead, or not any more; NO_QUORUM when the change did not
+   * take effect within `timeoutMs`; VALIDATION for an id that was removed: it never comes back
    */
   async addLearner(nodeId: NodeId, timeoutMs: number): Promise<void> {
     if (this.#ports.isRemoved(nodeId)) {
@@ -62,28 +62,25 @@ export class Membership {
   /**
    * Resolves when `nodeId` is no member any more, voter or learner; its id is refused from then on, and those that
    * remain do not need it to be sure of that. Only on the leader, which hands over first when it is itself to go.
-   * @throws {RequestError} VALIDATION when those that remain could not commit without it; NOT_READY on a node that does
-   * not lead, or not any more; NO_QUORUM when the change did not take effect within `timeoutMs`
+   * @throws {RequestError} VALIDATION when it is no member, or those that remain could not commit without it; otherwise
+   * as `addLearner`
    */
   async remove(nodeId: NodeId, timeoutMs: number): Promise<void> {
-    const { conf, raft } = this.#ports;
-    const isDone = () => !isMember(conf(), nodeId);
     const change = () => {
-      if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'only the leader can remove a member' });
-      this.#checkRest(nodeId);
+      this.#checkLeaving(nodeId);
       return changeOf({ type: 'ConfChangeRemoveNode', nodeId });
     };
-    await this.#agreeOn(isDone, change, timeoutMs, `removing node ${nodeId}`);
+    await this.#agreeOn(() => this.#ports.isRemoved(nodeId), change, timeoutMs, `removing node ${nodeId}`);
   }
 
   /**
    * Makes a learner a voter that waits since a voter of its name is down: for a machine that does not stand in for it.
    * Resolves when it took effect.
-   * @throws {RequestError} VALIDATION unless it is a learner that has caught up, or a voter; otherwise as `remove`
+   * @throws {RequestError} VALIDATION unless it is a learner that has caught up, or a voter; otherwise as `addLearner`
    */
   async promote(nodeId: NodeId, timeoutMs: number): Promise<void> {
     const change = () => {
-      this.#checkCandidate(nodeId, 'promote');
+      this.#checkCandidate(nodeId);
       return changeOf({ type: 'ConfChangeAddNode', nodeId });
     };
     await this.#agreeOn(
@@ -100,10 +97,11 @@ export class Membership {
    * @throws {RequestError} VALIDATION unless `newId` is a learner that has caught up, or a voter; otherwise as `remove`
    */
   async replace(oldId: NodeId, newId: NodeId, timeoutMs: number): Promise<void> {
-    const { conf, raft } = this.#ports;
-    const isDone = () => !isMember(conf(), oldId) && conf().voters.includes(newId);
+    const { conf, raft, isRemoved } = this.#ports;
+    const isDone = () => isRemoved(oldId) && conf().voters.includes(newId);
     const change = () => {
-      this.#checkCandidate(newId, 'replace');
+      this.#checkCandidate(newId);
+      this.#checkLeaving(oldId, newId);
       // Somebody must be there to hand over to.
       if (oldId === raft.id && conf().voters.length === 1)
         return changeOf({ type: 'ConfChangeAddNode', nodeId: newId });
@@ -112,27 +110,29 @@ export class Membership {
     await this.#agreeOn(isDone, change, timeoutMs, `replacing node ${oldId} by ${newId}`);
   }
 
-  /** @throws {RequestError} NOT_READY on a node that does not lead; VALIDATION unless that node may vote */
-  #checkCandidate(nodeId: NodeId, what: string): void {
-    const { conf, raft } = this.#ports;
-    if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: `only the leader can ${what} a member` });
-    if (conf().voters.includes(nodeId) || this.#hasCaughtUp(nodeId)) return;
+  /** @throws {RequestError} VALIDATION unless that node may vote */
+  #checkCandidate(nodeId: NodeId): void {
+    if (this.#ports.conf().voters.includes(nodeId) || this.#hasCaughtUp(nodeId)) return;
     throw refused(`node ${nodeId} has not caught up yet`, 'try again when it follows: see holdfast status');
   }
 
   /** Proposes a change until it has taken effect: a proposal may be lost, or come while another change is open. */
   async #agreeOn(isDone: () => boolean, change: () => ConfChange, timeoutMs: number, what: string): Promise<void> {
-    const { clock, conf, isSettled } = this.#ports;
+    const { clock, raft, conf, areMembersKnown } = this.#ports;
     const untilMs = clock.monotonicMs() + timeoutMs;
     let proposedAtMs = Number.NEGATIVE_INFINITY;
-    while (!isDone() || !isSettled()) {
+    for (;;) {
+      // What is done is for the leader to say, too: others may lag.
+      if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'only the leader changes the members' });
+      if (isDone() && areMembersKnown()) return;
       const nowMs = clock.monotonicMs();
       if (nowMs >= untilMs) {
         const problem = isDone() ? 'is agreed on, but not yet known to a majority' : 'was not agreed on in time';
         throw new RequestError({ code: 'NO_QUORUM', problem: `${what} ${problem}` });
       }
       if (!isDone() && nowMs - proposedAtMs >= PROPOSE_AGAIN_MS && !isJoint(conf())) {
-        this.#submit(change());
+        if (!this.#submit(change()))
+          throw refused('no other voter could lead now', 'start or add one: see holdfast status');
         proposedAtMs = nowMs;
       }
       await new Promise<void>((resolve) => void clock.after(10, resolve));
@@ -142,16 +142,15 @@ export class Membership {
   /**
    * A leader does not take itself out: it may be the only one to know that this is committed, and nobody hears of it
    * again once it is gone. It hands over, and whoever leads then does it.
+   * @returns false when there is nobody to hand over to
    */
-  #submit(change: ConfChange): void {
+  #submit(change: ConfChange): boolean {
     const { raft, isReachable, propose, transferLeader } = this.#ports;
     const leaves = change.changes.some(({ type, nodeId }) => type === 'ConfChangeRemoveNode' && nodeId === raft.id);
-    if (!leaves) {
-      propose(change);
-      return;
-    }
-    const heir = bestHeir(raft.status(), isReachable);
+    const heir = leaves ? bestHeir(raft.status(), isReachable) : undefined;
     if (heir !== undefined) transferLeader(heir);
+    else if (!leaves) propose(change);
+    return !leaves || heir !== undefined;
   }
 
   /** What the leader does of its own accord: one step at a time, each seen to take effect before the next. */
@@ -220,19 +219,25 @@ export class Membership {
     return nodeId === raft.id || isReachable(nodeId);
   }
 
-  /** @throws {RequestError} VALIDATION when the voters that remain, as far as they are reachable, are no majority */
-  #checkRest(nodeId: NodeId): void {
-    const { conf, member } = this.#ports;
+  /**
+   * @param newId who votes in its place, if somebody does
+   * @throws {RequestError} VALIDATION when that node is no member, or the voters without it, as far as they are
+   * reachable, are no majority
+   */
+  #checkLeaving(nodeId: NodeId, newId?: NodeId): void {
+    const { conf, member, isRemoved } = this.#ports;
+    if (isRemoved(nodeId)) return;
+    const name = member(nodeId)?.name ?? `node ${nodeId}`;
+    if (!isMember(conf(), nodeId)) throw refused(`${name} is no member`, 'choose one that is: see holdfast members');
     const { voters } = conf();
     if (!voters.includes(nodeId)) return;
-    const rest = voters.filter((id) => id !== nodeId);
-    const name = member(nodeId)?.name ?? `node ${nodeId}`;
-    if (rest.length === 0)
-      throw refused(`${name} is the last voter`, 'a cluster needs one; stop it to end the cluster');
-    const reachable = rest.filter((id) => this.#isReachable(id));
-    if (reachable.length > rest.length / 2) return;
+    const rest = new Set(voters.filter((id) => id !== nodeId));
+    if (newId !== undefined) rest.add(newId);
+    if (rest.size === 0) throw refused(`${name} is the last voter`, 'a cluster needs one; stop it to end the cluster');
+    const reachable = [...rest].filter((id) => this.#isReachable(id));
+    if (reachable.length > rest.size / 2) return;
     throw refused(
-      `without ${name} ${reachable.length} of ${rest.length} voters would be reachable: no majority`,
+      `without ${name} ${reachable.length} of ${rest.size} voters would be reachable: no majority`,
       'start the others first, or add members',
     );
   }

@@ -18,7 +18,7 @@ export interface PeerTrustPorts {
   readonly claim: PeerClaim;
   readonly removedIds: () => readonly NodeId[];
   /** Whether a majority knows durably who the members are. */
-  readonly isSettled: () => boolean;
+  readonly areMembersKnown: () => boolean;
   /** Term and commit index here. */
   readonly own: () => { readonly term: Term; readonly commit: LogIndex };
   readonly clock: Clock;
@@ -60,7 +60,7 @@ export class PeerTrust {
 
   /** Judges a peer by what it says of itself. Undefined: it may take part. */
   admit(nodeId: NodeId, claim: PeerClaim): PeerObjection | undefined {
-    if (this.isRemoved(nodeId)) return this.#ports.isSettled() ? 'REMOVED' : 'LEAVING';
+    if (this.isRemoved(nodeId)) return this.#ports.areMembersKnown() ? 'REMOVED' : 'LEAVING';
     const refusal = this.#ports.file.memory.admit(nodeId, claim);
     if (refusal !== undefined) {
       const { bootCounter, term, lastIndex } = claim;

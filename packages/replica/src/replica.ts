@@ -25,7 +25,7 @@ import { StateKeeper } from './state-keeper.ts';
 import { type ServedState, StateSnapshots } from './state-snapshots.ts';
 import { StateVerification } from './state-verification.ts';
 import { StoreGate } from './store-gate.ts';
-import { SystemCommands } from './system-commands.ts';
+import { changesMembers, SystemCommands } from './system-commands.ts';
 import { Upkeep } from './upkeep.ts';
 import { Watches } from './watches.ts';
 
@@ -69,7 +69,7 @@ export class Replica {
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
     this.#machine = parts.machine;
-    const { nodeId, clock, random, log, engine, snapshotFiles, soon, report, randomBytes } = parts;
+    const { nodeId, clock, random, log, engine, snapshotFiles, soon, report } = parts;
     const machine = () => this.#machine;
     const nowMs = () => clock.monotonicMs();
     const logTimeMs = () => this.clusterClock.nowMs();
@@ -84,7 +84,7 @@ export class Replica {
       file: parts.peerMemory,
       claim: { bootCounter: parts.bootCounter, life, term, lastIndex: log.lastIndex() },
       removedIds: () => this.#machine.removedMemberIds,
-      isSettled: () => this.#known.isSettled,
+      areMembersKnown: () => this.#known.areMembersKnown,
       own: () => ({ term: this.raft.term, commit: this.raft.commitIndex }),
       clock,
       report,
@@ -140,8 +140,13 @@ export class Replica {
       onFatal,
     });
     this.#keys = new KeyRotation({ ...parts, keeper: this.#keeper });
-    const verify = () => parts.verify(this.#machine);
-    this.verification = new StateVerification({ verify, engine, clock, report, onFatal });
+    this.verification = new StateVerification({
+      verify: () => parts.verify(this.#machine),
+      engine,
+      clock,
+      report,
+      onFatal,
+    });
     this.#snapshots = new StateSnapshots({
       clock,
       machine,
@@ -190,7 +195,7 @@ export class Replica {
       isReachable: parts.isReachable,
       propose: (change) => this.#driver.proposeConfChange(change),
       transferLeader: (to) => this.#driver.transferLeader(to),
-      isSettled: () => this.#known.isSettled,
+      areMembersKnown: () => this.#known.areMembersKnown,
     });
     this.#transfers = new LeadershipTransfers({
       clock,
@@ -224,11 +229,9 @@ export class Replica {
     });
     this.#upkeep = new Upkeep({ parts, raft: this.raft, machine, commands: this.commands, nowMs: logTimeMs });
     this.#watches = new Watches({ machine, clock, soon });
-    const { fetchEntries } = parts;
-    const isSealed = parts.keyring !== undefined;
     const { hashBytes } = parts.machineOptions;
     const clusterId = () => parts.status().clusterId;
-    this.backups = new Backups({ clock, log, machine, fetchEntries, randomBytes, hashBytes, clusterId, isSealed });
+    this.backups = new Backups({ ...parts, machine, hashBytes, clusterId, isSealed: parts.keyring !== undefined });
     const administration = new Administration({
       ...parts,
       raft: this.raft,
@@ -269,8 +272,8 @@ export class Replica {
   }
 
   /** A majority knows durably who the members are: those that were removed may stop. */
-  get isSettled(): boolean {
-    return this.#known.isSettled;
+  get areMembersKnown(): boolean {
+    return this.#known.areMembersKnown;
   }
 
   /** Room on the disk of this node. */
@@ -291,14 +294,12 @@ export class Replica {
   /** What goes with every frame to a peer. */
   frameFacts(): FrameFacts {
     const { clock } = this.#parts;
-    const { promised } = this.#driver;
-    const { noted: notedIndex } = this.#known;
     return {
       logTimeMs: this.clusterClock.nowMs(),
       wallMs: clock.wallMs(),
-      promised,
+      promised: this.#driver.promised,
       room: this.#gate.told,
-      notedIndex,
+      notedIndex: this.#known.noted,
     };
   }
 
@@ -372,10 +373,7 @@ export class Replica {
     this.#keeper.onApplied();
     this.waiters.onApplied();
     this.#watches.onApplied();
-    const changesMembers = applied.replies.some(
-      (reply) => reply.ok && (reply.operation === 'allocate-member' || reply.operation === 'update-member'),
-    );
-    if (changesMembers) this.#membersChanged();
+    if (applied.replies.some(changesMembers)) this.#membersChanged();
   }
 
   #replaceMachine(machine: SessionMachine): void {

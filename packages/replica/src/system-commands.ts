@@ -6,6 +6,7 @@ import {
   type SystemAnswers,
   type SystemCommand,
 } from '@holdfast/protocol';
+import type { Applied } from '@holdfast/sessions';
 import type { Proposals } from './proposals.ts';
 
 /** Proposes commands of the node itself: sweeps, counted reads, members, marks. */
@@ -38,6 +39,11 @@ export class SystemCommands {
       this.#proposals.submitTime(timeoutMs, resolve, (failure) => reject(new RequestError(failure)));
     });
   }
+}
+
+/** Whether a command that was applied changed what the member table says of a node. */
+export function changesMembers(reply: Applied['replies'][number]): boolean {
+  return reply.ok && (reply.operation === 'allocate-member' || reply.operation === 'update-member');
 }
 
 function settled<A>(onApplied: (() => void) | undefined) {

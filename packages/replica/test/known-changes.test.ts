@@ -8,7 +8,7 @@ import { store, TestClient } from './test-client.ts';
 const claim = { bootCounter: 9, life: 9, term: 0, lastIndex: 0 };
 
 describe('what is known of a change of members', () => {
-  let machine: { appliedIndex: LogIndex; conf: ConfState };
+  let machine: { appliedIndex: LogIndex; conf: ConfState; removedMemberIds: readonly number[] };
   let notes: (() => void)[];
   let known: KnownChanges;
 
@@ -21,7 +21,7 @@ describe('what is known of a change of members', () => {
   };
 
   beforeEach(() => {
-    machine = { appliedIndex: 10, conf: conf([1, 2, 3]) };
+    machine = { appliedIndex: 10, conf: conf([1, 2, 3]), removedMemberIds: [] };
     notes = [];
     known = new KnownChanges({
       nodeId: 1,
@@ -33,25 +33,25 @@ describe('what is known of a change of members', () => {
 
   it('is settled once a majority of the voters has noted it, this node or not', async () => {
     known.heard(2, 10);
-    assert.equal(known.isSettled, true);
-    machine = { appliedIndex: 20, conf: conf([1, 2]) };
+    assert.equal(known.areMembersKnown, true);
+    machine = { appliedIndex: 20, conf: conf([1, 2]), removedMemberIds: [3] };
     known.onChange();
     known.heard(2, 19);
-    assert.equal(known.isSettled, false);
+    assert.equal(known.areMembersKnown, false);
     known.heard(2, 20);
-    assert.equal(known.isSettled, false);
+    assert.equal(known.areMembersKnown, false);
     assert.equal(known.noted, 10);
     await noted();
-    assert.deepEqual([known.noted, known.isSettled], [20, true]);
+    assert.deepEqual([known.noted, known.areMembersKnown], [20, true]);
   });
 
   it('counts both halves of a joint configuration, and no learner', () => {
     machine.conf = conf([1, 4, 5], [1, 2, 3]);
     known.heard(2, 10);
     known.heard(6, 10);
-    assert.equal(known.isSettled, false);
+    assert.equal(known.areMembersKnown, false);
     known.heard(4, 10);
-    assert.equal(known.isSettled, true);
+    assert.equal(known.areMembersKnown, true);
   });
 
   it('is noted again for a peer that has noted more, without a change in between', async () => {

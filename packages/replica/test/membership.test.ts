@@ -17,7 +17,7 @@ describe('membership', () => {
   let reachable: Set<NodeId>;
   let proposed: { atMs: number; change: ConfChange }[];
   let handedTo: NodeId[];
-  let isSettled: boolean;
+  let areMembersKnown: boolean;
   let membership: Membership;
 
   beforeEach(() => {
@@ -31,7 +31,7 @@ describe('membership', () => {
     reachable = new Set([2, 3]);
     proposed = [];
     handedTo = [];
-    isSettled = true;
+    areMembersKnown = true;
     const raft = {
       id: 1,
       get isLeader() {
@@ -51,7 +51,7 @@ describe('membership', () => {
         return true;
       },
       transferLeader: (to) => handedTo.push(to),
-      isSettled: () => isSettled,
+      areMembersKnown: () => areMembersKnown,
     });
   });
 
@@ -233,6 +233,7 @@ describe('membership', () => {
       assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
       conf.voters = [1, 2, 4];
       conf.learners = [];
+      removed.add(3);
       await clock.pass(20);
       await replaced;
     });
@@ -268,6 +269,7 @@ describe('membership', () => {
       await clock.pass(20);
       assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
       conf.voters = [1, 2];
+      removed.add(3);
       await clock.pass(20);
       await done;
       await membership.remove(3, 5_000);
@@ -275,17 +277,18 @@ describe('membership', () => {
     });
 
     it('tells only when a majority knows durably', async () => {
-      isSettled = false;
+      areMembersKnown = false;
       let isDone = false;
       const done = membership.remove(3, 5_000).then(() => {
         isDone = true;
       });
       await clock.pass(20);
       conf.voters = [1, 2];
+      removed.add(3);
       await clock.pass(1_000);
       assert.equal(isDone, false);
       assert.equal(proposed.length, 1);
-      isSettled = true;
+      areMembersKnown = true;
       await clock.pass(20);
       await done;
     });
@@ -296,15 +299,13 @@ describe('membership', () => {
       await clock.pass(20);
       assert.deepEqual(handedTo, [3]);
       isLeader = false;
-      await clock.pass(250);
+      await clock.pass(20);
       await refused;
       assert.deepEqual(proposed, []);
     });
 
-    it('waits with that while nobody could lead', async () => {
-      const refused = assert.rejects(membership.remove(1, 500), isCode('NO_QUORUM'));
-      await clock.pass(520);
-      await refused;
+    it('is refused while nobody could lead instead', async () => {
+      await assert.rejects(membership.remove(1, 5_000), isCode('VALIDATION'));
       assert.deepEqual([proposed, handedTo], [[], []]);
     });
 
@@ -320,7 +321,7 @@ describe('membership', () => {
       await clock.pass(250);
       assert.deepEqual(handedTo, [2]);
       isLeader = false;
-      await clock.pass(250);
+      await clock.pass(20);
       await refused;
       assert.equal(proposed.length, 1);
     });
@@ -335,6 +336,7 @@ describe('membership', () => {
       await clock.pass(20);
       assert.deepEqual(changes(), ['ConfChangeRemoveNode 2']);
       conf.voters = [1, 3];
+      removed.add(2);
       await clock.pass(20);
       await done;
     });
@@ -345,6 +347,7 @@ describe('membership', () => {
       await clock.pass(20);
       assert.deepEqual(changes(), ['ConfChangeRemoveNode 4']);
       conf.learners = [];
+      removed.add(4);
       await clock.pass(20);
       await done;
     });
@@ -363,13 +366,39 @@ describe('membership', () => {
       await clock.pass(20);
       assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
       conf.voters = [1, 2];
+      removed.add(3);
       await clock.pass(20);
       await done;
     });
 
-    it('is for the leader to do', async () => {
+    it('is for the leader to do, and to say that it is done', async () => {
       isLeader = false;
       await assert.rejects(membership.remove(3, 5_000), isCode('NOT_READY'));
+      removed.add(3);
+      await assert.rejects(membership.remove(3, 5_000), isCode('NOT_READY'));
+    });
+
+    it('is refused for who is no member', async () => {
+      await assert.rejects(membership.remove(9, 5_000), isCode('VALIDATION'));
+      progress.set(4, caughtUp);
+      await assert.rejects(membership.replace(9, 4, 5_000), isCode('VALIDATION'));
+      assert.deepEqual(proposed, []);
+    });
+
+    it('counts who comes in the place of another one', async () => {
+      progress.set(4, caughtUp);
+      reachable = new Set([4]);
+      const done = membership.replace(3, 4, 5_000);
+      await clock.pass(20);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
+      conf.voters = [1, 2, 4];
+      conf.learners = [];
+      removed.add(3);
+      await clock.pass(20);
+      await done;
+      conf.learners = [5];
+      progress.set(5, caughtUp);
+      await assert.rejects(membership.replace(4, 5, 5_000), isCode('VALIDATION'));
     });
   });
 });

@@ -12,13 +12,12 @@ import {
 import type { NodeId, Term } from '@holdfast/raft';
 import type { MachineVersions } from '@holdfast/sessions';
 import { Ballast, type DataDirectory, type MemoryDiskOptions, type NodeRecord } from '@holdfast/storage';
-import type { Clock } from '../src/clock.ts';
 import { Replica } from '../src/replica.ts';
 import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
 import { ManualClock, settled } from './manual-clock.ts';
 import { Random } from './random.ts';
 import { ReplicaNetwork } from './replica-network.ts';
-import { type Life, type Outcome, TestNode } from './test-node.ts';
+import { type Life, type Outcome, processClock, TestNode } from './test-node.ts';
 
 const clusterId = 'c0ffee';
 export const RESERVE_BYTES = 1_000_000;
@@ -306,7 +305,7 @@ export class ReplicaCluster {
     const { logKeepBytes = 64 * 1_048_576, cleanupIntervalMs = 0, leaseReads, uncommittedBytesMax } = this.#options;
     const state: Pick<Life, 'isAlive' | 'timers' | 'late'> = { isAlive: true, timers: 0, late: undefined };
     const isSlow = () => this.#options.appliesSlowly?.(nodeId) === true;
-    const clock = this.#clockOf(nodeId, state);
+    const clock = processClock(this.clock, state, { wallOffsetMs: this.#options.wallOffsetMs?.(nodeId) ?? 0, isSlow });
     const { freeBytes } = this.#options;
     const disk = node.disk.mount();
     const directory = `/node-${nodeId}`;
@@ -358,38 +357,6 @@ export class ReplicaCluster {
       onUnreachable: (id) => replica.onUnreachable(id),
     });
     replica.start();
-  }
-
-  #clockOf(nodeId: NodeId, state: Pick<Life, 'isAlive' | 'timers' | 'late'>): Clock {
-    const offsetMs = this.#options.wallOffsetMs?.(nodeId) ?? 0;
-    const { appliesSlowly = () => false } = this.#options;
-    let behindMs = 0;
-    return {
-      monotonicMs: () => {
-        if (appliesSlowly(nodeId)) behindMs += 3;
-        return this.clock.monotonicMs() + behindMs;
-      },
-      wallMs: () => this.clock.wallMs() + offsetMs,
-      after: (delayMs, run) => {
-        state.timers += 1;
-        const timer = this.clock.after(delayMs, () => {
-          end();
-          if (state.late !== undefined) state.late.push(run);
-          else if (state.isAlive) run();
-        });
-        let isOver = false;
-        const end = () => {
-          if (!isOver) state.timers -= 1;
-          isOver = true;
-        };
-        return {
-          cancel() {
-            end();
-            timer.cancel();
-          },
-        };
-      },
-    };
   }
 
   /** Election safety: a term has one leader. */

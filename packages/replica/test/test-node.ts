@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import type { Failure } from '@holdfast/protocol';
 import type { NodeId } from '@holdfast/raft';
 import { MemoryDisk, type MemoryDiskOptions } from '@holdfast/storage';
+import type { Clock } from '../src/clock.ts';
 import type { Replica } from '../src/replica.ts';
 import type { Stored } from '../src/storage-boot.ts';
+import type { ManualClock } from './manual-clock.ts';
 
 export type Outcome =
   | { readonly ok: true; readonly answer: object }
@@ -44,4 +46,39 @@ export class TestNode {
     assert.ok(this.life !== undefined, `node ${this.nodeId} is down`);
     return this.life.stored;
   }
+}
+
+/** The clock of one life: its timers end with it, and wait while the process stands still. */
+export function processClock(
+  clock: ManualClock,
+  life: Pick<Life, 'isAlive' | 'timers' | 'late'>,
+  { wallOffsetMs, isSlow }: { wallOffsetMs: number; isSlow: () => boolean },
+): Clock {
+  let behindMs = 0;
+  return {
+    monotonicMs: () => {
+      if (isSlow()) behindMs += 3;
+      return clock.monotonicMs() + behindMs;
+    },
+    wallMs: () => clock.wallMs() + wallOffsetMs,
+    after: (delayMs, run) => {
+      life.timers += 1;
+      const timer = clock.after(delayMs, () => {
+        end();
+        if (life.late !== undefined) life.late.push(run);
+        else if (life.isAlive) run();
+      });
+      let isOver = false;
+      const end = () => {
+        if (!isOver) life.timers -= 1;
+        isOver = true;
+      };
+      return {
+        cancel() {
+          end();
+          timer.cancel();
+        },
+      };
+    },
+  };
 }

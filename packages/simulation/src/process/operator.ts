@@ -130,8 +130,8 @@ export class Operator {
 
   /** Takes a machine that is no member any more. The leader may not know that it is one: it must first commit something. */
   #free(leader: RunningNode, machine: Machine, { nodeId, peerId, nonce, name }: Member): void {
-    const { commands, machine: state, isSettled } = leader.replica;
-    if (!isSettled) return;
+    const { commands, machine: state, areMembersKnown } = leader.replica;
+    if (!areMembersKnown) return;
     const command = { type: 'allocate-member', peerId, nonce, name, address: name } as const;
     const isRemoved = () => state.removedMemberIds.includes(nodeId);
     const asked = isRemoved() ? Promise.resolve() : commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
