@@ -10,7 +10,16 @@ const flags = ['--log-keep-size', '1M'];
 const FLIPS = 16;
 
 /** How an engine is damaged. */
-const engineDamages = ['values', 'anywhere', 'values while it runs', 'MANIFEST cut', 'a table gone'] as const;
+const engineDamages = [
+  'values',
+  'anywhere',
+  'values while it runs',
+  'MANIFEST cut',
+  'a table gone',
+  'index and filter',
+] as const;
+/** At the end of each table: what its records are found by. */
+const INDEX_SHARE = 0.015;
 
 /** Bits of LevelDB's files are not what was written; now and then a file is cut, or gone. */
 export const engineBit: Fault = {
@@ -34,8 +43,8 @@ export const engineBit: Fault = {
     } else if (damage === 'a table gone') {
       await rm(oneOf(await tables(), random));
     } else {
-      const text = damage === 'anywhere' ? undefined : 'session-';
-      for (const table of await tables()) await flipBits(table, text, random).catch(ignoreGone);
+      const placeIn = placesOf[damage];
+      for (const table of await tables()) await flipBits(table, placeIn, random).catch(ignoreGone);
     }
     await load.acknowledge(50);
     if (damage !== 'values while it runs') await startAgain();
@@ -72,12 +81,19 @@ function ignoreGone(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** Within some of the places where `text` stands, or anywhere. */
-async function flipBits(path: string, text: string | undefined, random: () => number): Promise<void> {
+/** A place in the content of a table file, by a number below 1; -1: none there. */
+type PlaceIn = (content: Buffer, share: number) => number;
+
+const anywhere: PlaceIn = (content, share) => Math.floor(share * content.length);
+const inValue: PlaceIn = (content, share) => content.indexOf('session-', anywhere(content, share));
+const inIndex: PlaceIn = (content, share) => anywhere(content, 1 - INDEX_SHARE * (1 - share));
+
+const placesOf = { values: inValue, anywhere, 'values while it runs': inValue, 'index and filter': inIndex } as const;
+
+async function flipBits(path: string, placeIn: PlaceIn, random: () => number): Promise<void> {
   const content = await readFile(path);
   for (let flips = 0; flips < FLIPS; flips += 1) {
-    const from = Math.floor(random() * content.length);
-    const at = text === undefined ? from : content.indexOf(text, from);
+    const at = placeIn(content, random());
     if (at >= 0) await flipBit(path, at, Math.floor(random() * 8));
   }
 }

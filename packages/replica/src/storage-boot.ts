@@ -112,8 +112,12 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
     const { engine, machine, isKept } = await openState(ports, record, log, snapshotFiles, machineOptions);
     const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
     const { bootCounter } = record;
-    // What was put there at this start was checked on its way.
-    const verify = (current: SessionMachine) => (isKept ? current.verify() : Promise.resolve());
+    const verify = async (current: SessionMachine) => {
+      // What was put there at this start was checked on its way.
+      if (!isKept) return;
+      await engine.checkFiles();
+      await current.verify();
+    };
     return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, verify, bootCounter };
   } catch (error) {
     await log.close();

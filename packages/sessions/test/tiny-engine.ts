@@ -86,6 +86,8 @@ export class TinyEngine implements Engine {
     return false;
   }
 
+  async checkFiles(): Promise<void> {}
+
   async clear(): Promise<void> {
     this.#pairs.clear();
   }

@@ -4,8 +4,8 @@ import type { EngineBook } from './engine-book.ts';
 import { markerKey, RESERVED_FROM, readMarkers, writeCheckpoint } from './engine-markers.ts';
 import { openRecords, type RecordFormat } from './engine-records.ts';
 import { wrapValue } from './engine-values.ts';
-import { StorageError } from './errors.ts';
-import { damaged, failed, messageOf, translate } from './level-failures.ts';
+import type { StorageError } from './errors.ts';
+import { damaged, failed, translate, translateWrite } from './level-failures.ts';
 import { checkedMarkers, type LevelEngineOptions, openDatabase } from './level-opening.ts';
 import { type LevelDatabase, type LevelSnapshot, VIEWS } from './level-port.ts';
 
@@ -116,6 +116,15 @@ export class LevelEngine implements Engine {
     }
     this.#checkpoint = sequence;
     return true;
+  }
+
+  async checkFiles(): Promise<void> {
+    const database = this.#database;
+    const isStopped = () => database.status !== 'open';
+    const problem = await this.#options.tables?.check(isStopped).catch((error: unknown) => {
+      throw this.#translate(error);
+    });
+    if (problem !== undefined && !isStopped()) throw this.reportDamage(problem);
   }
 
   clear(): Promise<void> {
@@ -336,8 +345,7 @@ export class LevelEngine implements Engine {
   }
 
   #fail(error: unknown): StorageError {
-    // The disk refused a write: that says nothing about what is stored.
-    this.#failure ??= error instanceof StorageError ? error : this.#failed(messageOf(error), error);
+    this.#failure ??= translateWrite(this.#options, error);
     void this.#database.close().catch(() => {});
     this.#ended.tell(this.#failure);
     return this.#failure;

@@ -11,6 +11,13 @@ export function translate(options: Located, error: unknown): StorageError {
   return isDamage(error) ? damaged(options, messageOf(error), error) : failed(options, messageOf(error), error);
 }
 
+/** As `translate`, of a write. That the disk refused it says nothing about what is stored; what a compaction found does. */
+export function translateWrite(options: Located, error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  const problem = messageOf(error);
+  return isCorrupt(error) || isGone(problem) ? damaged(options, problem, error) : failed(options, problem, error);
+}
+
 export function damaged({ directory }: Located, problem: string, cause?: unknown): StorageError {
   return new StorageError({ code: 'ENGINE_DAMAGED', directory, problem }, { cause });
 }
@@ -30,10 +37,16 @@ const noRoom = [
 
 /** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
 export function isDamage(error: unknown): boolean {
-  return (
-    errnoOf(error) === 'LEVEL_CORRUPTION' ||
-    /no such file|does not exist|invalid argument|input\/output error/i.test(messageOf(error))
-  );
+  const problem = messageOf(error);
+  return isCorrupt(error) || isGone(problem) || /invalid argument|(input\/output|i\/o) error/i.test(problem);
+}
+
+function isCorrupt(error: unknown): boolean {
+  return errnoOf(error) === 'LEVEL_CORRUPTION';
+}
+
+function isGone(problem: string): boolean {
+  return /no such file|does not exist/i.test(problem);
 }
 
 export function messageOf(error: unknown): string {
