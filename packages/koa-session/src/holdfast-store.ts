@@ -11,9 +11,9 @@ export interface HoldfastStoreOptions extends SessionStoreOptions {
   readonly ttlMs?: number;
 }
 
-/** What koa-session gives with every call. */
+/** What koa-session gives with every call. Its types leave the context out at times; it does not. */
 interface CallOptions {
-  readonly ctx: object;
+  readonly ctx?: object;
 }
 
 const DEFAULT_TTL_MS = 86_400_000;
@@ -48,7 +48,7 @@ export class HoldfastStore {
     if (typeof maxAgeMs === 'number' && expiresAt !== null && baseline.ttlMs !== null) {
       fields._expire = expiresAt - baseline.ttlMs + maxAgeMs;
     }
-    this.#baselines.set(ctx, baseline);
+    if (ctx !== undefined) this.#baselines.set(ctx, baseline);
     return fields;
   }
 
@@ -59,8 +59,9 @@ export class HoldfastStore {
   async set(key: string, session: object, maxAgeMs: unknown, { ctx }: CallOptions): Promise<void> {
     const ttlMs = typeof maxAgeMs === 'number' ? maxAgeMs : this.#ttlMs;
     if (ttlMs <= 0) return this.#store.destroy(key);
-    const after = await this.#store.save(key, session, ttlMs, this.#baselines.get(ctx), isSameField);
-    if (after !== undefined) this.#baselines.set(ctx, after);
+    const before = ctx && this.#baselines.get(ctx);
+    const after = await this.#store.save(key, session, ttlMs, before, isSameField);
+    if (ctx !== undefined && after !== undefined) this.#baselines.set(ctx, after);
   }
 
   destroy(key: string): Promise<void> {

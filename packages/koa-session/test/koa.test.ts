@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Koa from 'koa';
-import { createSession } from 'koa-session';
+import { type CreateSessionOptions, createSession } from 'koa-session';
 import { useLocalCluster } from '../../node/test/local-cluster.ts';
 import { Browser } from '../../session-store/test/browser.ts';
 import { changeAtOnce, changeDuringLogout, HeldRequests } from '../../session-store/test/races.ts';
@@ -18,11 +18,11 @@ describe('a Koa application', function () {
   const listen = useServers();
 
   /** Requests to `/slow/…` are held. */
-  async function serve(store: object, options: object = {}) {
+  async function serve(store: HoldfastStore, options: Partial<CreateSessionOptions> = {}) {
     const requests = new HeldRequests();
     const app = new Koa();
     app.keys = ['a secret'];
-    app.use(createSession({ store, maxAge: 60_000, ...options } as never, app as never) as unknown as Koa.Middleware);
+    app.use(createSession({ store, maxAge: 60_000, ...options }, app));
     app.use(async (context) => {
       const { path } = context;
       const { session } = context as unknown as { session: Record<string, unknown> | null };
