@@ -24,6 +24,8 @@ import { PeerLink } from './peer-link.ts';
 const keepAliveMs = 1_000;
 /** Channels that have not said who they are, or wait for a member's word on it. */
 const strangersMax = 64;
+/** Peers whose refusal is remembered. */
+const refusedMax = 256;
 
 interface PeerIdentity extends PeerClaim {
   readonly clusterId: string;
@@ -66,6 +68,8 @@ export class PeerLinks {
   readonly #links = new Map<NodeId, PeerLink>();
   readonly #sentAtMs = new Map<NodeId, number>();
   #strangers = 0;
+  /** Why each was refused last, by peer id: it comes again every second, and is told once. */
+  readonly #refusals = new Map<string, PeerRefusal>();
   #timer: Timer | undefined;
   #unsubscribe: (() => void) | undefined;
   #aliveAtMs = 0;
@@ -248,19 +252,31 @@ export class PeerLinks {
   }
 
   #settle(lane: LaneName, channel: Channel, verdict: PeerHello | PeerRefusal): void {
-    const { self, directory, log } = this.#options;
-    const link = typeof verdict === 'string' || this.#closed ? undefined : this.#links.get(verdict.from);
+    if (this.#closed) {
+      channel.abort(new PeerError('CLOSED', 'this node is stopping'));
+      return;
+    }
+    const { self, directory } = this.#options;
+    const link = typeof verdict === 'string' ? undefined : this.#links.get(verdict.from);
     if (typeof verdict === 'string' || link === undefined) {
       const refusal = typeof verdict === 'string' ? verdict : 'NOT_A_MEMBER';
-      log('warn', 'refused a peer', { peerId: channel.remote.peerId, address: channel.remote.address, lane, refusal });
+      this.#noteRefusal(lane, channel, refusal);
       channel.send(encodeAnswer({ ok: false, refusal }));
       void channel.close();
       return;
     }
+    this.#refusals.delete(channel.remote.peerId);
     const { configurationIndex } = directory;
     channel.send(encodeAnswer({ ok: true, welcome: { ...claimOf(self), configurationIndex } }));
     link.accept(lane, channel, verdict.bootCounter);
     if (verdict.address !== null) directory.observeAddress(verdict.from, verdict.address);
+  }
+
+  #noteRefusal(lane: LaneName, { remote: { peerId, address } }: Channel, refusal: PeerRefusal): void {
+    if (this.#refusals.get(peerId) === refusal) return;
+    if (this.#refusals.size >= refusedMax) this.#refusals.clear();
+    this.#refusals.set(peerId, refusal);
+    this.#options.log('warn', 'refused a peer', { peerId, address, lane, refusal });
   }
 
   #disconnected(peerId: string): void {

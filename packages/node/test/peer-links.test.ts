@@ -330,6 +330,48 @@ describe('peer links', () => {
       });
     }
 
+    it('the same peer for the same reason with one line of the log, however often it comes', async () => {
+      const told: unknown[] = [];
+      let refusal: 'ROLLED_BACK' | 'STALE_BOOT' | undefined = 'ROLLED_BACK';
+      world.start(1, [1, 2], {
+        admit: () => refusal,
+        log: (level, text, fields) => level === 'warn' && told.push([text, fields?.peerId, fields?.refusal]),
+      });
+      const comes = async () => {
+        world.start(2, [1, 2]);
+        await world.clock.pass(5_000);
+        world.network.kill('peer-2');
+      };
+      await comes();
+      assert.deepEqual(told.splice(0), [['refused a peer', 'peer-2', 'ROLLED_BACK']]);
+      refusal = 'STALE_BOOT';
+      await comes();
+      assert.deepEqual(told.splice(0), [['refused a peer', 'peer-2', 'STALE_BOOT']]);
+      refusal = undefined;
+      await comes();
+      assert.deepEqual(told, []);
+      refusal = 'STALE_BOOT';
+      await comes();
+      assert.deepEqual(told, [['refused a peer', 'peer-2', 'STALE_BOOT']], 'it was let in between');
+    });
+
+    it('nobody when it is closed meanwhile: the channel ends without a word', async () => {
+      let confirmed: (isMember: boolean) => void = () => {};
+      const told: string[] = [];
+      const one = world.start(1, [1], {
+        confirm: () => new Promise((resolve) => (confirmed = resolve)),
+        log: (_level, text) => told.push(text),
+      });
+      const two = world.start(2, [1, 2]);
+      await world.clock.pass(100);
+      one.directory.replace([member(1), member(2)], [], 2);
+      one.links.close();
+      confirmed(true);
+      await world.clock.pass(100);
+      assert.ok(!told.includes('refused a peer'), told.join());
+      assert.ok(!two.events.some((event) => event.startsWith('refused by')), two.events.join());
+    });
+
     it('an earlier process of a member', async () => {
       world.start(1, [1, 2]);
       world.start(2, [1, 2], { bootCounter: 5 });
