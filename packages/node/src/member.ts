@@ -1,5 +1,5 @@
 import { type BackupStatus, type Failure, RequestError } from '@holdfast/protocol';
-import type { NodeId } from '@holdfast/raft';
+import { NONE, type NodeId } from '@holdfast/raft';
 import { bestHeir, Replica, type ReplicaParts } from '@holdfast/replica';
 import type { Channel, Host } from '@holdfast/transport';
 import { Admission, othersOfName, takenName } from './admission.ts';
@@ -14,14 +14,9 @@ import type { PeerRefusal } from './peer-handshake.ts';
 import { PeerLinks } from './peer-links.ts';
 import { confirmByMembers, PeerQueries } from './peer-query.ts';
 import type { DataLoss } from './replacement.ts';
+import { untilServing } from './serving.ts';
 import { fetchSnapshot } from './snapshot-download.ts';
 import { SnapshotServer } from './snapshot-server.ts';
-
-const SERVING_RETRY_MS = 20;
-const PROBE_TIMEOUT_MS = 1_000;
-const SILENCE_MAX_MS = 3_000;
-/** A new node waits this long to become a voter before it says that it is ready. */
-const PROMOTION_WAIT_MS = 5_000;
 
 /** Who this node is. */
 interface MemberIdentity {
@@ -77,8 +72,8 @@ export class Member {
   readonly #descriptors: NodeDescriptors;
   readonly #joins: JoinServer;
   readonly #clients: ClientHandler;
+  readonly #stopping = new AbortController();
   #isServing = false;
-  #isStopping = false;
   #isLeaving = false;
 
   constructor(parts: MemberParts) {
@@ -214,7 +209,7 @@ export class Member {
 
   /**
    * Takes part in the cluster, and resolves when a write can be committed through this node.
-   * @throws {RequestError} NOT_READY when `signal` aborts first
+   * @throws {RequestError} NOT_READY when `signal` aborts, or the node is stopped, first
    */
   async start(signal: AbortSignal | undefined): Promise<void> {
     const { knownMembers, knownAtIndex } = this.#parts;
@@ -230,7 +225,14 @@ export class Member {
     this.#descriptors.start();
     this.#clients.start();
     this.#replica.start();
-    await this.#untilServing(signal);
+    const { clock, identity } = this.#parts;
+    const ports = {
+      clock,
+      commit: (timeoutMs: number) => this.#commit(timeoutMs),
+      isVoter: () => isVoter(this.#replica.machine.conf, identity.nodeId),
+      onLong: () => this.#tellMissing(),
+    };
+    await untilServing(ports, AbortSignal.any([this.#stopping.signal, ...(signal === undefined ? [] : [signal])]));
     await this.#replica.verification.done;
     this.#joins.start();
     this.#isServing = true;
@@ -244,7 +246,7 @@ export class Member {
 
   /** Hands over, then leaves in order. `abandon`: the replica has failed, and nothing more may be written. */
   async stop({ abandon }: { abandon: boolean }): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort();
     this.#joins.close();
     if (!abandon && this.#isServing) await this.#handOver();
     this.#clients.close();
@@ -255,38 +257,22 @@ export class Member {
     await this.#replica.stop({ abandon });
   }
 
-  async #untilServing(signal: AbortSignal | undefined): Promise<void> {
-    const { clock, identity } = this.#parts;
-    const startedAtMs = clock.monotonicMs();
-    let isTold = false;
-    for (;;) {
-      if (!isTold && clock.monotonicMs() - startedAtMs >= SILENCE_MAX_MS) {
-        isTold = true;
-        this.#tellMissing();
-      }
-      if (signal?.aborted) throw new RequestError({ code: 'NOT_READY', problem: 'starting was given up' });
-      const isServing = await this.#canCommit();
-      const hasWaited = clock.monotonicMs() - startedAtMs >= PROMOTION_WAIT_MS;
-      if (isServing && (hasWaited || isVoter(this.#replica.machine.conf, identity.nodeId))) return;
-      await new Promise<void>((resolve) => void clock.after(SERVING_RETRY_MS, resolve));
-    }
-  }
-
-  /** Waiting without a word looks like hanging. */
   #tellMissing(): void {
     const { identity, report } = this.#parts;
     const { voters } = this.#replica.machine.conf;
     const missing = voters
       .filter((id) => id !== identity.nodeId && !this.#links.isUp(id))
       .map((id) => `${this.#directory.get(id)?.name ?? id} (${this.#directory.get(id)?.address ?? 'unknown address'})`);
-    const reason = missing.length === 0 ? 'no leader is elected yet' : `not reached: ${missing.join(', ')}`;
+    const unknown = this.#replica.raft.lead === NONE ? 'no leader is elected yet' : 'its leader takes long';
+    const reason = missing.length === 0 ? unknown : `not reached: ${missing.join(', ')}`;
     report('warn', `waiting for a majority of ${voters.length} voters; ${reason}`);
   }
 
-  async #canCommit(): Promise<boolean> {
+  /** Whether log time passed here, by an entry of this node, within the time. */
+  async #commit(timeoutMs: number): Promise<boolean> {
     try {
-      await this.#introduce();
-      await this.#replica.commands.passTime(PROBE_TIMEOUT_MS);
+      await this.#introduce(timeoutMs);
+      await this.#replica.commands.passTime(timeoutMs);
       return true;
     } catch (error) {
       // A wrong name stays wrong.
@@ -296,18 +282,17 @@ export class Member {
   }
 
   /** The founder gives itself its id, the first; a node that has moved tells its new address. */
-  async #introduce(): Promise<void> {
+  async #introduce(timeoutMs: number): Promise<void> {
     const { nodeId, peerId, nonce, name, address } = this.#parts.identity;
     const { commands, machine, raft } = this.#replica;
     const known = machine.member(nodeId);
-    const timeout = { timeoutMs: PROBE_TIMEOUT_MS };
     if (known === undefined) {
       if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'the state has not arrived yet' });
-      await commands.run({ type: 'allocate-member', peerId, nonce, name, address }, timeout);
+      await commands.run({ type: 'allocate-member', peerId, nonce, name, address }, { timeoutMs });
     } else if (known.name !== name || known.address !== address) {
       const [namesake] = known.name === name ? [] : othersOfName(machine, name, peerId);
       if (namesake !== undefined) throw takenName(namesake);
-      await commands.run({ type: 'update-member', nodeId, name, address }, timeout);
+      await commands.run({ type: 'update-member', nodeId, name, address }, { timeoutMs });
     }
   }
 
@@ -355,7 +340,7 @@ export class Member {
   }
 
   #notReady(): Failure | undefined {
-    if (this.#isStopping) return { code: 'NOT_READY', problem: 'this node is stopping' };
+    if (this.#stopping.signal.aborted) return { code: 'NOT_READY', problem: 'this node is stopping' };
     if (!this.#isServing) return { code: 'NOT_READY', problem: 'this node is starting' };
     if (this.#isLeaving) return { code: 'NOT_READY', problem: 'this node was removed from the cluster' };
     return undefined;
