@@ -1,4 +1,4 @@
-import { type ConfState, decodeConfChange, type Entry } from '@holdfast/raft';
+import { type ConfChange, type ConfState, decodeConfChange, type Entry } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
 import type { Clock } from './clock.ts';
 
@@ -15,7 +15,7 @@ export interface ApplierPorts {
   /** The engine takes changes more slowly than they come: applying must wait. */
   readonly isBehind: () => boolean;
   /** Takes a committed configuration change into force. */
-  readonly applyConfChange: (change: ReturnType<typeof decodeConfChange>) => ConfState;
+  readonly applyConfChange: (change: ConfChange) => ConfState;
   readonly onApplied: (applied: Applied, timeMs: number) => void;
   readonly onConfChange: (conf: ConfState) => void;
   /** Brings restored sessions to their places, after the entry that switches to them and before the next. */
@@ -122,8 +122,15 @@ export class Applier {
       onApplied(applied, machine().logTimeMs);
       return;
     }
-    const conf = applyConfChange(decodeConfChange(entry.data));
+    const change = decodeConfChange(entry.data);
+    const conf = this.#bringsBack(change) ? machine().conf : applyConfChange(change);
     machine().applyConfChange(index, term, conf);
     onConfChange(conf);
+  }
+
+  /** It was proposed more than once, and came late once: whoever was removed since stays so, on every node alike. */
+  #bringsBack({ changes }: ConfChange): boolean {
+    const { removedMemberIds } = this.#ports.machine();
+    return changes.some(({ type, nodeId }) => type !== 'ConfChangeRemoveNode' && removedMemberIds.includes(nodeId));
   }
 }

@@ -31,6 +31,7 @@ describe('the applier', () => {
     fatal = [];
     isMoving = false;
     const machine = {
+      removedMemberIds: [],
       logTimeMs: 0,
       restores: {
         get isMoving() {

@@ -128,6 +128,35 @@ describe('a member that is removed', () => {
     }
   });
 
+  it('stays out, though it was asked for twice and the second time comes late', async () => {
+    const cluster = await ReplicaCluster.start(3, { seed: 9 });
+    try {
+      const { replica } = cluster.needLeader();
+      const [left] = cluster.followers;
+      assert.ok(left !== undefined);
+      const { nodeId } = left;
+      await cluster.complete(replica.membership.remove(nodeId, 5_000), 'removed');
+      cluster.crash(nodeId);
+      for (const type of ['ConfChangeAddLearnerNode', 'ConfChangeAddNode'] as const) {
+        const late = replica.raft.proposeConfChange({
+          transition: 'auto',
+          changes: [{ type, nodeId }],
+          context: new Uint8Array(0),
+        });
+        assert.equal(late.ok, true);
+        await cluster.clock.pass(200);
+        await cluster.converge();
+      }
+      for (const { replica: other } of cluster.running) {
+        assert.equal(other.machine.conf.voters.length, 2);
+        assert.deepEqual(other.machine.conf.learners, []);
+        assert.equal(other.raft.status().config.learners.size, 0);
+      }
+    } finally {
+      cluster.stop();
+    }
+  });
+
   it('hands over when it leads, so that another one knows of it first', async () => {
     const cluster = await ReplicaCluster.start(2, { seed: 8 });
     try {

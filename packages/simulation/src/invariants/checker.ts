@@ -158,6 +158,15 @@ export class Checker {
       this.#digests.checkReplies(nodeId, applied);
       return applied;
     };
+    const applyConfChange = machine.applyConfChange.bind(machine);
+    machine.applyConfChange = (index, term, conf) => {
+      applyConfChange(index, term, conf);
+      const { voters, votersOutgoing, learners, learnersNext } = conf;
+      const members = new Set([...voters, ...votersOutgoing, ...learners, ...learnersNext]);
+      const back = machine.removedMemberIds.filter((id) => members.has(id));
+      if (back.length > 0)
+        throw new Violation('removed for good', `on node ${nodeId} entry ${index} brings ${back} back`);
+    };
   }
 
   #newTerm(seen: Seen): void {
