@@ -124,9 +124,9 @@ async function proveTransfers(kills: number): Promise<boolean> {
 }
 
 async function proveTouches(durationS: number): Promise<boolean> {
-  const show = (what: string, { requests, entries, writtenBytes }: TouchCost) => {
-    const written = writtenBytes === null ? 'not counted here' : `${(writtenBytes / 1_048_576).toFixed(1)} MiB`;
-    print(`${what}: ${requests} requests, ${entries} log entries, written by the three nodes: ${written}`);
+  const show = (what: string, { requests, entries, diskBytes }: TouchCost) => {
+    const written = diskBytes === null ? 'not counted here' : `${(diskBytes / 1_048_576).toFixed(1)} MiB`;
+    print(`${what}: ${requests} requests, ${entries} log entries, written to the disk of the three nodes: ${written}`);
   };
   const { everyTouch, skipBelow } = await touches(Math.min(100_000, durationS * 2_000), durationS);
   show('every touch written', everyTouch);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { Client } from '@holdfast/client';
 import { ClusterProcess } from './cluster-process.ts';
 import { sleep } from './waiting.ts';
@@ -9,14 +9,17 @@ const requestsPerSecond = 1_000;
 const tickMs = 20;
 /** The page, its scripts, what they ask for: so many requests of one session, soon after each other. */
 const requestsPerVisit = 10;
+/** Of the file `stat` of a block device (Linux, Documentation/block/stat.rst), counted from 0. */
+const SECTORS_WRITTEN = 6;
+const SECTOR_BYTES = 512;
 
 /** What the requests cost the cluster. */
 export interface TouchCost {
   readonly requests: number;
   /** Log entries. */
   readonly entries: number;
-  /** Written to disk by the three nodes together; null where the system does not count it. */
-  readonly writtenBytes: number | null;
+  /** Written meanwhile to the disk that holds the data, by whomever; null where the system does not count it. */
+  readonly diskBytes: number | null;
 }
 
 export interface TouchesReport {
@@ -52,11 +55,11 @@ export async function touches(sessions: number, seconds: number): Promise<Touche
     await Promise.all(open);
     await sleep(2_000);
     const after = await costOf(cluster, client);
-    const [from, to] = [before.writtenBytes, after.writtenBytes];
+    const [from, to] = [before.diskBytes, after.diskBytes];
     return {
       requests,
       entries: after.entries - before.entries,
-      writtenBytes: from === null || to === null ? null : to - from,
+      diskBytes: from === null || to === null ? null : to - from,
     };
   };
   const everyTouch = await run(0, 0);
@@ -70,11 +73,18 @@ async function request(client: Client, id: string, skipBelow: number): Promise<v
 
 async function costOf(cluster: ClusterProcess, client: Client) {
   const { commitIndex } = await client.status();
-  let writtenBytes: number | null = 0;
-  for (const { pid } of cluster.nodes) {
-    const counted = await readFile(`/proc/${pid}/io`, 'utf8').catch(() => '');
-    const written = /^write_bytes: (\d+)$/m.exec(counted)?.[1];
-    writtenBytes = written === undefined || writtenBytes === null ? null : writtenBytes + Number(written);
-  }
-  return { entries: commitIndex, writtenBytes };
+  const [node] = cluster.nodes;
+  return { entries: commitIndex, diskBytes: node === undefined ? null : await bytesOfDisk(node.dataDirectory) };
+}
+
+/**
+ * What the disk below a directory has written since the machine started. Not what Linux counts for each process: there,
+ * 200 bytes of a file whose pages are cached in pieces of 1 MiB are 1 MiB.
+ */
+async function bytesOfDisk(directory: string): Promise<number | null> {
+  const { dev } = await stat(directory);
+  const [major, minor] = [(dev >> 8) & 0xfff, (dev & 0xff) | ((dev >> 12) & 0xfff00)];
+  const counted = await readFile(`/sys/dev/block/${major}:${minor}/stat`, 'utf8').catch(() => undefined);
+  const sectors = counted?.trim().split(/\s+/)[SECTORS_WRITTEN];
+  return sectors === undefined ? null : Number(sectors) * SECTOR_BYTES;
 }

@@ -27,11 +27,34 @@ describe('members, by command', function () {
       ({ name, state }: { name: string; state: string }) => `${name} ${state}`,
     );
 
-  it('step down and are removed, asked through any of them, but never below a majority', async () => {
+  it('are drained, step down and are removed, asked through any of them, but never below a majority', async () => {
     await using cluster = await ClusterProcess.start(3);
     const [n1, n2, n3] = cluster.nodes;
     assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
+    const drain = async (node: NodeProcess, through: NodeProcess) =>
+      holdfast(['drain', node.name, '--json', '--node', through.address]);
     await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
+
+    await json(['step-down', '--to', 'n2', '--node', n1.address]);
+    const drained = await drain(n2, n3);
+    assert.equal(drained.code, 0, drained.stderr);
+    const { leader, ...others } = JSON.parse(drained.stdout);
+    assert.deepEqual(others, { node: 'n2', othersUp: 2, voters: 3 });
+    assert.ok(['n1', 'n3'].includes(leader), `${leader} leads`);
+    await n2.stop();
+    assert.equal((await cluster.leader())?.name, leader, 'the stop cost no election');
+    await json(['store', 'later', '{"a":2}', '--node', n1.address]);
+
+    await until('n2 is told as down', async () => (await statesOf(n1.address)).includes('n2 down'));
+    const needed = await drain(n3, n1);
+    assert.equal(needed.code, 6, needed.stdout);
+    assert.match(needed.stderr, /without n3 1 of 3 voters are up/);
+    assert.equal((await cluster.leader())?.name, leader, 'nothing was handed over');
+
+    await n2.restart();
+    await until('n2 is told as up', async () => (await statesOf(n1.address)).includes('n2 up'));
+    assert.equal((await drain(n3, n1)).code, 0);
+
     for (const asked of cluster.nodes) {
       const before = await cluster.leader();
       const { leader } = await json(['step-down', '--node', asked.address]);
@@ -50,18 +73,26 @@ describe('members, by command', function () {
     );
     assert.deepEqual((await json(['get', 'kept', '--node', n2.address])).data, { a: 1 });
 
+    // It leaves by itself, and says why.
+    await until('the removed node ends', async () => n3.hasEnded);
+    assert.equal(await n3.ended(), 'exit 7');
+    assert.match(n3.stderr, /^error: this node was removed from the cluster/m);
+    await assert.rejects(n3.restart(), /ended with 7 before it was ready/);
+
     await n2.kill();
     const refused = await holdfast(['remove', 'n1', '--node', n1.address, '--timeout', '3s']);
     assert.notEqual(refused.code, 0);
-    const unknown = await holdfast(['remove', 'n9', '--node', n1.address]);
-    assert.deepEqual([unknown.code, unknown.stderr.includes('no member is called n9')], [2, true]);
+    for (const command of ['remove', 'drain']) {
+      const unknown = await holdfast([command, 'n9', '--node', n1.address]);
+      assert.deepEqual([unknown.code, unknown.stderr.includes('no member is called n9')], [2, true], command);
+    }
     assert.equal((await membersOf(n1.address)).length, 2);
   });
 
-  it('are replaced by a machine that lost its peer key: the new one gets the vote of the old one', async () => {
+  it('make room for a machine of the same name that lost its peer key: it is replaced, or one more is promoted', async () => {
     await using cluster = await ClusterProcess.start(3);
-    const [n1, , n3] = cluster.nodes;
-    assert.ok(n1 !== undefined && n3 !== undefined);
+    const [n1, n2, n3] = cluster.nodes;
+    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
     await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
     await n3.kill();
     // In another directory: it has nothing of the old one, its name excepted.
@@ -86,56 +117,23 @@ describe('members, by command', function () {
     // It counts: without n1 the two others go on.
     await n1.kill();
     await json(['store', 'later', '{"a":2}', '--node', again.address]);
-  });
+    await n1.restart();
 
-  it('are drained before a stop: the leadership is handed over, and refused when the others could not go on', async () => {
-    await using cluster = await ClusterProcess.start(3);
-    const [n1, n2, n3] = cluster.nodes;
-    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
-    const drain = async (node: NodeProcess, through: NodeProcess) =>
-      holdfast(['drain', node.name, '--json', '--node', through.address]);
-
-    await json(['step-down', '--to', 'n2', '--node', n1.address]);
-    const drained = await drain(n2, n3);
-    assert.equal(drained.code, 0, drained.stderr);
-    const { leader, ...others } = JSON.parse(drained.stdout);
-    assert.deepEqual(others, { node: 'n2', othersUp: 2, voters: 3 });
-    assert.ok(['n1', 'n3'].includes(leader), `${leader} leads`);
-    await n2.stop();
-    assert.equal((await cluster.leader())?.name, leader, 'the stop cost no election');
-    await json(['store', 'kept', '{"a":1}', '--node', n1.address]);
-
-    await until('n2 is told as down', async () => (await statesOf(n1.address)).includes('n2 down'));
-    const refused = await drain(n3, n1);
-    assert.equal(refused.code, 6, refused.stdout);
-    assert.match(refused.stderr, /without n3 1 of 3 voters are up/);
-    assert.equal((await cluster.leader())?.name, leader, 'nothing was handed over');
-    const unknown = await holdfast(['drain', 'n9', '--node', n1.address]);
-    assert.deepEqual([unknown.code, unknown.stderr.includes('no member is called n9')], [2, true]);
-
-    await n2.restart();
-    await until('n2 is told as up', async () => (await statesOf(n1.address)).includes('n2 up'));
-    assert.equal((await drain(n3, n1)).code, 0);
-  });
-
-  it('are promoted beside one of the same name that is down, when they are another machine', async () => {
-    await using cluster = await ClusterProcess.start(3);
-    const [n1, n2, n3] = cluster.nodes;
-    assert.ok(n1 !== undefined && n2 !== undefined && n3 !== undefined);
-    await n3.kill();
+    // The machine is lost once more, and another one of that name is no replacement, but one more.
+    await again.kill();
     const another = await cluster.add(['--name', 'n3']);
-    const ambiguous = await holdfast(['promote', 'n3', '--node', n1.address]);
-    assert.deepEqual([ambiguous.code, ambiguous.stderr.includes('ids 3 and 4')], [2, true]);
-    const { added, items } = await json(['promote', '4', '--node', n2.address]);
-    assert.deepEqual([added, items.length], [{ nodeId: 4, name: 'n3' }, 4]);
+    const ambiguousToo = await holdfast(['promote', 'n3', '--node', n1.address]);
+    assert.deepEqual([ambiguousToo.code, ambiguousToo.stderr.includes('ids 4 and 5')], [2, true]);
+    const one = await json(['promote', '5', '--node', n2.address]);
+    assert.deepEqual([one.added, one.items.length], [{ nodeId: 5, name: 'n3' }, 4]);
     const roles = (await membersOf(n1.address)).map(({ nodeId, role }) => `${nodeId} ${role}`);
-    assert.deepEqual(roles, ['1 voter', '2 voter', '3 voter', '4 voter']);
-    // Three of four are the majority now: the old one is missed as soon as one more is.
-    await json(['store', 'kept', '{"a":1}', '--node', another.address]);
+    assert.deepEqual(roles, ['1 voter', '2 voter', '4 voter', '5 voter']);
+    // Three of four are the majority now: the lost one is missed as soon as one more is.
+    await json(['store', 'kept', '{"a":3}', '--node', another.address]);
     await n2.kill();
     const without = await holdfast(['store', 'later', '1', '--node', n1.address, '--timeout', '3s']);
     assert.ok([6, 8].includes(without.code ?? 0), without.stderr);
-    await n3.restart();
-    await json(['store', 'later', '{"a":2}', '--node', another.address]);
+    await again.restart();
+    await json(['store', 'later', '{"a":4}', '--node', another.address]);
   });
 });
