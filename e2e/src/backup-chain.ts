@@ -8,10 +8,16 @@ import { SessionRecorder, shortLivedMs, writeAtRandom, writeOne } from './sessio
 
 const incrementals = 3;
 const writers = 8;
-/** Of load before each link. */
-const loadMs = 2_000;
 const timeoutMs = 60_000;
 const exitCorrupt = 9;
+
+export interface BackupChainSize {
+  readonly sessions: number;
+  /** Bytes of the backup that are flipped, one at a time. */
+  readonly flips: number;
+  /** Of load before each link. */
+  readonly loadMs: number;
+}
 
 export interface BackupChainReport {
   /** Bytes are those of the whole backup so far. */
@@ -43,14 +49,13 @@ interface Link {
  * moments between, and compared with what an independent client recorded. Then one byte after the other is flipped.
  */
 export async function backupChain(
-  sessions: number,
-  flips: number,
+  { sessions, flips, loadMs }: BackupChainSize,
   report: (line: string) => void,
 ): Promise<BackupChainReport> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-chain-'));
   try {
     const backup = join(directory, 'backup');
-    const { links, recorder } = await takeChain(backup, sessions, report);
+    const { links, recorder } = await takeChain(backup, sessions, loadMs, report);
     await using target = await ClusterProcess.start(1);
     const node = target.addresses[0] ?? '';
     await using reader = new Client({ nodes: [node], timeoutMs });
@@ -74,6 +79,7 @@ export async function backupChain(
 async function takeChain(
   backup: string,
   sessions: number,
+  loadMs: number,
   report: (line: string) => void,
 ): Promise<{ readonly links: readonly Link[]; readonly recorder: SessionRecorder }> {
   await using source = await ClusterProcess.start(3);

@@ -167,7 +167,10 @@ async function proveSecrecy(filling: number): Promise<boolean> {
 }
 
 async function proveBackup(sessions: number): Promise<boolean> {
-  const { links, recorded, restores, flips, unnoticed, isUnchanged } = await backupChain(sessions, 48, print);
+  const { links, recorded, restores, flips, unnoticed, isUnchanged } = await backupChain(
+    { sessions, flips: 48, loadMs: 2_000 },
+    print,
+  );
   const differing = restores.reduce((sum, { different }) => sum + different, 0);
   print(`${links.length} links, ${recorded} changes recorded by an independent client`);
   print(`${restores.length} restores: ${differing} sessions other than they were`);

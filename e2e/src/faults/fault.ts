@@ -18,13 +18,17 @@ interface Strike {
   readonly startAgain: () => Promise<void>;
 }
 
-/** Something that goes wrong with the disk of a node. */
-export interface Fault {
-  readonly name: string;
+/** What kind of nodes a fault needs. */
+export interface FaultSetting {
   /** Of the nodes. */
   readonly flags: readonly string[];
   /** Each node's data lies on a tmpfs of this size. Default: in a directory. */
   readonly tmpfsBytes?: number;
+}
+
+/** Something that goes wrong with the disk of a node. */
+export interface Fault extends FaultSetting {
+  readonly name: string;
   /** What this machine lacks for it; undefined when nothing. */
   missing(): Promise<string | undefined>;
   /** Hurts the victim, and starts it again if that ended it. Returns what was done, in a few words. */

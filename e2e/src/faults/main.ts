@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../seeded-random.ts';
 import { allFaults } from './all-faults.ts';
-import { type FaultRound, faultRounds } from './rounds.ts';
+import { type FaultRound, FaultScene } from './rounds.ts';
 
 const usage = `usage: npm run prove:faults -- [--rounds N] [--faults ${allFaults.map(({ name }) => name).join(',')}] [--seed N]`;
 
@@ -62,10 +62,12 @@ for (const fault of faults) {
   const done: FaultRound[] = [];
   let failure = '';
   try {
-    await faultRounds(fault, rounds, seededRandom(seed), (round) => {
+    await using scene = await FaultScene.open(fault, seededRandom(seed));
+    for (let number = 0; number < rounds; number += 1) {
+      const round = await scene.round(fault, number);
       show(round);
       done.push(round);
-    });
+    }
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
   }

@@ -5,7 +5,7 @@ import { CheckedLoad } from '../checked-load.ts';
 import { ClusterProcess, type NodeProcess } from '../cluster-process.ts';
 import { Mount, NodeDisks } from '../mounts.ts';
 import { sleep, until } from '../waiting.ts';
-import type { Fault } from './fault.ts';
+import type { Fault, FaultSetting } from './fault.ts';
 import { allVote, holdTheSame, toldBy } from './members.ts';
 
 const NODES = 3;
@@ -32,75 +32,103 @@ export interface FaultRound {
   readonly wrong: readonly string[];
 }
 
-/**
- * Hurts one of three nodes after the other under load, and lets the cluster heal each time. Every answer is judged, and
- * after each round every session is read at every node.
- * @throws {Error} when a node does not come back, or the cluster does not heal
- */
-export async function faultRounds(
-  fault: Fault,
-  rounds: number,
-  random: () => number,
-  report: (round: FaultRound) => void = () => {},
-): Promise<FaultRound[]> {
-  const { tmpfsBytes } = fault;
-  await using disks = new NodeDisks(await mkdtemp(join(tmpdir(), 'holdfast-faults-')));
-  if (tmpfsBytes !== undefined) await disks.mount(NODES, (path) => Mount.tmpfs(path, tmpfsBytes));
-  await using cluster = await ClusterProcess.start(NODES, fault.flags, disks.directory);
-  await using load = new CheckedLoad(cluster.addresses, SESSIONS, random);
-  await load.start();
-  const results: FaultRound[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const result = await oneRound(fault, round, cluster.nodes, disks.mounts, load, random).catch(async (error) => {
-      const witness = cluster.nodes[(round + 1) % NODES];
-      const told = witness === undefined ? '' : await toldBy(witness);
-      throw new Error(`round ${round + 1}: ${error}\n${told}`, { cause: error });
-    });
-    results.push(result);
-    report(result);
+/** Three nodes under load, one of which after the other is hurt, while every answer is judged. */
+export class FaultScene implements AsyncDisposable {
+  readonly #opened: readonly AsyncDisposable[];
+  readonly #mounts: readonly Mount[];
+  readonly #nodes: readonly NodeProcess[];
+  readonly #load: CheckedLoad;
+  readonly #random: () => number;
+  #rounds = 0;
+
+  private constructor(
+    opened: readonly AsyncDisposable[],
+    mounts: readonly Mount[],
+    nodes: readonly NodeProcess[],
+    load: CheckedLoad,
+    random: () => number,
+  ) {
+    this.#opened = opened;
+    this.#mounts = mounts;
+    this.#nodes = nodes;
+    this.#load = load;
+    this.#random = random;
   }
-  return results;
+
+  /** Resolves when the load runs. */
+  static async open({ flags, tmpfsBytes }: FaultSetting, random: () => number): Promise<FaultScene> {
+    const disks = new NodeDisks(await mkdtemp(join(tmpdir(), 'holdfast-faults-')));
+    const opened: AsyncDisposable[] = [disks];
+    try {
+      if (tmpfsBytes !== undefined) await disks.mount(NODES, (path) => Mount.tmpfs(path, tmpfsBytes));
+      const cluster = await ClusterProcess.start(NODES, flags, disks.directory);
+      opened.push(cluster);
+      const load = new CheckedLoad(cluster.addresses, SESSIONS, random);
+      opened.push(load);
+      await load.start();
+      return new FaultScene(opened, disks.mounts, cluster.nodes, load, random);
+    } catch (error) {
+      await closeAll(opened);
+      throw error;
+    }
+  }
+
+  /**
+   * Hurts the next node, and lets the cluster heal. Then every session is read at every node.
+   * @param number of the round among those of this fault, from 0 on: kinds of one fault take turns by it
+   * @throws {Error} when the node does not come back, or the cluster does not heal
+   */
+  async round(fault: Fault, number: number): Promise<FaultRound> {
+    const at = this.#rounds % NODES;
+    this.#rounds += 1;
+    const [victim, witness] = [this.#nodes[at], this.#nodes[(at + 1) % NODES]];
+    if (victim === undefined || witness === undefined) throw new Error('no three nodes');
+    try {
+      return await this.#hurt(fault, number, victim, witness, this.#mounts[at]);
+    } catch (error) {
+      throw new Error(`round ${number + 1}: ${error}\n${await toldBy(witness)}`, { cause: error });
+    }
+  }
+
+  async #hurt(
+    fault: Fault,
+    number: number,
+    victim: NodeProcess,
+    witness: NodeProcess,
+    mount: Mount | undefined,
+  ): Promise<FaultRound> {
+    const load = this.#load;
+    const before = { ...load.counts, wrong: load.wrong.length };
+    const refusals: string[] = [];
+    const startAgain = () => startOf(victim, refusals);
+    const how = await fault.strike({ round: number, victim, witness, load, mount, random: this.#random, startAgain });
+    const beganMs = performance.now();
+    const isHealed = new AbortController();
+    const healed = heal(witness, load).finally(() => isHealed.abort());
+    await Promise.all([healed, keepRunning(victim, refusals, isHealed.signal)]);
+    const { acknowledged, reads } = load.counts;
+    return {
+      fault: fault.name,
+      round: number + 1,
+      victim: victim.name,
+      how,
+      refusals,
+      found: warningOf(victim.stderr),
+      healedInMs: performance.now() - beganMs,
+      acknowledged: acknowledged - before.acknowledged,
+      reads: reads - before.reads,
+      wrong: load.wrong.slice(before.wrong),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeAll(this.#opened);
+  }
 }
 
-async function oneRound(
-  fault: Fault,
-  round: number,
-  nodes: readonly NodeProcess[],
-  mounts: readonly Mount[],
-  load: CheckedLoad,
-  random: () => number,
-): Promise<FaultRound> {
-  const [victim, witness] = [nodes[round % NODES], nodes[(round + 1) % NODES]];
-  if (victim === undefined || witness === undefined) throw new Error('no three nodes');
-  const before = { ...load.counts, wrong: load.wrong.length };
-  const refusals: string[] = [];
-  const startAgain = () => startOf(victim, refusals);
-  const how = await fault.strike({
-    round,
-    victim,
-    witness,
-    load,
-    mount: mounts[round % NODES],
-    random,
-    startAgain,
-  });
-  const beganMs = performance.now();
-  const isHealed = new AbortController();
-  const healed = heal(witness, load).finally(() => isHealed.abort());
-  await Promise.all([healed, keepRunning(victim, refusals, isHealed.signal)]);
-  const { acknowledged, reads } = load.counts;
-  return {
-    fault: fault.name,
-    round: round + 1,
-    victim: victim.name,
-    how,
-    refusals,
-    found: warningOf(victim.stderr),
-    healedInMs: performance.now() - beganMs,
-    acknowledged: acknowledged - before.acknowledged,
-    reads: reads - before.reads,
-    wrong: load.wrong.slice(before.wrong),
-  };
+/** The last one first. */
+async function closeAll(opened: readonly AsyncDisposable[]): Promise<void> {
+  for (const one of [...opened].reverse()) await one[Symbol.asyncDispose]();
 }
 
 async function heal(witness: NodeProcess, load: CheckedLoad): Promise<void> {
