@@ -137,11 +137,14 @@ async function heal(witness: NodeProcess, load: CheckedLoad): Promise<void> {
   await until('all hold the same', () => holdTheSame(witness, NODES));
 }
 
+/** What a node ends with: its own word, or LevelDB's on keys that it finds out of their order. */
+const lastWord = /^error: .*$|^.* Assertion .* failed\.$/m;
+
 /** A node may find what was done to it later, and end: it must say why, and is started again. */
 async function keepRunning(victim: NodeProcess, refusals: string[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     if (victim.hasEnded) {
-      const said = /^error: .*$/m.exec(victim.stderr)?.[0];
+      const said = lastWord.exec(victim.stderr)?.[0];
       if (said === undefined) throw new Error(`it ended without a word: ${victim.stderr}`);
       refusals.push(said);
       await startOf(victim, refusals);

@@ -102,6 +102,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     },
     keyring,
     logKeepBytes: config.logKeepBytes ?? defaults.logKeepBytes,
+    report: config.log,
   };
   const told = await replacement.toldLoss();
   const isRefused = known !== undefined && told !== undefined;

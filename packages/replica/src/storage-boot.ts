@@ -18,6 +18,7 @@ import {
   SnapshotFiles,
   StorageError,
 } from '@holdfast/storage';
+import type { NodeLog } from './node-log.ts';
 import { PeerMemoryFile } from './peer-memory-file.ts';
 import type { IncomingState } from './state-snapshots.ts';
 
@@ -69,6 +70,8 @@ export interface StorageBootPorts {
    * own and not its log. Tries others when that fails, and rejects when all do. Default: there are none.
    */
   readonly fetchState?: (indexMin: LogIndex, take: (state: IncomingState) => Promise<void>) => Promise<void>;
+  /** Told of an engine that cannot be used and is built anew. Default: nobody. */
+  readonly report?: NodeLog;
   /** Of the log's files; as `LogOptions` when absent. */
   readonly logSegmentBytes?: number;
 }
@@ -112,12 +115,8 @@ export async function openStorage(ports: StorageBootPorts, record: NodeRecord): 
     const { engine, machine, isKept } = await openState(ports, record, log, snapshotFiles, machineOptions);
     const peerMemory = await PeerMemoryFile.open({ disk, directory: directory.path, hashBytes });
     const { bootCounter } = record;
-    const verify = async (current: SessionMachine) => {
-      // What was put there at this start was checked on its way.
-      if (!isKept) return;
-      await engine.checkFiles();
-      await current.verify();
-    };
+    // What was put there at this start was checked on its way.
+    const verify = (current: SessionMachine) => (isKept ? current.verify() : Promise.resolve());
     return { log, engine, snapshotFiles, machine, machineOptions, peerMemory, verify, bootCounter };
   } catch (error) {
     await log.close();
@@ -132,12 +131,15 @@ async function openState(
   snapshotFiles: SnapshotFiles,
   options: SessionMachineOptions,
 ): Promise<{ engine: Engine; machine: SessionMachine; isKept: boolean }> {
-  const { directory, compression = noCompression, keyring } = ports;
+  const { directory, compression = noCompression, keyring, report = () => {} } = ports;
   const sealing = keyring === undefined ? undefined : { keyring, secretParts };
   const { backend } = record;
-  const engine = await openEngineOrNew({ backend, directory: directory.engineDirectory, compression, sealing });
+  const onDamage = ({ message }: Error) =>
+    report('error', 'the engine is damaged; it is built anew', { problem: message });
+  const engineOptions = { backend, directory: directory.engineDirectory, compression, sealing };
+  const engine = await openEngineOrNew(engineOptions, onDamage);
   try {
-    const kept = await openMachine(engine, options);
+    const kept = await openMachine(engine, options, onDamage);
     if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept, isKept: true };
     let damage: unknown;
     for (const snapshot of coveredByLog(snapshotFiles, log)) {
@@ -217,28 +219,34 @@ function coveredByLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta[] {
   return snapshotFiles.list().filter(isCovering).reverse();
 }
 
-async function openEngineOrNew(options: EngineOptions): Promise<Engine> {
+async function openEngineOrNew(options: EngineOptions, onDamage: (error: Error) => void): Promise<Engine> {
   try {
     return await openEngine(options);
   } catch (error) {
     if (!(error instanceof StorageError) || error.code !== 'ENGINE_DAMAGED') throw error;
+    onDamage(error);
     await discardEngine(options.directory);
     return openEngine(options);
   }
 }
 
 /** Undefined when what the engine holds cannot be read: then it is built again. */
-async function openMachine(engine: Engine, options: SessionMachineOptions): Promise<SessionMachine | undefined> {
+async function openMachine(
+  engine: Engine,
+  options: SessionMachineOptions,
+  onDamage: (error: Error) => void,
+): Promise<SessionMachine | undefined> {
   try {
     return await SessionMachine.open(engine, { ...options, verifies: true });
   } catch (error) {
-    if (isDamage(error)) return undefined;
-    throw error;
+    if (!isDamage(error)) throw error;
+    onDamage(error);
+    return undefined;
   }
 }
 
 /** Whether what was read is not what was written. */
-function isDamage(error: unknown): boolean {
+function isDamage(error: unknown): error is StorageError | RequestError {
   if (error instanceof RequestError) return error.code === 'CORRUPT';
   return error instanceof StorageError && (error.code === 'ENGINE_DAMAGED' || error.code === 'SNAPSHOT_DAMAGED');
 }

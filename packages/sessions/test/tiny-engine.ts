@@ -86,8 +86,6 @@ export class TinyEngine implements Engine {
     return false;
   }
 
-  async checkFiles(): Promise<void> {}
-
   async clear(): Promise<void> {
     this.#pairs.clear();
   }

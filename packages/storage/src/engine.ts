@@ -39,12 +39,6 @@ export interface Engine {
    * nothing durable itself: then a snapshot file must take its place before the log is trimmed.
    */
   checkpoint(): Promise<boolean>;
-  /**
-   * Compares the files that were there when the engine was opened with checksums of their own, which show what reading
-   * all records in order does not: that each is also found by its key. Resolves at once where there is nothing to
-   * compare; ends early when the engine is closed or cleared.
-   */
-  checkFiles(): Promise<void>;
   /** Removes every key, and ends all snapshots. */
   clear(): Promise<void>;
   /** Ids of the keys that records may be sealed with; empty when they are not sealed. */

@@ -118,15 +118,6 @@ export class LevelEngine implements Engine {
     return true;
   }
 
-  async checkFiles(): Promise<void> {
-    const database = this.#database;
-    const isStopped = () => database.status !== 'open';
-    const problem = await this.#options.tables?.check(isStopped).catch((error: unknown) => {
-      throw this.#translate(error);
-    });
-    if (problem !== undefined && !isStopped()) throw this.reportDamage(problem);
-  }
-
   clear(): Promise<void> {
     return this.#inOrder(async () => {
       try {

@@ -4,7 +4,6 @@ import type { RecordOptions } from './engine-records.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { damaged, failed, isDamage, messageOf } from './level-failures.ts';
 import type { LevelDatabase, LevelEncoding } from './level-port.ts';
-import type { LevelTables } from './level-tables.ts';
 
 export interface LevelEngineOptions {
   readonly kind: Engine['kind'];
@@ -18,17 +17,13 @@ export interface LevelEngineOptions {
   readonly encoding: LevelEncoding | undefined;
   /** Removes what a closed database keeps, durably and at once. Without it, `clear` deletes key by key. */
   readonly discard: (() => Promise<void>) | undefined;
-  /** What the database keeps its records in, where that is known. */
-  readonly tables: LevelTables | undefined;
   /** How records are stored. */
   readonly records: RecordOptions;
 }
 
 /** @throws {StorageError} `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`, `ENGINE_DAMAGED`, `NOT_SUPPORTED` */
-export async function openDatabase(options: LevelEngineOptions): Promise<LevelDatabase> {
-  const { kind, directory, existed, open, tables } = options;
+export async function openDatabase({ kind, directory, existed, open }: LevelEngineOptions): Promise<LevelDatabase> {
   try {
-    await tables?.note();
     return await open();
   } catch (error) {
     if (error instanceof StorageError) throw error;

@@ -9,7 +9,7 @@ import type { EngineSealing } from './engine-records.ts';
 import { type Compression, defaultCompression, noCompression } from './envelope/compression.ts';
 import { LevelEngine } from './level-engine.ts';
 import { type LevelDatabase, VIEWS } from './level-port.ts';
-import { LevelTables } from './level-tables.ts';
+import { checkTables } from './level-tables.ts';
 import { NodeDisk } from './node-disk.ts';
 
 /** LevelDB's table cache and memtable. Values are not compressed here: the CPU is scarcer than the disk. */
@@ -35,7 +35,7 @@ export async function openEngine({ backend, directory, compression, sealing }: E
   if (backend === 'memory') {
     const open = () => opened(new MemoryLevel({ storeEncoding: 'view', ...VIEWS }));
     const records = { compression: noCompression, sealing: undefined };
-    const nothing = { existed: false, encoding: undefined, discard: undefined, tables: undefined, records };
+    const nothing = { existed: false, encoding: undefined, discard: undefined, records };
     return LevelEngine.open({ kind: 'memory', directory, open, ...nothing });
   }
   // What a clear was about to remove when the process ended.
@@ -44,15 +44,16 @@ export async function openEngine({ backend, directory, compression, sealing }: E
   const records = { compression: compression ?? defaultCompression, sealing };
   if (backend === 'disk') {
     const existed = existsSync(join(directory, 'CURRENT'));
-    const open = () => opened(new ClassicLevel(directory, { ...CLASSIC_OPTIONS, ...VIEWS }));
-    const tables = new LevelTables(directory);
-    return LevelEngine.open({ kind: 'disk', directory, open, existed, encoding: undefined, discard, tables, records });
+    const open = async () => {
+      await checkTables(directory);
+      return opened(new ClassicLevel(directory, { ...CLASSIC_OPTIONS, ...VIEWS }));
+    };
+    return LevelEngine.open({ kind: 'disk', directory, open, existed, encoding: undefined, discard, records });
   }
   const create = await loadEngineModule(backend);
   const existed = existsSync(directory) && readdirSync(directory).length > 0;
   const open = async () => opened(await create(directory));
-  const known = { existed, encoding: VIEWS, discard, tables: undefined, records };
-  return LevelEngine.open({ kind: 'external', directory, open, ...known });
+  return LevelEngine.open({ kind: 'external', directory, open, existed, encoding: VIEWS, discard, records });
 }
 
 /** Makes sure that there is such a backend, before anything is made for it. @throws {StorageError} `NOT_SUPPORTED` */
