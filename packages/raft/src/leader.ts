@@ -47,7 +47,7 @@ export function stepLeader(core: Core, message: Message): StepProblem | undefine
 /** A leader cut off from a majority steps down, so that clients do not wait for it (thesis §6.2). */
 function checkQuorum(core: Core): void {
   if (!core.tracker.isQuorumActive()) becomeFollower(core, core.term, NONE);
-  for (const [id, progress] of core.tracker.progress) if (id !== core.id) progress.recentActive = false;
+  for (const [id, progress] of core.tracker.progress) if (id !== core.id) progress.beginPeriod();
 }
 
 function propose(core: Core, proposals: readonly Entry[]): StepProblem | undefined {

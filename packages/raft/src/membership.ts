@@ -25,6 +25,9 @@ export function applyConfChange(core: Core, change: ConfChange): ConfState {
 }
 
 function afterChange(core: Core): void {
+  // The votes it has asked for are worth nothing any more.
+  const isCandidate = core.state === 'StateCandidate' || core.state === 'StatePreCandidate';
+  if (isCandidate && !core.isPromotable) becomeFollower(core, core.term, NONE);
   if (core.state !== 'StateLeader') return;
   const own = core.tracker.progress.get(core.id);
   if (own === undefined || own.isLearner) {

@@ -17,6 +17,8 @@ export class Progress {
   readonly isLearner: boolean;
   /** Heard from since the last check of the quorum. */
   recentActive = false;
+  /** Heard from between the two checks before. */
+  #wasActive = false;
   /** No further append until the peer answers or a heartbeat comes back. */
   isFlowPaused = false;
   /** Index of the snapshot on its way; 0 without one. */
@@ -38,10 +40,22 @@ export class Progress {
     changed.match = this.match;
     changed.state = this.state;
     changed.recentActive = this.recentActive;
+    changed.#wasActive = this.#wasActive;
     changed.isFlowPaused = this.isFlowPaused;
     changed.pendingSnapshot = this.pendingSnapshot;
     changed.#sentCommit = this.#sentCommit;
     return changed;
+  }
+
+  /** Heard from lately: for one to two election timeouts from its last word, as an answer is always on its way. */
+  get isHeard(): boolean {
+    return this.recentActive || this.#wasActive;
+  }
+
+  /** The quorum was checked: who is silent from here to the next check no longer counts. */
+  beginPeriod(): void {
+    this.#wasActive = this.recentActive;
+    this.recentActive = false;
   }
 
   get isPaused(): boolean {
@@ -115,9 +129,8 @@ export class Progress {
 
   save() {
     const { match, next, state, isLearner, recentActive, isFlowPaused, pendingSnapshot } = this;
-    const sentCommit = this.#sentCommit;
-    const inflights = this.inflights.save();
-    return { match, next, state, isLearner, recentActive, isFlowPaused, pendingSnapshot, sentCommit, inflights };
+    const extra = { wasActive: this.#wasActive, sentCommit: this.#sentCommit, inflights: this.inflights.save() };
+    return { match, next, state, isLearner, recentActive, isFlowPaused, pendingSnapshot, ...extra };
   }
 
   static load(saved: ReturnType<Progress['save']>, inflights: Inflights): Progress {
@@ -126,6 +139,7 @@ export class Progress {
     progress.match = saved.match;
     progress.state = saved.state;
     progress.recentActive = saved.recentActive;
+    progress.#wasActive = saved.wasActive;
     progress.isFlowPaused = saved.isFlowPaused;
     progress.pendingSnapshot = saved.pendingSnapshot;
     progress.#sentCommit = saved.sentCommit;

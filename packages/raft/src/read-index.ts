@@ -12,7 +12,8 @@ export function requestRead(core: Core, request: ReadRequest): void {
     return;
   }
   const isLeased = core.lease.isHeld && core.leadTransferee === NONE;
-  if (core.tracker.isSingleton || isLeased) {
+  const isAlone = core.tracker.isSingleton && core.tracker.isVoter(core.id);
+  if (isAlone || isLeased) {
     answerRead(core, request, core.log.committed);
     return;
   }

@@ -84,4 +84,37 @@ describe('nodes that disagree on who votes', () => {
       assert.equal(cluster.node(1).raw.commitIndex, expected);
     }
   });
+
+  for (const type of ['ConfChangeRemoveNode', 'ConfChangeAddLearnerNode'] as const) {
+    for (const asked of ['MsgPreVote', 'MsgVote'] as const) {
+      it(`elect none that learns from a refusal to its ${asked} that it is no voter (${type})`, () => {
+        const cluster = new Cluster({
+          ...PRODUCT,
+          voters: 5,
+          prepare: (log, id) => {
+            // Of five voters three have the change that takes node 1 out; only node 2 knows that it is committed.
+            if (id <= 3) log.append([changeEntry(type, 1, 2)]);
+            if (id === 2) log.append([changeEntry('ConfChangeAddLearnerNode', 9, 3)]);
+            log.setHardState({ term: 1, vote: 2, commit: id === 2 ? 2 : 1 });
+          },
+        });
+        const { raw } = cluster.node(1);
+        cluster.work(2);
+        raw.campaign();
+        cluster.work(1);
+        const ask = (vote: 'MsgPreVote' | 'MsgVote', ids: readonly NodeId[]) => {
+          for (const id of ids) {
+            for (const message of cluster.take(id, { type: vote })) cluster.node(id).raw.step(message);
+            cluster.work(id);
+            for (const message of cluster.take(1)) raw.step(message);
+            cluster.work(1);
+          }
+        };
+        if (asked === 'MsgVote') ask('MsgPreVote', [3, 4]);
+        assert.equal(raw.state, asked === 'MsgVote' ? 'StateCandidate' : 'StatePreCandidate');
+        ask(asked, [2, 3, 4, 5]);
+        assert.deepEqual([raw.state, raw.isPromotable], ['StateFollower', false]);
+      });
+    }
+  }
 });

@@ -154,3 +154,24 @@ describe('peer that changes between voter and learner', () => {
     assert.deepEqual(after, before);
   });
 });
+
+describe('peer that is heard', () => {
+  it('counts as such also right after a check of the quorum, and no more two checks after its last word', () => {
+    const cluster = new Cluster({ ...PRODUCT, electionTicks: 10, heartbeatTicks: 2 });
+    const { raw } = cluster.elect(1);
+    const isHeard = () => raw.status().progress.get(2)?.isHeard;
+    const pass = (ticks: number) => {
+      const heard = [];
+      for (let tick = 0; tick < ticks; tick++) {
+        cluster.tick(1);
+        heard.push(isHeard());
+        cluster.settle();
+      }
+      return heard;
+    };
+    assert.equal(pass(40).includes(false), false);
+    cluster.isolate(2);
+    assert.equal(pass(9).includes(false), false);
+    assert.equal(pass(20).at(-1), false);
+  });
+});

@@ -71,11 +71,13 @@ export class ClusterClock {
   observeLeader(logTimeMs: number): void {
     const monotonicMs = this.#clock.monotonicMs();
     const heardMs = logTimeMs - monotonicMs;
-    if (this.#offsetMs - heardMs > FRAME_LATE_MAX_MS && logTimeMs >= this.#entryMs) {
+    const sinceHeardMs = Math.max(0, monotonicMs - this.#slewedAtMs);
+    // A process that stood still finds frames that have waited as long as that.
+    if (this.#offsetMs - heardMs > FRAME_LATE_MAX_MS + sinceHeardMs && logTimeMs >= this.#entryMs) {
       this.#isAnchored = false;
       this.#lastMs = this.#entryMs;
     }
-    const leastMs = this.#offsetMs - Math.max(0, monotonicMs - this.#slewedAtMs) * SLEW_MAX;
+    const leastMs = this.#offsetMs - sinceHeardMs * SLEW_MAX;
     this.#anchor(this.#isAnchored ? Math.max(heardMs, leastMs) : heardMs, monotonicMs);
     this.#isFollowing = true;
     this.#lastMs = Math.max(this.#lastMs, Math.floor(logTimeMs));

@@ -11,8 +11,8 @@ export function bestHeir(
 ): NodeId | undefined {
   let heir: NodeId | undefined;
   let longest = -1;
-  for (const [id, { match, isLearner, recentActive }] of progress) {
-    if (id === self || isLearner || !recentActive || match <= longest || !isReachable(id)) continue;
+  for (const [id, { match, isLearner, isHeard }] of progress) {
+    if (id === self || isLearner || !isHeard || match <= longest || !isReachable(id)) continue;
     heir = id;
     longest = match;
   }

@@ -29,6 +29,16 @@ export interface MembershipPorts {
   readonly areMembersKnown: () => boolean;
 }
 
+/** A change that somebody waits for. */
+interface Agreement {
+  readonly what: string;
+  readonly isDone: () => boolean;
+  /** Refuses what cannot be; asked once, before the first proposal. */
+  readonly check?: () => void;
+  /** What to propose now. */
+  readonly change: () => ConfChange;
+}
+
 /**
  * Who is in the cluster. Adds new members as learners and, on the leader, makes voters of those that have caught up.
  *
@@ -56,7 +66,7 @@ export class Membership {
     }
     const change = changeOf({ type: 'ConfChangeAddLearnerNode', nodeId });
     const isDone = () => isMember(this.#ports.conf(), nodeId);
-    await this.#agreeOn(isDone, () => change, timeoutMs, `adding node ${nodeId}`);
+    await this.#agree({ what: `adding node ${nodeId}`, isDone, change: () => change }, timeoutMs);
   }
 
   /**
@@ -66,11 +76,10 @@ export class Membership {
    * as `addLearner`
    */
   async remove(nodeId: NodeId, timeoutMs: number): Promise<void> {
-    const change = () => {
-      this.#checkLeaving(nodeId);
-      return changeOf({ type: 'ConfChangeRemoveNode', nodeId });
-    };
-    await this.#agreeOn(() => this.#ports.isRemoved(nodeId), change, timeoutMs, `removing node ${nodeId}`);
+    const change = changeOf({ type: 'ConfChangeRemoveNode', nodeId });
+    const isDone = () => this.#ports.isRemoved(nodeId);
+    const check = () => this.#checkLeaving(nodeId);
+    await this.#agree({ what: `removing node ${nodeId}`, isDone, check, change: () => change }, timeoutMs);
   }
 
   /**
@@ -79,16 +88,10 @@ export class Membership {
    * @throws {RequestError} VALIDATION unless it is a learner that has caught up, or a voter; otherwise as `addLearner`
    */
   async promote(nodeId: NodeId, timeoutMs: number): Promise<void> {
-    const change = () => {
-      this.#checkCandidate(nodeId);
-      return changeOf({ type: 'ConfChangeAddNode', nodeId });
-    };
-    await this.#agreeOn(
-      () => this.#ports.conf().voters.includes(nodeId),
-      change,
-      timeoutMs,
-      `promoting node ${nodeId}`,
-    );
+    const change = changeOf({ type: 'ConfChangeAddNode', nodeId });
+    const isDone = () => this.#ports.conf().voters.includes(nodeId);
+    const check = () => this.#checkCandidate(nodeId);
+    await this.#agree({ what: `promoting node ${nodeId}`, isDone, check, change: () => change }, timeoutMs);
   }
 
   /**
@@ -99,15 +102,17 @@ export class Membership {
   async replace(oldId: NodeId, newId: NodeId, timeoutMs: number): Promise<void> {
     const { conf, raft, isRemoved } = this.#ports;
     const isDone = () => isRemoved(oldId) && conf().voters.includes(newId);
-    const change = () => {
+    const check = () => {
       this.#checkCandidate(newId);
       this.#checkLeaving(oldId, newId);
-      // Somebody must be there to hand over to.
-      if (oldId === raft.id && conf().voters.length === 1)
-        return changeOf({ type: 'ConfChangeAddNode', nodeId: newId });
-      return changeOf({ type: 'ConfChangeAddNode', nodeId: newId }, { type: 'ConfChangeRemoveNode', nodeId: oldId });
     };
-    await this.#agreeOn(isDone, change, timeoutMs, `replacing node ${oldId} by ${newId}`);
+    const change = () => {
+      const add = { type: 'ConfChangeAddNode', nodeId: newId } as const;
+      // Somebody must be there to hand over to.
+      if (oldId === raft.id && conf().voters.length === 1) return changeOf(add);
+      return changeOf(add, { type: 'ConfChangeRemoveNode', nodeId: oldId });
+    };
+    await this.#agree({ what: `replacing node ${oldId} by ${newId}`, isDone, check, change }, timeoutMs);
   }
 
   /** @throws {RequestError} VALIDATION unless that node may vote */
@@ -117,10 +122,10 @@ export class Membership {
   }
 
   /** Proposes a change until it has taken effect: a proposal may be lost, or come while another change is open. */
-  async #agreeOn(isDone: () => boolean, change: () => ConfChange, timeoutMs: number, what: string): Promise<void> {
+  async #agree({ what, isDone, check, change }: Agreement, timeoutMs: number): Promise<void> {
     const { clock, raft, conf, areMembersKnown } = this.#ports;
     const untilMs = clock.monotonicMs() + timeoutMs;
-    let proposedAtMs = Number.NEGATIVE_INFINITY;
+    let proposedAtMs: number | undefined;
     for (;;) {
       // What is done is for the leader to say, too: others may lag.
       if (!raft.isLeader) throw new RequestError({ code: 'NOT_READY', problem: 'only the leader changes the members' });
@@ -130,9 +135,10 @@ export class Membership {
         const problem = isDone() ? 'is agreed on, but not yet known to a majority' : 'was not agreed on in time';
         throw new RequestError({ code: 'NO_QUORUM', problem: `${what} ${problem}` });
       }
-      if (!isDone() && nowMs - proposedAtMs >= PROPOSE_AGAIN_MS && !isJoint(conf())) {
-        if (!this.#submit(change()))
-          throw refused('no other voter could lead now', 'start or add one: see holdfast status');
+      const isDue = proposedAtMs === undefined || nowMs - proposedAtMs >= PROPOSE_AGAIN_MS;
+      if (!isDone() && isDue && !isJoint(conf())) {
+        if (proposedAtMs === undefined) check?.();
+        this.#submit(change());
         proposedAtMs = nowMs;
       }
       await new Promise<void>((resolve) => void clock.after(10, resolve));
@@ -142,15 +148,20 @@ export class Membership {
   /**
    * A leader does not take itself out: it may be the only one to know that this is committed, and nobody hears of it
    * again once it is gone. It hands over, and whoever leads then does it.
-   * @returns false when there is nobody to hand over to
    */
-  #submit(change: ConfChange): boolean {
-    const { raft, isReachable, propose, transferLeader } = this.#ports;
+  #submit(change: ConfChange): void {
+    const { raft, propose, transferLeader } = this.#ports;
     const leaves = change.changes.some(({ type, nodeId }) => type === 'ConfChangeRemoveNode' && nodeId === raft.id);
-    const heir = leaves ? bestHeir(raft.status(), isReachable) : undefined;
+    if (!leaves) {
+      propose(change);
+      return;
+    }
+    const heir = this.#heir();
     if (heir !== undefined) transferLeader(heir);
-    else if (!leaves) propose(change);
-    return !leaves || heir !== undefined;
+  }
+
+  #heir(): NodeId | undefined {
+    return bestHeir(this.#ports.raft.status(), this.#ports.isReachable);
   }
 
   /** What the leader does of its own accord: one step at a time, each seen to take effect before the next. */
@@ -190,7 +201,7 @@ export class Membership {
   #hasCaughtUp(nodeId: NodeId): boolean {
     const { commit, progress } = this.#ports.raft.status();
     const peer = progress.get(nodeId);
-    return peer?.recentActive === true && peer.state === 'StateReplicate' && peer.match + CATCH_UP_ENTRIES >= commit;
+    return peer?.isHeard === true && peer.state === 'StateReplicate' && peer.match + CATCH_UP_ENTRIES >= commit;
   }
 
   /** Members that are this node's earlier ids. */
@@ -222,10 +233,10 @@ export class Membership {
   /**
    * @param newId who votes in its place, if somebody does
    * @throws {RequestError} VALIDATION when that node is no member, or the voters without it, as far as they are
-   * reachable, are no majority
+   * reachable, are no majority, or none of them could lead instead of it
    */
   #checkLeaving(nodeId: NodeId, newId?: NodeId): void {
-    const { conf, member, isRemoved } = this.#ports;
+    const { raft, conf, member, isRemoved } = this.#ports;
     if (isRemoved(nodeId)) return;
     const name = member(nodeId)?.name ?? `node ${nodeId}`;
     if (!isMember(conf(), nodeId)) throw refused(`${name} is no member`, 'choose one that is: see holdfast members');
@@ -235,11 +246,13 @@ export class Membership {
     if (newId !== undefined) rest.add(newId);
     if (rest.size === 0) throw refused(`${name} is the last voter`, 'a cluster needs one; stop it to end the cluster');
     const reachable = [...rest].filter((id) => this.#isReachable(id));
-    if (reachable.length > rest.size / 2) return;
-    throw refused(
-      `without ${name} ${reachable.length} of ${rest.size} voters would be reachable: no majority`,
-      'start the others first, or add members',
-    );
+    if (reachable.length <= rest.size / 2) {
+      const problem = `without ${name} ${reachable.length} of ${rest.size} voters would be reachable: no majority`;
+      throw refused(problem, 'start the others first, or add members');
+    }
+    if (nodeId === raft.id && voters.length > 1 && this.#heir() === undefined) {
+      throw refused('no other voter could lead now', 'start or add one: see holdfast status');
+    }
   }
 }
 

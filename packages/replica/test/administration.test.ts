@@ -18,7 +18,7 @@ describe('what operators change', () => {
     outcome = 'done';
     transferredTo = [];
     reachable = [2, 3];
-    const peer = (match: number, isLearner = false) => ({ match, isLearner, recentActive: true });
+    const peer = (match: number, isLearner = false) => ({ match, isLearner, isHeard: true });
     const raft = {
       id: 1,
       get lead() {

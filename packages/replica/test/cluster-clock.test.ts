@@ -128,6 +128,11 @@ describe('the cluster clock', () => {
     clock.observeLeader(7_000_200);
     clock.lead();
     assert.equal(clock.nowMs(), 7_004_500, 'at most 10 % of the time that has passed');
+    clock.observeLeader(7_004_500);
+    clocks.pass(60_000);
+    clock.observeLeader(7_004_600);
+    clock.lead();
+    assert.equal(clock.nowMs(), 7_004_500 + 54_000, 'however long that pause was');
   });
 
   it('leaves a leader whose time no entry has carried for one that is far behind that', () => {

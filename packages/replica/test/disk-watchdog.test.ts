@@ -3,9 +3,7 @@ import type { NodeId, RaftStatus } from '@holdfast/raft';
 import { DiskWatchdog } from '../src/disk-watchdog.ts';
 import { ManualClock } from './manual-clock.ts';
 
-function startWatchdog(members: {
-  readonly [id: NodeId]: { match: number; recentActive?: boolean; isLearner?: boolean };
-}) {
+function startWatchdog(members: { readonly [id: NodeId]: { match: number; isHeard?: boolean; isLearner?: boolean } }) {
   const clock = new ManualClock();
   const events: string[] = [];
   const raft = { isLeader: true, leadTransferee: 0 };
@@ -19,10 +17,7 @@ function startWatchdog(members: {
         id: 1,
         leadTransferee: raft.leadTransferee,
         progress: new Map(
-          Object.entries(members).map(([id, member]) => [
-            Number(id),
-            { isLearner: false, recentActive: true, ...member },
-          ]),
+          Object.entries(members).map(([id, member]) => [Number(id), { isLearner: false, isHeard: true, ...member }]),
         ) as unknown as RaftStatus['progress'],
       }),
     },
@@ -50,7 +45,7 @@ describe('the watchdog of the disk', () => {
   const hung = 'warn: the disk of the log does not answer';
 
   it('lets a leader hand over to the most advanced active voter when a write takes two seconds', async () => {
-    const members = { ...three, 4: { match: 9, recentActive: false }, 5: { match: 9, isLearner: true } };
+    const members = { ...three, 4: { match: 9, isHeard: false }, 5: { match: 9, isLearner: true } };
     const { watchdog, events, pass } = startWatchdog(members);
     watchdog.onAppend();
     await pass(1_950);
@@ -70,11 +65,11 @@ describe('the watchdog of the disk', () => {
   });
 
   it('waits with a hand-over until somebody is heard', async () => {
-    const members = { 1: { match: 9 }, 2: { match: 9, recentActive: false } };
+    const members = { 1: { match: 9 }, 2: { match: 9, isHeard: false } };
     const { watchdog, events, pass } = startWatchdog(members);
     watchdog.onAppend();
     await pass(2_100);
-    members[2].recentActive = true;
+    members[2].isHeard = true;
     await pass(50);
     assert.deepEqual(events, [hung, 'transfer to 2']);
   });

@@ -4,7 +4,7 @@ import type { ConfChange, ConfState, NodeId, RawNode } from '@holdfast/raft';
 import { Membership } from '../src/membership.ts';
 import { ManualClock } from './manual-clock.ts';
 
-type Peer = { match: number; recentActive: boolean; state: string };
+type Peer = { match: number; isHeard: boolean; state: string };
 
 describe('membership', () => {
   let clock: ManualClock;
@@ -66,7 +66,7 @@ describe('membership', () => {
   const changes = () =>
     proposed.map(({ change }) => change.changes.map(({ type, nodeId }) => `${type} ${nodeId}`).join());
   const transitions = () => proposed.map(({ change }) => change.transition);
-  const caughtUp: Peer = { match: 950, recentActive: true, state: 'StateReplicate' };
+  const caughtUp: Peer = { match: 950, isHeard: true, state: 'StateReplicate' };
 
   describe('of a new node', () => {
     it('begins as a learner, and is told when that took effect', async () => {
@@ -127,7 +127,7 @@ describe('membership', () => {
 
     for (const [why, peer] of [
       ['it is 65 entries behind', { ...caughtUp, match: 935 }],
-      ['it was not heard', { ...caughtUp, recentActive: false }],
+      ['it was not heard', { ...caughtUp, isHeard: false }],
       ['the leader does not know how far it is', { ...caughtUp, state: 'StateProbe' }],
       ['it is being filled by a snapshot', { ...caughtUp, state: 'StateSnapshot' }],
       ['the leader knows nothing of it', undefined],
@@ -246,6 +246,19 @@ describe('membership', () => {
       assert.deepEqual(changes(), ['ConfChangeAddNode 4']);
       conf.voters = [1, 2, 3, 4];
       conf.learners = [];
+      await clock.pass(20);
+      await promoted;
+    });
+
+    it('goes on once it is proposed, though the new id falls behind meanwhile', async () => {
+      peerIds[4] = 'peer-d';
+      progress.set(4, caughtUp);
+      const promoted = membership.promote(4, 5_000);
+      await clock.pass(20);
+      progress.set(4, { ...caughtUp, isHeard: false });
+      await clock.pass(300);
+      assert.deepEqual(changes(), ['ConfChangeAddNode 4', 'ConfChangeAddNode 4']);
+      conf.voters = [1, 2, 3, 4];
       await clock.pass(20);
       await promoted;
     });

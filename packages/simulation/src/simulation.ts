@@ -16,7 +16,7 @@ const GROWTH_MS_PER_NODE = 5_000;
 const LIVENESS_MS = 60_000;
 const WRITE_AGAIN_MS = 100;
 /** How long a session may be served after its time, when nodes were paused or frames held back. */
-const LATE_MS = 120_000;
+const LATE_MS = 5_000;
 const SKEW_MS = 100;
 /** Log time runs at most this much faster or slower than real time (`replica/cluster-clock`). */
 const SLEW_MAX = 0.1;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Message } from '../../src/types.ts';
-import { bytes, Cluster, entriesOfTerms, led, PRODUCT } from '../cluster.ts';
+import { bytes, Cluster, entriesOfTerms, led, PRODUCT, singleChange } from '../cluster.ts';
 
 /** Lets node 1 hand out its messages, and takes the heartbeats to one peer. */
 function heartbeatsTo(cluster: Cluster, id: number): Message[] {
@@ -268,10 +268,26 @@ describe('thesis §6.4 read index', () => {
     cluster.elect(1);
     const { raw, reads } = cluster.node(1);
     for (let context = 1; context <= 5_000; context++) raw.readIndex(context);
+    assert.equal(raw.save().core.reads.postponed.length, 4_096);
     cluster.heal();
     cluster.tick(1);
     cluster.settle();
     assert.equal(reads.length, 4_096);
+  });
+
+  it('is not answered alone by a leader that is no voter', () => {
+    const cluster = new Cluster({ ...PRODUCT, stepDownOnRemoval: false, voters: 2 });
+    const former = cluster.elect(1);
+    former.raw.proposeConfChange(singleChange('ConfChangeAddLearnerNode', 1));
+    cluster.settle();
+    cluster.isolate(1);
+    cluster.node(2).raw.forgetLeader();
+    cluster.elect(2).raw.propose(bytes('new'));
+    cluster.settle();
+    assert.equal(former.raw.isLeader, true);
+    former.raw.readIndex(7);
+    cluster.settle();
+    assert.deepEqual(former.reads, []);
   });
 
   it('takes no answer with the number of a round that was never begun', () => {

@@ -22,6 +22,8 @@ export class DiskTrouble {
   slowMs = 0;
   /** The next fsync fails, once. */
   failsNextSync = false;
+  /** It has refused something since the process that runs now was started. */
+  hasRefused = false;
   #isHung = false;
   #waiting: (() => void)[] = [];
 
@@ -54,7 +56,10 @@ export class DiskTrouble {
   /** Binds this to a disk. Every operation counts as an effect of the process, when it begins and when it ends. */
   get options(): MemoryDiskOptions {
     return {
-      isFull: () => this.isFull,
+      isFull: () => {
+        this.hasRefused ||= this.isFull;
+        return this.isFull;
+      },
       freeBytes: () => (this.isFull ? 0 : this.isLow ? RESERVE_BYTES / 2 : 1_000 * RESERVE_BYTES),
       fault: (operation) => this.#fault(operation),
       delay: (operation) => this.#delay(operation),
@@ -65,6 +70,7 @@ export class DiskTrouble {
     if (this.life?.effect() === false) return undefined;
     if (operation !== 'sync' || !this.failsNextSync) return undefined;
     this.failsNextSync = false;
+    this.hasRefused = true;
     return 'EIO';
   }
 

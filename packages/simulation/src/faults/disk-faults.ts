@@ -96,8 +96,7 @@ function flipBit({ world }: Target, machine: Machine): void {
   const sizeBytes = disk.contents(path).length;
   if (sizeBytes === 0) return;
   const position = nemesis.below(sizeBytes);
-  disk.corrupt(path, position, 1 << nemesis.below(8));
-  machine.isSuspect = true;
+  machine.corrupt(path, position, 1 << nemesis.below(8));
   world.trace.line(machine.who, () => `bit ${position} of ${path} is flipped`);
 }
 

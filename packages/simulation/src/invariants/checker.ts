@@ -33,6 +33,7 @@ export class Checker {
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaders = new Map<Term, NodeId>();
   /** Configuration changes in each log that were not yet applied when they came. */
+  readonly #removed = new Set<NodeId>();
   readonly #openChanges = new Map<NodeId, { readonly index: LogIndex; readonly term: Term }[]>();
 
   mirror(nodeId: NodeId): LogMirror {
@@ -56,6 +57,11 @@ export class Checker {
         done(error);
       });
     };
+  }
+
+  /** Whether some node has applied its removal. */
+  isRemoved(nodeId: NodeId): boolean {
+    return this.#removed.has(nodeId);
   }
 
   /** The disk of a node holds less than it did: its next start is judged by what is there. */
@@ -161,6 +167,7 @@ export class Checker {
     const applyConfChange = machine.applyConfChange.bind(machine);
     machine.applyConfChange = (index, term, conf) => {
       applyConfChange(index, term, conf);
+      for (const id of machine.removedMemberIds) this.#removed.add(id);
       const { voters, votersOutgoing, learners, learnersNext } = conf;
       const members = new Set([...voters, ...votersOutgoing, ...learners, ...learnersNext]);
       const back = machine.removedMemberIds.filter((id) => members.has(id));

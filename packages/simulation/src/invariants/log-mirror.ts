@@ -115,9 +115,10 @@ export class LogMirror {
     const before = written.hardState;
     written.apply(work);
     const { term, vote } = written.hardState;
-    if (term < before.term || (term === before.term && before.vote !== 0 && vote !== before.vote)) {
+    const isOther = term === before.term && before.vote !== 0 && vote !== before.vote;
+    if (term < before.term || isOther) {
       throw new Violation(
-        'one vote in a term',
+        isOther ? 'one vote in a term' : 'terms grow',
         `node ${nodeId} goes from term ${before.term} vote ${before.vote} to term ${term} vote ${vote}`,
       );
     }

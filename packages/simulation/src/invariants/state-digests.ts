@@ -3,9 +3,6 @@ import type { LogIndex, NodeId } from '@holdfast/raft';
 import type { Applied, SessionMachine } from '@holdfast/sessions';
 import { Violation } from './violation.ts';
 
-/** Entries whose replies are compared: every fourth. It costs more than to apply them. */
-const REPLIES_EVERY = 4;
-
 /** Entries after which also members, configuration and versions are compared: every eighth. */
 const WHOLE_EVERY = 8;
 
@@ -45,7 +42,6 @@ export class StateDigests {
   }
 
   checkReplies(nodeId: NodeId, { index, replies }: Applied): void {
-    if (index % REPLIES_EVERY !== 0) return;
     const text = JSON.stringify(replies, bytesAsText);
     const digest = crc32(text);
     const known = this.#replies.get(index);

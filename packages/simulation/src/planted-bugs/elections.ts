@@ -44,7 +44,7 @@ export const electionBugs: readonly PlantedBug[] = [
     options: { nodes: 5, faults: ['slow-disk', 'hung-disk', 'isolation', 'kill'] },
   },
   {
-    name: 'term and vote not restored after restart',
+    name: 'vote not restored after restart',
     source: 'hashicorp/raft#661, willemt/raft#47',
     breaks: 'a restarted node begins in the term on disk, but as if it had not voted in it',
     patches: [

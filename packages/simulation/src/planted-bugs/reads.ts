@@ -9,8 +9,8 @@ export const readBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/raft/src/read-index.ts',
-        find: 'if (core.tracker.isSingleton || isLeased) {',
-        replace: 'if (core.tracker.isSingleton || isLeased || core.config.checkQuorum) {',
+        find: 'if (isAlone || isLeased) {',
+        replace: 'if (isAlone || isLeased || core.config.checkQuorum) {',
       },
     ],
     options: { faults: ['isolation', 'unnoticed'] },

@@ -107,7 +107,7 @@ export const replicationBugs: readonly PlantedBug[] = [
   {
     name: 'heartbeat commit beyond match',
     source: 'Raft thesis §3.5; etcd: min(match, commit)',
-    breaks: 'a heartbeat commits what the follower has at those places, whatever it is',
+    breaks: 'a heartbeat commits what the follower has at those places, whatever it is, and what it does not have',
     patches: [
       {
         file: 'packages/raft/src/heartbeat.ts',
@@ -151,10 +151,18 @@ export const replicationBugs: readonly PlantedBug[] = [
       {
         file: 'packages/raft/src/step.ts',
         find: 'if (message.term !== 0 && message.term < core.term) {',
-        replace: "if (message.term !== 0 && message.term < core.term && message.type !== 'MsgApp') {",
+        replace:
+          "const isTaken = message.type === 'MsgApp' && core.state === 'StateFollower';\n" +
+          '  if (message.term !== 0 && message.term < core.term && !isTaken) {',
       },
     ],
-    foundBy: ['one vote in a term', 'committed is durable on a majority', 'leader completeness'],
+    foundBy: [
+      'log matching',
+      'an entry is durable before it is acknowledged',
+      'committed is durable on a majority',
+      'leader completeness',
+      'state-machine safety',
+    ],
   },
   {
     name: 'compaction past a follower without a snapshot',

@@ -83,6 +83,19 @@ export const sessionBugs: readonly PlantedBug[] = [
     foundBy: ['log time grows', 'linearizability'],
   },
   {
+    name: 'sessions live on after their time',
+    source: 'express-session: a store that never looks at maxAge; etcd#9395',
+    breaks: 'every session lives half a minute longer than it was given',
+    patches: [
+      {
+        file: 'packages/sessions/src/session-record.ts',
+        find: 'ttlMs === null ? Number.MAX_SAFE_INTEGER : timeMs + ttlMs;',
+        replace: 'ttlMs === null ? Number.MAX_SAFE_INTEGER : timeMs + ttlMs + 30_000;',
+      },
+    ],
+    foundBy: ['linearizability'],
+  },
+  {
     name: 'expiry removes a session that was touched meanwhile',
     source: 'etcd#15247: a revocation that names no version',
     breaks: 'the sweep found the session due; until its entry is applied somebody has prolonged it',

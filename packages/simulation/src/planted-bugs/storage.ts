@@ -13,7 +13,7 @@ export const storageBugs: readonly PlantedBug[] = [
         replace: '    Promise.resolve().then(',
       },
     ],
-    foundBy: ['durable stays durable'],
+    foundBy: ['durable stays durable', 'a node stops only for its disk'],
   },
   {
     name: 'fsync failure taken as success',
@@ -26,7 +26,7 @@ export const storageBugs: readonly PlantedBug[] = [
         replace: '() => this.#durable(batch, sequence),',
       },
     ],
-    foundBy: ['durable stays durable'],
+    foundBy: ['durable stays durable', 'a node stops only for its disk'],
   },
   {
     name: 'new log file without a sync of its directory',
@@ -39,7 +39,7 @@ export const storageBugs: readonly PlantedBug[] = [
         replace: '      await disk.rename(spare.path, path);',
       },
     ],
-    foundBy: ['durable stays durable'],
+    foundBy: ['durable stays durable', 'a node stops only for its disk'],
   },
   {
     name: 'bad checksum accepted',

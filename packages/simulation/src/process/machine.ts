@@ -10,24 +10,12 @@ import { type Member, type RunningNode, startNode } from './node.ts';
 /** How long a machine waits before it starts again a process that stopped by itself, ms. */
 const RESTART_MS = 200;
 
-/** Errors that a node may stop with: the disk's, and the refusal of what is damaged. */
-const EXPECTED_FAILURES: ReadonlySet<string> = new Set([
-  'LOG_FAILED',
-  'LOG_DAMAGED',
-  'NO_SPACE',
-  'IO',
-  'SNAPSHOT_DAMAGED',
-  'CORRUPT',
-  'NOT_AUTHORISED',
-]);
-/** What no start can get over: the member must be replaced. */
-const DAMAGE: ReadonlySet<string> = new Set([
-  'LOG_DAMAGED',
-  'LOG_MISSING',
-  'SNAPSHOT_DAMAGED',
-  'CORRUPT',
-  'NOT_AUTHORISED',
-]);
+/** What a node may stop with when its disk has refused something. */
+const REFUSED: ReadonlySet<string> = new Set(['LOG_FAILED', 'NO_SPACE', 'IO']);
+/** When its disk holds other than it wrote: no start gets over that, the member must be replaced. */
+const DAMAGED: ReadonlySet<string> = new Set(['LOG_DAMAGED', 'SNAPSHOT_DAMAGED', 'CORRUPT']);
+/** When it was removed from the cluster. */
+const REMOVED = 'NOT_AUTHORISED';
 
 /** What programs after an upgrade can run. */
 export const VERSION_MAX = 2;
@@ -51,6 +39,8 @@ export class Machine {
   isMarked = false;
   /** Its disk holds an old copy. */
   #isRolledBack = false;
+  /** Since it was last empty, its disk was given other bytes than were written, or an old copy. */
+  #wasTampered = false;
   /** Newest version of the state machine that its program can run. */
   version = 1;
   readonly #deathWatch = new Set<() => void>();
@@ -76,6 +66,7 @@ export class Machine {
     const life = new Life(world.scheduler, touch, () => this.crash());
     this.life = life;
     this.trouble.life = life;
+    this.trouble.hasRefused = false;
     world.trace.line(this.who, () => 'starts');
     startNode(world, this, member, life).then(
       (node) => {
@@ -117,6 +108,7 @@ export class Machine {
     this.disk.restore(copy);
     this.member.bootCounter = bootCounter;
     this.#isRolledBack = true;
+    this.#wasTampered = true;
     this.#world.checker.wentBack(this.member.nodeId);
   }
 
@@ -128,6 +120,7 @@ export class Machine {
     this.isSuspect = false;
     this.isMarked = false;
     this.#isRolledBack = false;
+    this.#wasTampered = false;
     this.member = undefined;
     this.disk.restore({ files: new Map(), directories: new Set() });
   }
@@ -177,14 +170,27 @@ export class Machine {
     });
   }
 
-  /** The product has stopped by itself: rightly, if the disk was at fault. */
+  /** A bit on its disk is not what was written. */
+  corrupt(path: string, position: number, mask: number): void {
+    this.disk.corrupt(path, position, mask);
+    this.isSuspect = true;
+    this.#wasTampered = true;
+  }
+
+  /** Whether what it stopped with is true. */
+  #isRight(code: string): boolean {
+    if (code === REMOVED) return this.member !== undefined && this.#world.checker.isRemoved(this.member.nodeId);
+    return (REFUSED.has(code) && this.trouble.hasRefused) || (DAMAGED.has(code) && this.#wasTampered);
+  }
+
+  /** The product has stopped by itself: rightly, if the disk was at fault, or its member is no more. */
   #stopped(error: unknown): void {
     const code = codeOf(error);
     this.#world.trace.line(this.who, () => `stops: ${error instanceof Error ? error.message : error}`);
     if (error instanceof Violation) this.#world.fail(error);
-    else if (!EXPECTED_FAILURES.has(code)) this.#world.fail(unexpected(this.who, error));
+    else if (!this.#isRight(code)) this.#world.fail(unexpected(this.who, error));
     this.#world.counts.stops += 1;
-    this.isDamaged = DAMAGE.has(code);
+    this.isDamaged = code === REMOVED || DAMAGED.has(code);
     this.disk.kill();
     this.#end();
     if (!this.isDamaged) this.#world.scheduler.after(RESTART_MS, () => this.start());
@@ -207,5 +213,5 @@ function codeOf(error: unknown): string {
 
 function unexpected(who: string, error: unknown): Violation {
   const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new Violation('a node stops only for its disk', `${who} stopped: ${problem}`);
+  return new Violation('a node stops only for its disk', `${who} stopped, and its disk gave no cause: ${problem}`);
 }
