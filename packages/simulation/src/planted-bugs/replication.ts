@@ -87,7 +87,12 @@ export const replicationBugs: readonly PlantedBug[] = [
         replace: 'const conflict = entries.length > 0 ? 0 : -1;',
       },
     ],
-    foundBy: ['committed is durable on a majority', 'leader completeness', 'commit grows'],
+    foundBy: [
+      'committed is durable on a majority',
+      'leader completeness',
+      'commit grows',
+      'an entry is durable before it is acknowledged',
+    ],
   },
   {
     name: 'follower commits beyond what was proven',

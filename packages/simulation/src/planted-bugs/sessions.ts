@@ -26,7 +26,7 @@ export const sessionBugs: readonly PlantedBug[] = [
         replace: 'if (kept !== undefined) return execute();',
       },
     ],
-    foundBy: ['linearizability'],
+    foundBy: ['linearizability', 'transactions once'],
   },
   {
     name: 'expiry by local clock',
