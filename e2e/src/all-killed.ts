@@ -1,13 +1,13 @@
 import { AcknowledgedWriter, missingSessions } from './acknowledged-writer.ts';
-import { ClusterProcess } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 
-/** Kills all three nodes at once under `writers` writers, restarts them with only their data, `rounds` times. */
+/** Kills all nodes at once under `writers` writers, restarts them with only their data, `rounds` times. */
 export async function allKilled(
+  cluster: ClusterProcess,
   rounds: number,
   writers: number,
   report: (line: string) => void,
 ): Promise<{ acknowledged: number; missing: string[] }> {
-  await using cluster = await ClusterProcess.start(3);
   const acknowledged: string[] = [];
   const missing: string[] = [];
   for (let round = 1; round <= rounds; round += 1) {

@@ -1,5 +1,5 @@
 import { AcknowledgedWriter, missingSessions } from './acknowledged-writer.ts';
-import { ClusterProcess } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 import { sleep } from './waiting.ts';
 
 export interface FailoverReport {
@@ -11,8 +11,11 @@ export interface FailoverReport {
 }
 
 /** Kills and restarts the leader `kills` times under one writer, then reads every acknowledged session on every node. */
-export async function failover(kills: number, report: (line: string) => void): Promise<FailoverReport> {
-  await using cluster = await ClusterProcess.start(3);
+export async function failover(
+  cluster: ClusterProcess,
+  kills: number,
+  report: (line: string) => void,
+): Promise<FailoverReport> {
   const writer = new AcknowledgedWriter(cluster.addresses, 'failover');
   writer.start();
   await writer.acknowledge(50);

@@ -1,5 +1,5 @@
 import { Client, type ClientOptions, RequestError } from '@holdfast/client';
-import { ClusterProcess } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 import { underLeaderKills } from './leader-kills.ts';
 
 const counters = 10;
@@ -17,8 +17,11 @@ export interface IncrementsReport {
 }
 
 /** Many increments through one client while leaders die: none may count twice, and none acknowledged be lost. */
-export async function increments(kills: number, report: (line: string) => void): Promise<IncrementsReport> {
-  await using cluster = await ClusterProcess.start(3);
+export async function increments(
+  cluster: ClusterProcess,
+  kills: number,
+  report: (line: string) => void,
+): Promise<IncrementsReport> {
   const options: ClientOptions = { nodes: cluster.addresses, timeoutMs: 5_000 };
   await using client = new Client(options);
   let acknowledged = 0;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allKilled } from './all-killed.ts';
 import { backupChain } from './backup-chain.ts';
+import { ClusterProcess } from './cluster-process.ts';
 import { type ExpiriesReport, expiries, expiryLatencies } from './expiries.ts';
 import { failover } from './failover.ts';
 import { increments } from './increments.ts';
@@ -18,6 +19,7 @@ import { snapshotDelay } from './snapshot-delay.ts';
 import { type TouchCost, touches } from './touches.ts';
 import { transfers } from './transfers.ts';
 
+const NODES = 3;
 /** A follower that hears nothing for so long asks for votes. */
 const ELECTION_TIMEOUT_MS = 500;
 
@@ -25,7 +27,8 @@ const [name, sizeText, ...more] = process.argv.slice(2);
 const print = (line: string) => console.log(line);
 
 async function proveFailover(kills: number): Promise<boolean> {
-  const { gapsMs, acknowledged, missing } = await failover(kills, print);
+  await using cluster = await ClusterProcess.start(NODES);
+  const { gapsMs, acknowledged, missing } = await failover(cluster, kills, print);
   const sorted = [...gapsMs].sort((a, b) => a - b);
   const medianMs = sorted[sorted.length >> 1] ?? Number.NaN;
   const worstMs = sorted.at(-1) ?? Number.NaN;
@@ -36,7 +39,8 @@ async function proveFailover(kills: number): Promise<boolean> {
 }
 
 async function proveAllKilled(rounds: number): Promise<boolean> {
-  const { acknowledged, missing } = await allKilled(rounds, 8, print);
+  await using cluster = await ClusterProcess.start(NODES);
+  const { acknowledged, missing } = await allKilled(cluster, rounds, 8, print);
   print(`${rounds} kills of all nodes: ${acknowledged} acknowledged sessions, ${missing.length} missing on some node`);
   return missing.length === 0;
 }
@@ -108,14 +112,16 @@ function mebibytes(sizeBytes: number): string {
 }
 
 async function proveIncrements(kills: number): Promise<boolean> {
-  const { acknowledged, unknown, refused, total, unhandled } = await increments(kills, print);
+  await using cluster = await ClusterProcess.start(NODES);
+  const { acknowledged, unknown, refused, total, unhandled } = await increments(cluster, kills, print);
   print(`${kills} kills of the leader: ${acknowledged} acknowledged, ${unknown} unknown, ${refused} refused`);
   print(`the counters say ${total}; ${unhandled} unhandled rejections`);
   return total >= acknowledged && total <= acknowledged + unknown && unhandled === 0;
 }
 
 async function proveTransfers(kills: number): Promise<boolean> {
-  const report = await transfers(kills, 100, 32, print);
+  await using cluster = await ClusterProcess.start(NODES);
+  const report = await transfers(cluster, { kills, accounts: 100, clients: 32 }, print);
   const { transferred, outrun, unknown, total, expectedTotal, unhandled, history } = report;
   print(`${kills} kills of the leader: ${transferred} transfers, ${outrun} outrun, ${unknown} unknown`);
   print(`the total is ${total}, was ${expectedTotal}; ${unhandled} unhandled rejections`);
@@ -128,7 +134,8 @@ async function proveTouches(durationS: number): Promise<boolean> {
     const written = diskBytes === null ? 'not counted here' : `${(diskBytes / 1_048_576).toFixed(1)} MiB`;
     print(`${what}: ${requests} requests, ${entries} log entries, written to the disk of the three nodes: ${written}`);
   };
-  const { everyTouch, skipBelow } = await touches(Math.min(100_000, durationS * 2_000), durationS);
+  await using cluster = await ClusterProcess.start(NODES);
+  const { everyTouch, skipBelow } = await touches(cluster, Math.min(100_000, durationS * 2_000), durationS);
   show('every touch written', everyTouch);
   show('skipBelow 0.01', skipBelow);
   return skipBelow.entries < everyTouch.entries;
@@ -193,7 +200,7 @@ const proofs: Record<string, Proof> = {
   touches: { run: proveTouches, size: 60 },
   expiries: { run: proveExpiries, size: 10_000 },
   backup: { run: proveBackup, size: 5_000 },
-  secrecy: { run: proveSecrecy, size: 50_000 },
+  secrecy: { run: proveSecrecy, size: 10_000 },
   million: { run: proveMillion, size: 1_000_000 },
   'power-cuts': { run: provePowerCuts, size: 50 },
   snapshot: { run: proveSnapshot, size: 200_000 },

@@ -14,6 +14,8 @@ const KNOWN = 200;
 const WRITERS = 4;
 const WRITES_IN_BETWEEN = 50;
 const IN_FLIGHT = 256;
+/** Of a session that is stored beside the known ones. */
+const FILLING_BYTES = 4_000;
 const external = fileURLToPath(new URL('../../examples/engine-file/src/file-engine.js', import.meta.url));
 
 /** A session of which every part can be told from anything else in a file. */
@@ -187,7 +189,9 @@ async function store(client: Client, known: readonly Known[]): Promise<void> {
 async function fill(client: Client, count: number): Promise<void> {
   for (let first = 0; first < count; first += IN_FLIGHT) {
     const size = Math.min(IN_FLIGHT, count - first);
-    await Promise.all(Array.from({ length: size }, (_, i) => client.store(`f-${first + i}`, 'x'.repeat(700))));
+    await Promise.all(
+      Array.from({ length: size }, (_, i) => client.store(`f-${first + i}`, 'x'.repeat(FILLING_BYTES))),
+    );
   }
 }
 

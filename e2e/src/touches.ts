@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { Client } from '@holdfast/client';
-import { ClusterProcess } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 import { sleep } from './waiting.ts';
 
 const ttlMs = 30 * 60_000;
@@ -28,8 +28,7 @@ export interface TouchesReport {
 }
 
 /** Sessions in use, each request a `get` and a `touch`: with every touch written, and with those left out that do little. */
-export async function touches(sessions: number, seconds: number): Promise<TouchesReport> {
-  await using cluster = await ClusterProcess.start(3);
+export async function touches(cluster: ClusterProcess, sessions: number, seconds: number): Promise<TouchesReport> {
   await using client = new Client({ nodes: cluster.addresses, timeoutMs: 20_000 });
   const data = new Uint8Array(dataBytes);
   for (let first = 0; first < sessions; first += 500) {

@@ -1,6 +1,6 @@
 import { Client, type LoadedSession, RequestError } from '@holdfast/client';
 import { checkHistory, type Operation } from '../../packages/linearizability/src/index.ts';
-import { ClusterProcess } from './cluster-process.ts';
+import type { ClusterProcess } from './cluster-process.ts';
 import { underLeaderKills } from './leader-kills.ts';
 
 const balance = 1_000;
@@ -10,6 +10,12 @@ interface Account {
   readonly balance: number;
   /** Which transfer made it so: tells equal balances apart. */
   readonly transfer: string;
+}
+
+export interface TransfersSize {
+  readonly kills: number;
+  readonly accounts: number;
+  readonly clients: number;
 }
 
 export interface TransfersReport {
@@ -26,12 +32,10 @@ export interface TransfersReport {
 
 /** Money goes from session to session by transactions with guards, while leaders die: its sum stays. */
 export async function transfers(
-  kills: number,
-  accounts: number,
-  clients: number,
+  cluster: ClusterProcess,
+  { kills, accounts, clients }: TransfersSize,
   report: (line: string) => void,
 ): Promise<TransfersReport> {
-  await using cluster = await ClusterProcess.start(3);
   const nodes = cluster.addresses;
   const tellers = Array.from({ length: clients }, (_, number) => {
     const first = number % nodes.length;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ClusterProcess } from '../src/cluster-process.ts';
 import { expiries } from '../src/expiries.ts';
 import { increments } from '../src/increments.ts';
 import { touches } from '../src/touches.ts';
@@ -6,16 +7,25 @@ import { transfers } from '../src/transfers.ts';
 
 describe('the client and a cluster of processes', function () {
   this.timeout(120_000);
+  let cluster: ClusterProcess;
+  before(async () => {
+    cluster = await ClusterProcess.start(3);
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
 
   it('counts no increment twice and loses none that was acknowledged while leaders die', async () => {
-    const { acknowledged, unknown, total, unhandled } = await increments(2, () => {});
+    const { acknowledged, unknown, total, unhandled } = await increments(cluster, 2, () => {});
     assert.ok(acknowledged > 100, `${acknowledged} increments`);
     assert.ok(total >= acknowledged && total <= acknowledged + unknown, `${total}, ${acknowledged} and ${unknown}`);
     assert.equal(unhandled, 0);
   });
 
   it('keeps the sum of what transactions move while leaders die', async () => {
-    const { transferred, total, expectedTotal, unhandled, history } = await transfers(1, 20, 8, () => {});
+    const { transferred, total, expectedTotal, unhandled, history } = await transfers(
+      cluster,
+      { kills: 1, accounts: 20, clients: 8 },
+      () => {},
+    );
     assert.ok(transferred > 20, `${transferred} transfers`);
     assert.equal(total, expectedTotal);
     assert.ok(history.isLinearizable, history.explanation);
@@ -32,7 +42,7 @@ describe('the client and a cluster of processes', function () {
   });
 
   it('saves log entries by touches that are left out', async () => {
-    const { everyTouch, skipBelow } = await touches(500, 2);
+    const { everyTouch, skipBelow } = await touches(cluster, 500, 2);
     assert.ok(skipBelow.entries * 2 < everyTouch.entries, `${skipBelow.entries} and ${everyTouch.entries} entries`);
   });
 });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { allKilled } from '../src/all-killed.ts';
 import { ClusterProcess, holdfast } from '../src/cluster-process.ts';
 import { failover } from '../src/failover.ts';
-import { joinCompacted } from '../src/join-compacted.ts';
 
 interface Status {
   readonly leader: string | null;
@@ -11,9 +10,13 @@ interface Status {
 
 describe('a cluster of processes', function () {
   this.timeout(120_000);
+  let cluster: ClusterProcess;
+  before(async () => {
+    cluster = await ClusterProcess.start(3);
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
 
   it('lists three voters and one leader on every node, and serves what another node stored', async () => {
-    await using cluster = await ClusterProcess.start(3);
     for (const { address } of cluster.nodes) {
       const { stdout } = await holdfast(['status', '--json', '--node', address]);
       const { leader, nodes }: Status = JSON.parse(stdout);
@@ -32,26 +35,15 @@ describe('a cluster of processes', function () {
   });
 
   it('loses no acknowledged write when the leader is killed and restarted', async () => {
-    const { gapsMs, acknowledged, missing } = await failover(3, () => {});
+    const { gapsMs, acknowledged, missing } = await failover(cluster, 3, () => {});
     assert.equal(gapsMs.length, 3);
     assert.ok(acknowledged > 100, `${acknowledged} writes`);
     assert.deepEqual(missing, []);
   });
 
   it('loses no acknowledged write when all nodes are killed at once and restarted with only their data', async () => {
-    const { acknowledged, missing } = await allKilled(2, 4, () => {});
+    const { acknowledged, missing } = await allKilled(cluster, 2, 4, () => {});
     assert.ok(acknowledged > 100, `${acknowledged} writes`);
     assert.deepEqual(missing, []);
-  });
-
-  it('fills a fourth node by snapshot once the log is trimmed', async () => {
-    const { check, counted } = await joinCompacted(12_000, 1_024);
-    assert.equal(counted, 12_000);
-    assert.deepEqual(
-      check.nodes.map(({ name }) => name),
-      ['n1', 'n2', 'n3', 'n4'],
-    );
-    assert.ok(check.nodes.every(({ shardHashes }) => shardHashes?.length === 64));
-    assert.equal(check.equal, true);
   });
 });

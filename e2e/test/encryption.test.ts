@@ -11,7 +11,7 @@ describe('encryption at rest, in processes', function () {
 
   it('leaves no id, name or value in any file, and rotates its key under load', async function () {
     if (!canGrep()) this.skip();
-    const { control, searches, acknowledged, missing, opened } = await secrecy(8_000, () => {});
+    const { control, searches, acknowledged, missing, opened } = await secrecy(1_500, () => {});
     assert.deepEqual([control.ids, control.names, control.values], [200, 400, 200], 'the search finds what is there');
     for (const { where, files, ids, names, values } of searches) {
       assert.ok(files > 0, where);

@@ -63,9 +63,7 @@ export function promoteCommand(io: Io): Command {
       await withClient(io, options, async (client) => {
         const learner = await memberOf(client, name);
         const { items } = await client.execute<'promote-member'>({ type: 'promote-member', nodeId: learner.nodeId });
-        const output = new Output(io, options.json === true);
-        if (output.json) output.document({ added: nameAndId(learner), items });
-        else output.line(`${told(learner)} votes; ${votersOf(items)}`);
+        tell(io, options, items, { added: nameAndId(learner) }, `${told(learner)} votes`);
       });
     });
 }
@@ -81,9 +79,7 @@ export function removeCommand(io: Io): Command {
       await withClient(io, options, async (client) => {
         const old = await memberOf(client, name);
         const { items } = await client.execute<'remove-member'>({ type: 'remove-member', nodeId: old.nodeId });
-        const output = new Output(io, options.json === true);
-        if (output.json) output.document({ removed: nameAndId(old), items });
-        else output.line(`removed ${told(old)}; ${votersOf(items)}`);
+        tell(io, options, items, { removed: nameAndId(old) }, `removed ${told(old)}`);
       });
     });
 }
@@ -102,11 +98,17 @@ export function replaceCommand(io: Io): Command {
         if (old.nodeId === added.nodeId) throw usageError('a node cannot take its own place', 'name two nodes');
         const query = { type: 'replace-member', oldId: old.nodeId, newId: added.nodeId } as const;
         const { items } = await client.execute<'replace-member'>(query);
-        const output = new Output(io, options.json === true);
-        if (output.json) output.document({ removed: nameAndId(old), added: nameAndId(added), items });
-        else output.line(`${told(added)} votes in the place of ${told(old)}; ${votersOf(items)}`);
+        const change = { removed: nameAndId(old), added: nameAndId(added) };
+        tell(io, options, items, change, `${told(added)} votes in the place of ${told(old)}`);
       });
     });
+}
+
+/** What became of the members: `change` and all of them as a document, or `line` and how many vote. */
+function tell(io: Io, { json }: ClusterOptions, items: readonly MemberInfo[], change: object, line: string): void {
+  const output = new Output(io, json === true);
+  if (output.json) output.document({ ...change, items });
+  else output.line(`${line}; ${votersOf(items)}`);
 }
 
 function nameAndId({ nodeId, name }: MemberInfo): Pick<MemberInfo, 'nodeId' | 'name'> {
