@@ -11,7 +11,7 @@ import { grep } from './grep.ts';
 
 /** Sessions that are searched for. */
 const KNOWN = 200;
-const WRITERS = 4;
+const WRITERS = 2;
 const WRITES_IN_BETWEEN = 50;
 const IN_FLIGHT = 256;
 /** Of a session that is stored beside the known ones. */
