@@ -75,7 +75,9 @@ export class SnapshotServer {
       await this.#serve(ask, conversation);
       await conversation.close();
     } catch (error) {
-      log('warn', 'a state was not handed out', { node: ask?.from ?? null, problem: problemOf(error) });
+      // Whoever is refused for that asks another, or again: there is nothing to mend.
+      const level = error instanceof PeerError && error.code === 'BUSY' ? 'info' : 'warn';
+      log(level, 'a state was not handed out', { node: ask?.from ?? null, problem: problemOf(error) });
       conversation.send(encodeFailed(error instanceof PeerError ? error.code : 'REFUSED', problemOf(error)));
       await conversation.close().catch(() => {});
     }

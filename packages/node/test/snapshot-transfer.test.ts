@@ -27,6 +27,8 @@ class World {
   /** Chunks read from the frozen views. */
   produced = 0;
   released = 0;
+  /** Warnings of those who serve. */
+  readonly warnings: string[] = [];
   count = 40;
   /** Runs before each chunk is read from the view. */
   beforeChunk: (number: number) => Promise<void> = async () => {};
@@ -44,7 +46,7 @@ class World {
       directory,
       serve: async (indexMin) => this.#state(indexMin),
       bytesPerSecond,
-      log: silentLog,
+      log: (level, _message, about) => level === 'warn' && this.warnings.push(`${about?.problem}`),
     });
     server.start();
     return server;
@@ -277,6 +279,7 @@ describe('snapshots between members', () => {
     const first = await world.asker(2).fetch([1]);
     await world.asker(3).fetch([1]);
     await assert.rejects(world.asker(4).fetch([1]), { code: 'BUSY' });
+    assert.deepEqual(world.warnings, [], 'whoever is refused asks again');
     await world.run(taken(first));
     await settled();
     await world.asker(5).fetch([1]);
