@@ -168,9 +168,11 @@ export class Driver {
 
   /** Proposes a configuration change; false when this node cannot. Whether it took effect shows when it is applied. */
   proposeConfChange(change: ConfChange): boolean {
-    const { ok } = this.#ports.raft.proposeConfChange(change);
-    this.wake();
-    return ok;
+    let isTaken = false;
+    this.#input(({ raft }) => {
+      isTaken = raft.proposeConfChange(change).ok;
+    });
+    return isTaken;
   }
 
   /** Resolves when what the core has told to be committed would be known to be so after a power cut; never once stopped. */
