@@ -151,7 +151,7 @@ export class HoldfastStore extends session.Store {
     if (baseline !== undefined && this.#store.isSameField(baseline, session, 'cookie', isSameCookie)) {
       return this.#store.touch(sessionId, ttlMs, baseline);
     }
-    return this.#store.touchWithField(sessionId, ttlMs, 'cookie', cookie);
+    return this.#store.touchWithField(sessionId, ttlMs, 'cookie', cookie, baseline);
   }
 
   async #all(): Promise<(SessionData & { id: string })[]> {

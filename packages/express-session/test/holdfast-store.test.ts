@@ -142,6 +142,43 @@ describe('HoldfastStore', function () {
     await assert.rejects(store.set('t', data({ user: 'limited' })), code('USER_LIMIT'));
   });
 
+  it('keeps the user and the time to live that another request gave a session, however often it saves', async () => {
+    const user = (fields: object) => (fields as { user?: string }).user;
+    const { store, metadata } = open({ user });
+    await store.set('s', data({ n: 0 }, 60_000));
+    const [slow, login] = [await read(store), await read(store)];
+    await store.set('s', Object.assign(login, { user: 'remembered', cookie: data({}, 600_000).cookie }));
+    for (const n of [1, 2]) {
+      await store.set('s', Object.assign(slow, { n, cookie: data({}, 60_000).cookie }));
+      const saved = await metadata();
+      assert.equal(saved?.user, 'remembered');
+      assert.ok(Number(saved?.ttlMs) > 590_000, `${saved?.ttlMs} ms after save ${n}`);
+    }
+    assert.equal(await store.destroyByUser('remembered'), 1);
+    assert.equal(await store.get('s'), null);
+  });
+
+  it('keeps the time to live that another request gave a session when it is touched', async () => {
+    const { store, metadata } = open({ touchAfterMs: 0 });
+    await store.set('s', data({ n: 0 }, 60_000));
+    const [slow, login] = [await read(store), await read(store)];
+    await store.set('s', Object.assign(login, { cookie: data({}, 600_000).cookie }));
+    await store.touch('s', Object.assign(slow, { cookie: data({}, 60_000).cookie }));
+    assert.ok(Number((await metadata())?.ttlMs) > 590_000);
+  });
+
+  it('takes the user away from a session that drops it, and sends all with last-write', async () => {
+    const user = (fields: object) => (fields as { user?: string }).user;
+    for (const conflict of ['merge', 'last-write'] as const) {
+      const { store, metadata } = open({ user, conflict });
+      await store.set('s', data({ n: 0 }));
+      const [slow, login] = [await read(store), await read(store)];
+      await store.set('s', Object.assign(login, { user: 'dropped' }));
+      await store.set('s', Object.assign(conflict === 'merge' ? login : slow, { n: 1, user: undefined }));
+      assert.equal((await metadata())?.user, null, conflict);
+    }
+  });
+
   it('refuses options that mean nothing', () => {
     const attempts = [{ conflict: 'maybe' }, { timeoutMs: 0 }, { touchAfterMs: -1 }, { prefix: 'x'.repeat(600) }];
     for (const options of attempts) {

@@ -39,6 +39,12 @@ export class Baseline {
     return Math.abs(ttlMs - this.ttlMs) <= this.ttlMs / 100 ? this.ttlMs : ttlMs;
   }
 
+  /** The time to live to send: null leaves what others made of it since, when this request did not change it. */
+  newTtl(ttlMs: number | null): number | null {
+    const ttl = this.ttlFor(ttlMs);
+    return ttl === this.ttlMs ? null : ttl;
+  }
+
   /**
    * Whether a touch now would do next to nothing: keep the time to live, and move the expiry by less than
    * `touchAfterMs`, by default 1 % of it. The clocks of application and cluster may differ by as much.

@@ -63,7 +63,8 @@ export class SessionStore {
   }
 
   /**
-   * Saves a session. With the baseline of a read, saves what changed since; without, replaces what is there.
+   * Saves a session. With the baseline of a read, saves what changed since, user and time to live included; without,
+   * or with the policy `last-write`, replaces what is there.
    * @param ttlMs time to live from now on, until the next save or touch; null: no expiry, or as it was
    * @returns the baseline of the next save; undefined when it was dropped, since the session had ended
    * @throws {RequestError} CONFLICT with the policy `reject`, USER_LIMIT, TOO_LARGE, VALIDATION
@@ -90,18 +91,23 @@ export class SessionStore {
     const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
     if (!isChanged && !isRelabelled && baseline.isFresh(ttl, touchAfterMs, Date.now())) return baseline;
 
+    const replaces = conflict === 'last-write';
+    const sendsLabels = isRelabelled || (replaces && this.#user !== undefined);
     const options: SaveOptions = {
       ...this.#deadline(),
-      ...ttlOption(ttl),
+      ...ttlOption(replaces ? ttl : baseline.newTtl(ttlMs)),
       conflict,
-      ...(this.#user === undefined ? {} : { labels: this.#labels(user) }),
+      ...(sendsLabels ? { labels: this.#labels(user) } : {}),
     };
-    const sent = conflict === 'last-write' ? { set: fields } : changes;
+    const sent = replaces ? { set: fields } : changes;
     const { metadata, conflicts } = await this.#availability.watch(
       this.#client.save(id, baseline.revision, sent, options),
     );
     if (conflicts > 0 || metadata === null) this.#onSaved?.({ id: sessionId, conflicts, isDropped: metadata === null });
-    return metadata === null ? undefined : new Baseline(sessionId, metadata, () => fields);
+    if (metadata === null) return undefined;
+    // What others changed meanwhile is no part of what this request saw: its next save must leave that alone too.
+    const seen = { ...metadata, ttlMs: ttl ?? baseline.ttlMs, user: sendsLabels ? metadata.user : baseline.user };
+    return new Baseline(sessionId, seen, () => fields);
   }
 
   /** Whether a field means what it meant when the session was read. */
@@ -117,20 +123,27 @@ export class SessionStore {
   async touch(sessionId: string, ttlMs: number | null, baseline?: Baseline): Promise<void> {
     const id = this.#idOf(sessionId);
     const own = baseline?.id === sessionId ? baseline : undefined;
-    const ttl = own?.ttlFor(ttlMs) ?? ttlMs;
-    if (own?.isFresh(ttl, this.#settings.touchAfterMs, Date.now())) return;
-    await this.#unlessAway(this.#client.touch(id, { ...this.#deadline(), ...ttlOption(ttl) }));
+    if (own?.isFresh(own.ttlFor(ttlMs), this.#settings.touchAfterMs, Date.now())) return;
+    const newTtl = own === undefined ? ttlMs : own.newTtl(ttlMs);
+    await this.#unlessAway(this.#client.touch(id, { ...this.#deadline(), ...ttlOption(newTtl) }));
   }
 
   /** Replaces one field and restarts the time to live, unless the session is not there. */
-  async touchWithField(sessionId: string, ttlMs: number | null, field: string, value: unknown): Promise<void> {
+  async touchWithField(
+    sessionId: string,
+    ttlMs: number | null,
+    field: string,
+    value: unknown,
+    baseline?: Baseline,
+  ): Promise<void> {
     const id = this.#idOf(sessionId);
+    const newTtl = baseline?.id === sessionId ? baseline.newTtl(ttlMs) : ttlMs;
     const set = storedFields({ [field]: value }, this.#serializer);
     const transaction = {
       guards: [{ type: 'exists', id }],
       thenDo: [
         { type: 'patch', id, set },
-        { type: 'touch', id, ...ttlOption(ttlMs) },
+        { type: 'touch', id, ...ttlOption(newTtl) },
       ],
     } as const;
     await this.#unlessAway(this.#client.txn(transaction, this.#deadline()));
