@@ -70,6 +70,15 @@ describe('HoldfastStore', function () {
     assert.ok(Number(touched?.expiresAt) >= Number(first?.expiresAt) + 700);
   });
 
+  it('keeps a session in use, however large touchAfterMs is', async () => {
+    const { store, metadata } = open({ touchAfterMs: 86_400_000 });
+    await store.set('s', data({}, 2_000));
+    const first = await metadata();
+    await sleep(1_200);
+    await store.touch('s', Object.assign(await read(store), { cookie: data({}, 2_000).cookie }));
+    assert.ok(Number((await metadata())?.expiresAt) >= Number(first?.expiresAt) + 1_200);
+  });
+
   it('leaves the time to live alone with disableTouch', async () => {
     const { store, metadata } = open({ disableTouch: true, touchAfterMs: 0 });
     await store.set('s', data({}, 60_000));

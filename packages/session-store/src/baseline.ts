@@ -47,11 +47,12 @@ export class Baseline {
 
   /**
    * Whether a touch now would do next to nothing: keep the time to live, and move the expiry by less than
-   * `touchAfterMs`, by default 1 % of it. The clocks of application and cluster may differ by as much.
+   * `touchAfterMs`, by default 1 % of it; at most half of it, lest a session in use expire. The clocks of application
+   * and cluster may differ by as much.
    */
   isFresh(ttlMs: number | null, touchAfterMs: number | undefined, nowMs: number): boolean {
     if (ttlMs === null) return this.ttlMs === null;
     if (this.expiresAt === null || ttlMs !== this.ttlMs) return false;
-    return Math.abs(nowMs + ttlMs - this.expiresAt) < (touchAfterMs ?? ttlMs / 100);
+    return Math.abs(nowMs + ttlMs - this.expiresAt) < Math.min(touchAfterMs ?? ttlMs / 100, ttlMs / 2);
   }
 }

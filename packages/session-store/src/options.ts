@@ -23,7 +23,7 @@ export interface SessionStoreOptions {
   readonly user?: (session: SessionFields) => string | undefined;
   /** Live sessions that a user may have. Default: any number. */
   readonly userLimit?: UserLimit;
-  /** A touch that moves the expiry by less is not sent. Default: 1 % of the time to live. */
+  /** A touch that moves the expiry by less is not sent. Default: 1 % of the time to live; half of it at most. */
   readonly touchAfterMs?: number;
   /** How long a call may take. Default 3,000. */
   readonly timeoutMs?: number;
