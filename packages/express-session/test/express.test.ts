@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createSilentServer } from 'node:net';
+import { Client } from '@holdfast/client';
 import express from 'express';
 import session from 'express-session';
 import { LocalCluster, useLocalCluster } from '../../node/test/local-cluster.ts';
@@ -133,5 +135,23 @@ describe('an Express application', function () {
     await back;
     assert.equal(await store.get('x'), null);
     store.close();
+  });
+
+  it('is told too when a node answers that is tried after silent ones for longer than a call may take', async () => {
+    const silent = [createSilentServer(), createSilentServer()];
+    const names: string[] = [];
+    for (const server of silent) {
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      names.push(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    }
+    await using client = new Client({ nodes: [...names, ...nodes.cluster.addresses] });
+    const store = new HoldfastStore({ client, timeoutMs: 400, onUnavailable: 'no-session' });
+    const [lost, back] = [once(store, 'disconnect'), once(store, 'connect')];
+    await assert.rejects(store.get('x'));
+    await lost;
+    await back;
+    assert.equal(await store.get('x'), null);
+    store.close();
+    for (const server of silent) server.close();
   });
 });

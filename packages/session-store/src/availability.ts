@@ -1,7 +1,12 @@
 import type { Client } from '@holdfast/client';
 import { type Failure, type FailureCode, RequestError } from '@holdfast/protocol';
 
-const PROBE_EVERY_MS = 500;
+const PROBE_AFTER_MS = 500;
+/**
+ * Longer than the calls of a store may take: what gives up early never gets to the nodes that are tried last, and an
+ * answer is used as soon as it is there.
+ */
+const PROBE_TIMEOUT_MS = 5_000;
 /** Asked for while the cluster is away; there is none. */
 const PROBE_ID = 'holdfast-probe';
 /** Failures that say nothing about the request, only that no majority could look at it. */
@@ -16,7 +21,7 @@ export class Availability {
   readonly #client: Client;
   readonly #changed: (isAvailable: boolean, failure?: Failure) => void;
   #isAvailable = true;
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(client: Client, changed: (isAvailable: boolean, failure?: Failure) => void) {
@@ -41,8 +46,12 @@ export class Availability {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
     clearTimeout(this.#timer);
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #found(): void {
@@ -61,12 +70,12 @@ export class Availability {
 
   #probeLater(): void {
     // A process that has nothing else to do need not wait for a cluster.
-    this.#timer = setTimeout(() => void this.#probe(), PROBE_EVERY_MS).unref();
+    this.#timer = setTimeout(() => void this.#probe(), PROBE_AFTER_MS).unref();
   }
 
   async #probe(): Promise<void> {
     try {
-      await this.#client.meta(PROBE_ID, { timeoutMs: PROBE_EVERY_MS });
+      await this.#client.meta(PROBE_ID, { timeoutMs: PROBE_TIMEOUT_MS, signal: this.#closing.signal });
     } catch (error) {
       if (isAway(error)) {
         if (!this.#isAvailable && !this.#isClosed) this.#probeLater();
