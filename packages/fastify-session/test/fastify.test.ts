@@ -27,7 +27,7 @@ describe('a Fastify application', function () {
   const listen = useServers();
 
   /** Requests to `/slow/…` are held. */
-  async function serve(store: SessionStore, maxAge: number | null = 60_000) {
+  async function serve(store: SessionStore, end: number | Date | null = 60_000) {
     const requests = new HeldRequests();
     const app = fastify();
     await app.register(fastifyCookie);
@@ -35,7 +35,7 @@ describe('a Fastify application', function () {
       store,
       secret: 'a secret with the length of thirty-two characters',
       saveUninitialized: false,
-      cookie: { secure: false, ...(maxAge === null ? {} : { maxAge }) },
+      cookie: { secure: false, ...(end instanceof Date ? { expires: end } : end === null ? {} : { maxAge: end }) },
     });
     app.get<{ Params: { user: string } }>('/login/:user', async (request) => {
       await request.session.regenerate();
@@ -88,6 +88,29 @@ describe('a Fastify application', function () {
     await browser.get('/login/ada');
     assert.deepEqual((await browser.get('/')).body, { user: 'ada' });
     await sleep(400);
+    assert.deepEqual((await browser.get('/')).body, {});
+  });
+
+  it('leaves a fixed expiry of cookies where it is, however often a session is changed', async () => {
+    const { store } = open();
+    const end = new Date(Date.now() + 60_000);
+    const cookie = { expires: end, originalMaxAge: null };
+    await store.set('s', { cookie, a: 0 } as never);
+    for (let a = 1; a <= 20; a += 1) {
+      await sleep(10);
+      const session = (await store.get('s')) ?? assert.fail('it is gone');
+      assert.equal(new Date(session.cookie.expires ?? Number.NaN).getTime(), end.getTime());
+      await store.set('s', Object.assign(session, { a }));
+    }
+
+    const soon = new Date(Date.now() + 2_000);
+    const { browser } = await serve(store, soon);
+    await browser.get('/login/ada');
+    while (Date.now() < soon.getTime() - 300) {
+      assert.deepEqual((await browser.get('/')).body, { user: 'ada' });
+      await sleep(10);
+    }
+    await sleep(500);
     assert.deepEqual((await browser.get('/')).body, {});
   });
 

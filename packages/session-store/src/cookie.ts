@@ -39,7 +39,10 @@ export function reviveExpiry(session: SessionFields, expiresAt: number | null, o
   // Otherwise the session does not expire when its cookie does.
   const followsCookie = options.disableTTL !== true && typeof options.ttl !== 'function';
   if (!followsCookie || expiresAt === null || cookieExpiry(session) === undefined) return;
-  session.cookie = { ...cookieOf(session), expires: new Date(expiresAt).toISOString() };
+  const cookie = cookieOf(session);
+  // An end without a maximum age is fixed: what a touch moved is no news of it.
+  if ((cookie?.originalMaxAge ?? null) === null) return;
+  session.cookie = { ...cookie, expires: new Date(expiresAt).toISOString() };
 }
 
 /** Milliseconds since 1970 at which the cookie of a session ends; undefined when that is not said. */
