@@ -16,6 +16,21 @@ export interface ClientEntrance {
   readonly accept: (channel: Channel) => void;
 }
 
+/** A client that says when it is closed: an application may open one for every request it serves. */
+class EmbeddedClient extends Client {
+  readonly #onClosing: () => void;
+
+  constructor(options: ClientOptions, onClosing: () => void) {
+    super(options);
+    this.#onClosing = onClosing;
+  }
+
+  override close(): Promise<void> {
+    this.#onClosing();
+    return super.close();
+  }
+}
+
 /**
  * Makes clients that reach their own node without the network, and the others through the node's host. They outlive the
  * lives of the node: between two of them they ask again, as other clients do.
@@ -23,6 +38,7 @@ export interface ClientEntrance {
 export class EmbeddedClients {
   readonly #clusterId: string;
   readonly #entrance: () => ClientEntrance | undefined;
+  /** Those that are open. */
   readonly #clients = new Set<Client>();
 
   constructor(clusterId: string, entrance: () => ClientEntrance | undefined) {
@@ -35,7 +51,8 @@ export class EmbeddedClients {
     const { address, token, host: nodeHost } = this.#current();
     const clusterId = this.#clusterId;
     const host = this.#host(nodeHost, address);
-    const client = new Client({ ...options, nodes: [address], clusterId, host, ...(token !== undefined && { token }) });
+    const settings = { ...options, nodes: [address], clusterId, host, ...(token !== undefined && { token }) };
+    const client = new EmbeddedClient(settings, () => this.#clients.delete(client));
     this.#clients.add(client);
     return client;
   }
@@ -43,7 +60,6 @@ export class EmbeddedClients {
   /** Closes those that are open still. */
   async close(): Promise<void> {
     await Promise.all([...this.#clients].map((client) => client.close()));
-    this.#clients.clear();
   }
 
   #current(): ClientEntrance {

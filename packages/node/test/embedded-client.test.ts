@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RequestError } from '@holdfast/protocol';
+import type { Host } from '@holdfast/transport';
 import { runReadme } from '../../client/test/readme-example.ts';
+import { EmbeddedClients } from '../src/embedded-client.ts';
 import { localChannel } from '../src/local-channel.ts';
 import { startNode } from '../src/node.ts';
 import type { EmbeddedNode } from '../src/running-node.ts';
@@ -39,6 +41,24 @@ describe('an embedded client', function () {
     await assert.rejects(client.store('a', 1, { ifRevision: stored.revision + 5 }), (error: unknown) => {
       return error instanceof RequestError && error.code === 'CONFLICT';
     });
+  });
+
+  it('is forgotten by its node once it is closed', async () => {
+    const [host, accept] = [{} as Host, () => assert.fail('nothing is asked')];
+    const clients = new EmbeddedClients('cluster-1', () => ({ host, address: 'near:1', token: undefined, accept }));
+    const closedAgain: string[] = [];
+    for (const name of ['closed', 'disposed', 'open']) {
+      const client = clients.open({});
+      if (name === 'closed') await client.close();
+      if (name === 'disposed') await client[Symbol.asyncDispose]();
+      const close = client.close.bind(client);
+      client.close = () => {
+        closedAgain.push(name);
+        return close();
+      };
+    }
+    await clients.close();
+    assert.deepEqual(closedAgain, ['open']);
   });
 
   it('carries large values both ways', async () => {
