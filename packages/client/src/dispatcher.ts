@@ -16,6 +16,7 @@ import type { OpenRequest } from './open-request.ts';
 import type { Settings } from './options.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { SessionOrder } from './session-order.ts';
+import { SignalWatch } from './signal-watch.ts';
 import { watchWaitMs } from './watch.ts';
 
 /** How often open requests are looked at besides when the earliest deadline comes. */
@@ -36,6 +37,7 @@ export class Dispatcher implements LinkEvents {
   readonly #link: Link;
   readonly #leader: LeaderRoute;
   readonly #order = new SessionOrder();
+  readonly #signals = new SignalWatch((request) => this.#giveUp(request));
   #identity: Identity;
   readonly #open = new Set<OpenRequest>();
   #openBytes = 0;
@@ -104,11 +106,7 @@ export class Dispatcher implements LinkEvents {
     }
     this.#open.add(request);
     this.#openBytes += request.body.length;
-    if (signal !== undefined) {
-      request.signal = signal;
-      request.onAbort = () => this.#giveUp(request);
-      signal.addEventListener('abort', request.onAbort);
-    }
+    if (signal !== undefined) this.#signals.add(request, signal);
     this.#checkAt(request.deadlineMs);
     if (!request.isWrite || this.#order.enter(request)) this.#makeReady(request);
   }
@@ -308,7 +306,7 @@ export class Dispatcher implements LinkEvents {
     this.#open.delete(request);
     this.#openBytes -= request.body.length;
     request.connection?.forget(request);
-    if (request.onAbort !== undefined) request.signal?.removeEventListener('abort', request.onAbort);
+    this.#signals.remove(request);
     if (request.isWrite) {
       if (unknown) request.identity?.abandon(request.sequence);
       else if (request.sequence > 0) request.identity?.answered(request.sequence);

@@ -23,7 +23,6 @@ export class OpenRequest {
   reject: (error: unknown) => void = ignore;
   settled = false;
   signal: AbortSignal | undefined;
-  onAbort: (() => void) | undefined;
 
   /** Writes on the same session that must be answered first. */
   blockers = 0;

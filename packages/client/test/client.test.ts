@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeValue, type FailureCode, RequestError } from '@holdfast/protocol';
 import { metadata } from '../../protocol/test/metadata.ts';
@@ -223,6 +224,22 @@ describe('a client', () => {
     await assert.rejects(read, /enough/);
     assert.match(await written, /^[0-9a-f]{32}:\d+:1$/);
     await assert.rejects(client.get('a', { signal }), /enough/);
+  });
+
+  it('listens once to a signal that many requests have, and not once they are answered', async () => {
+    const node = await startNode();
+    const client = clientOf([node]);
+    const controller = new AbortController();
+    const { signal } = controller;
+    await Promise.all(Array.from({ length: 40 }, () => client.get('a', { signal })));
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+    node.decide = () => 'silence';
+    const open = Array.from({ length: 40 }, () => client.get('a', { signal }));
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    const settled = Promise.allSettled(open);
+    controller.abort(new Error('enough'));
+    assert.ok((await settled).every((result) => result.status === 'rejected' && /enough/.test(String(result.reason))));
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
   it('fails what is open when it is closed, and everything after', async () => {
