@@ -153,16 +153,18 @@ export class Dispatcher implements LinkEvents {
 
   /** Numbers a write at its first sending. False when it cannot be sent now, or not at all (it is settled then). */
   #identify(request: OpenRequest, connection: Connection): boolean {
-    if (request.identity === undefined) {
-      const sequence = connection.identity.begin();
-      if (sequence === undefined) return false;
-      request.identity = connection.identity;
-      request.sequence = sequence;
-    } else if (request.identity !== connection.identity) {
+    if (request.identity === connection.identity) return true;
+    if (request.inDoubt || request.isRepeat) {
       // It was under way when the cluster forgot that client: nobody can tell any more.
       this.#fail(request, this.#unknown(request));
       return false;
     }
+    // It has none, or was only ever refused and waited while another write found its client forgotten.
+    dropIdentity(request);
+    const sequence = connection.identity.begin();
+    if (sequence === undefined) return false;
+    request.identity = connection.identity;
+    request.sequence = sequence;
     return true;
   }
 
@@ -226,9 +228,7 @@ export class Dispatcher implements LinkEvents {
     else if (request.isRepeat || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
     else {
       if (request.identity === this.#identity) this.#identity = new ClientIdentity();
-      request.identity?.answered(request.sequence);
-      request.identity = undefined;
-      request.sequence = 0;
+      dropIdentity(request);
       request.renewals++;
       // Both connections may have said hello with the identity that is forgotten.
       const main = this.#link.connection;
@@ -366,6 +366,13 @@ export class Dispatcher implements LinkEvents {
     clearTimeout(this.#checkTimer);
     await Promise.all([this.#link.close(), this.#leader.close()]);
   }
+}
+
+/** What the cluster knows nothing of can be a new write of another client. */
+function dropIdentity(request: OpenRequest): void {
+  request.identity?.answered(request.sequence);
+  request.identity = undefined;
+  request.sequence = 0;
 }
 
 function leaveIfSilent(connection: Connection, nowMs: number): void {

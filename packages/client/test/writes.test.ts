@@ -6,6 +6,28 @@ import { clientOf, closeAll, startNode } from './fake-node.ts';
 describe('writes of a client', () => {
   afterEach(closeAll);
 
+  it('that were only ever refused are new ones of the new client, when the cluster forgot the one before', async () => {
+    const node = await startNode();
+    const client = clientOf([node]);
+    let isForgotten = false;
+    node.decide = ({ request }) => {
+      if (isForgotten || request.type !== 'store') return { answer: metadata };
+      if (request.id === 'refused') return { code: 'OVERLOADED', problem: 'full' };
+      isForgotten = true;
+      return { code: 'CLIENT_EXPIRED' };
+    };
+    const refused = client.store('refused', 1);
+    await node.received(1);
+    await client.store('forgotten', 1);
+    assert.deepEqual(await refused, metadata);
+    const [before, after] = node.hellos.map(({ clientId }) => Buffer.from(clientId).toString('hex'));
+    const clientsOfRefused = node.got
+      .filter(({ request }) => request.type === 'store' && request.id === 'refused')
+      .map(({ hello }) => Buffer.from(hello.clientId).toString('hex'));
+    assert.equal(clientsOfRefused[0], before);
+    assert.equal(clientsOfRefused.at(-1), after);
+  });
+
   it('say what they mean', async () => {
     const node = await startNode();
     const client = clientOf([node]);
