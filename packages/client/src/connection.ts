@@ -49,9 +49,9 @@ export interface ConnectionOptions {
   readonly events: ConnectionEvents;
 }
 
-/** One channel to one node, from its welcome on. */
 const answerSpareMs = 300;
 
+/** One channel to one node, from its welcome on. */
 export class Connection {
   readonly address: string;
   readonly identity: Identity;

@@ -22,7 +22,9 @@ const retryMsMax = 1_000;
 
 /** Which events, and from where on. Conditions must all hold. */
 export interface WatchOptions extends EventFilter {
-  /** The first revision to be told of. Default: from now on. */
+  /**
+   * The first revision to be told of, with all of its events: several may share one. Default: from now on.
+   */
   readonly fromRevision?: number;
   /** Ends the watch: the iteration throws its reason. */
   readonly signal?: AbortSignal;
