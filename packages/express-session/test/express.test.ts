@@ -76,7 +76,9 @@ describe('an Express application', function () {
     const [id] = await store.ids();
     const { cookie } = (await store.get(id ?? '')) ?? {};
     assert.ok(Math.abs(Number(cookie?.originalMaxAge) - 60_000) < 10);
-    assert.equal((await nodes.client.meta(`rolling:${id}`))?.ttlMs, 60_000);
+    // What was left of the cookie when it was saved first, not a little less with every request.
+    const { ttlMs } = (await nodes.client.meta(`rolling:${id}`)) ?? {};
+    assert.ok(Number(ttlMs) > 59_900 && Number(ttlMs) <= 60_000, `${ttlMs} ms`);
   });
 
   it('logs a user out everywhere', async () => {
