@@ -10,12 +10,12 @@ import {
   checkBackend,
   DataDirectory,
   defaultCompression,
-  discardEngine,
   Keyring,
   logSegmentSizeBytes,
   NodeDisk,
   type NodeRecord,
   readKeyFile,
+  setEngineAside,
 } from '@holdfast/storage';
 import { atTurnEnd, createHost, generatePrivateKey, type Host } from '@holdfast/transport';
 import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts';
@@ -73,7 +73,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   let isDamaged = false;
   // When all else is closed. Found while it was read: a start would not look there, and take the engine for sound.
   opened.push(async () => {
-    if (isDamaged) await discardEngine(directory.engineDirectory);
+    if (isDamaged) await setEngineAside(directory.engineDirectory);
   });
   const disk = new NodeDisk();
   const bytes = (count: number) => new Uint8Array(randomBytes(count));
@@ -151,7 +151,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     async stop() {
       await member.stop({ abandon: failure !== undefined });
       // Found while it was read: a start would not look there, and take the engine for sound.
-      if (isEngineDamage(failure)) await discardEngine(directory.engineDirectory);
+      if (isEngineDamage(failure)) await setEngineAside(directory.engineDirectory);
       await knownMembers.settled();
       await host.close();
       await directory.close();

@@ -6,17 +6,20 @@ import {
   type Compression,
   type DataDirectory,
   type Disk,
-  discardEngine,
+  dropEngineAside,
   type Engine,
   type EngineOptions,
+  isEngineAside,
   type Keyring,
   Log,
   type LogOptions,
   type NodeRecord,
   noCompression,
   openEngine,
+  putEngineBack,
   SnapshotFiles,
   StorageError,
+  setEngineAside,
 } from '@holdfast/storage';
 import type { NodeLog } from './node-log.ts';
 import { PeerMemoryFile } from './peer-memory-file.ts';
@@ -88,8 +91,8 @@ export async function createLog(ports: StorageBootPorts, record: NodeRecord): Pr
 }
 
 /**
- * Opens everything. The engine is only a copy of what log and snapshots hold: one that is damaged, or older than the
- * log reaches back, is built again from the newest snapshot file that the log vouches for, or by another member.
+ * Opens everything. An engine that is damaged, or older than the log reaches back, is built again from the newest
+ * snapshot file that the log vouches for, or by another member; it is removed only then.
  * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state, and no member
  *   gave it
  */
@@ -131,41 +134,67 @@ async function openState(
   snapshotFiles: SnapshotFiles,
   options: SessionMachineOptions,
 ): Promise<{ engine: Engine; machine: SessionMachine; isKept: boolean }> {
-  const { directory, compression = noCompression, keyring, report = () => {} } = ports;
+  const { directory, compression = noCompression, keyring } = ports;
   const sealing = keyring === undefined ? undefined : { keyring, secretParts };
   const { backend } = record;
-  const onDamage = ({ message }: Error) =>
-    report('error', 'the engine is damaged; it is built anew', { problem: message });
   const engineOptions = { backend, directory: directory.engineDirectory, compression, sealing };
-  const engine = await openEngineOrNew(engineOptions, onDamage);
+  const kept = await openKept(ports, engineOptions, log, options);
+  if (kept !== undefined) return { ...kept, isKept: true };
+  return { ...(await rebuild(ports, engineOptions, log, snapshotFiles, options)), isKept: false };
+}
+
+/** A new engine. The old one, of which it is not known yet whether anything can replace it, is kept aside meanwhile. */
+async function rebuild(
+  ports: StorageBootPorts,
+  engineOptions: EngineOptions,
+  log: Log,
+  snapshotFiles: SnapshotFiles,
+  options: SessionMachineOptions,
+): Promise<{ engine: Engine; machine: SessionMachine }> {
+  const { directory } = engineOptions;
+  const isOnDisk = isStored(engineOptions);
+  if (isOnDisk) await setEngineAside(directory);
+  let engine: Engine | undefined;
   try {
-    const kept = await openMachine(engine, options, onDamage);
-    if (kept !== undefined && isCovered(kept, log)) return { engine, machine: kept, isKept: true };
-    let damage: unknown;
-    for (const snapshot of coveredByLog(snapshotFiles, log)) {
-      try {
-        const machine = await SessionMachine.install(engine, snapshotFiles.read(snapshot), options);
-        return { engine, machine, isKept: false };
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        damage ??= error;
-      }
-    }
-    await engine.clear();
-    const empty = await SessionMachine.open(engine, options);
-    if (isCovered(empty, log)) return { engine, machine: empty, isKept: false };
-    try {
-      if (ports.fetchState === undefined) throw damage ?? new Error('there is nobody to ask for it');
-      const fetched = await fetchedState(ports.fetchState, log, snapshotFiles);
-      const machine = await SessionMachine.install(engine, snapshotFiles.read(fetched), options);
-      return { engine, machine, isKept: false };
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      throw lostState(directory.path, log, error);
-    }
+    engine = await openEngine(engineOptions);
+    const machine = await fill(engine, ports, log, snapshotFiles, options);
+    if (isOnDisk) await dropEngineAside(directory);
+    return { engine, machine };
   } catch (error) {
-    await engine.close();
+    await engine?.close();
+    // If that fails, too, the next start finds it where it is.
+    if (isOnDisk) await putEngineBack(directory).catch(() => {});
     throw error;
+  }
+}
+
+/** From the newest snapshot file that will do, from the log alone, or from another member. */
+async function fill(
+  engine: Engine,
+  { directory, fetchState }: StorageBootPorts,
+  log: Log,
+  snapshotFiles: SnapshotFiles,
+  options: SessionMachineOptions,
+): Promise<SessionMachine> {
+  let damage: unknown;
+  for (const snapshot of coveredByLog(snapshotFiles, log)) {
+    try {
+      return await SessionMachine.install(engine, snapshotFiles.read(snapshot), options);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      damage ??= error;
+    }
+  }
+  await engine.clear();
+  const empty = await SessionMachine.open(engine, options);
+  if (isCovered(empty, log)) return empty;
+  try {
+    if (fetchState === undefined) throw damage ?? new Error('there is nobody to ask for it');
+    const fetched = await fetchedState(fetchState, log, snapshotFiles);
+    return await SessionMachine.install(engine, snapshotFiles.read(fetched), options);
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    throw lostState(directory.path, log, error);
   }
 }
 
@@ -204,7 +233,7 @@ function beginBehind(log: Log, snapshot: SnapshotMeta): Promise<void> {
 function lostState(directory: string, log: Log, cause: unknown): RequestError {
   const problem = `the state in ${directory} is lost: the log begins at ${log.firstIndex()}, no snapshot reaches it, and no member gave it`;
   const why = cause instanceof Error ? `: ${cause.message}` : '';
-  const hint = 'start it again once others run: they fill it again';
+  const hint = 'nothing was deleted. Start it again once others run: they fill it again';
   return new RequestError({ code: 'CORRUPT', problem: `${problem}${why}`, hint }, { cause });
 }
 
@@ -219,30 +248,33 @@ function coveredByLog(snapshotFiles: SnapshotFiles, log: Log): SnapshotMeta[] {
   return snapshotFiles.list().filter(isCovering).reverse();
 }
 
-async function openEngineOrNew(options: EngineOptions, onDamage: (error: Error) => void): Promise<Engine> {
+/** What the last life left. Undefined when it cannot be read, or the log does not go on from there: then it is closed. */
+async function openKept(
+  { directory, report = () => {} }: StorageBootPorts,
+  engineOptions: EngineOptions,
+  log: Log,
+  options: SessionMachineOptions,
+): Promise<{ engine: Engine; machine: SessionMachine } | undefined> {
+  // Found to be damaged while it was read: it may look sound now.
+  if (isStored(engineOptions) && isEngineAside(directory.engineDirectory)) return undefined;
+  let engine: Engine | undefined;
   try {
-    return await openEngine(options);
+    engine = await openEngine(engineOptions);
+    const machine = await SessionMachine.open(engine, { ...options, verifies: true });
+    if (isCovered(machine, log)) return { engine, machine };
   } catch (error) {
-    if (!(error instanceof StorageError) || error.code !== 'ENGINE_DAMAGED') throw error;
-    onDamage(error);
-    await discardEngine(options.directory);
-    return openEngine(options);
+    if (!isDamage(error)) {
+      await engine?.close();
+      throw error;
+    }
+    report('error', 'the engine is damaged; it is built anew', { problem: error.message });
   }
+  await engine?.close();
+  return undefined;
 }
 
-/** Undefined when what the engine holds cannot be read: then it is built again. */
-async function openMachine(
-  engine: Engine,
-  options: SessionMachineOptions,
-  onDamage: (error: Error) => void,
-): Promise<SessionMachine | undefined> {
-  try {
-    return await SessionMachine.open(engine, { ...options, verifies: true });
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    onDamage(error);
-    return undefined;
-  }
+function isStored({ backend }: EngineOptions): boolean {
+  return backend !== 'memory';
 }
 
 /** Whether what was read is not what was written. */

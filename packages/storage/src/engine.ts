@@ -6,7 +6,7 @@ import type { StorageError } from './errors.ts';
  * not synced; `checkpoint` is what makes them durable.
  *
  * Keys and values handed in must not be changed afterwards. Keys that begin with `ff ff ff ff` are the engine's own.
- * Every call may throw a {@link StorageError}: `ENGINE_DAMAGED` when stored bytes are wrong (discard the engine and
+ * Every call may throw a {@link StorageError}: `ENGINE_DAMAGED` when stored bytes are wrong (set the engine aside and
  * build it again), `ENGINE_FAILED` when the store refused, `ENGINE_FULL` for want of room; after a failed write every
  * call does.
  */

@@ -5,6 +5,7 @@ export { DataDirectory } from './data-directory.ts';
 export { acquireLock } from './directory-lock.ts';
 export * from './disk.ts';
 export * from './engine.ts';
+export { dropEngineAside, isEngineAside, putEngineBack, setEngineAside } from './engine-directory.ts';
 export { type CreateEngine, type CreateEngineOptions, type EngineModule, engineModuleName } from './engine-module.ts';
 export { type Codec, type Compression, codecs, defaultCompression, noCompression } from './envelope/compression.ts';
 export { readKeyFile } from './envelope/key-file.ts';
@@ -17,7 +18,7 @@ export type { Checkpoint, LogPosition } from './log-payload.ts';
 export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
 export { type KnownMember, type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';
-export { checkBackend, discardEngine, type EngineOptions, isBuiltIn, openEngine } from './open-engine.ts';
+export { checkBackend, type EngineOptions, isBuiltIn, openEngine } from './open-engine.ts';
 export {
   beginReplacement,
   completeReplacement,

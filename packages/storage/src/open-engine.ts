@@ -1,16 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { MemoryLevel } from 'memory-level';
 import type { Engine } from './engine.ts';
+import { discardEngine, finishDiscard } from './engine-directory.ts';
 import { loadEngineModule } from './engine-module.ts';
 import type { EngineSealing } from './engine-records.ts';
 import { type Compression, defaultCompression, noCompression } from './envelope/compression.ts';
 import { LevelEngine } from './level-engine.ts';
 import { type LevelDatabase, VIEWS } from './level-port.ts';
 import { checkTables } from './level-tables.ts';
-import { NodeDisk } from './node-disk.ts';
 
 /** LevelDB's table cache and memtable. Values are not compressed here: the CPU is scarcer than the disk. */
 const CLASSIC_OPTIONS = { cacheSize: 64 * 1_048_576, writeBufferSize: 16 * 1_048_576, compression: false } as const;
@@ -28,8 +27,8 @@ export interface EngineOptions {
 
 /**
  * Opens the state machine's store.
- * @throws {StorageError} `ENGINE_DAMAGED`: call `discardEngine` and build it again. `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`,
- *   `NOT_SUPPORTED`, `KEY_MISSING`
+ * @throws {StorageError} `ENGINE_DAMAGED`: set it aside and build it again. `ENGINE_LOCKED`, `ENGINE_FAILED`, `ENGINE_FULL`, `NOT_SUPPORTED`,
+ *   `KEY_MISSING`
  */
 export async function openEngine({ backend, directory, compression, sealing }: EngineOptions): Promise<Engine> {
   if (backend === 'memory') {
@@ -38,8 +37,7 @@ export async function openEngine({ backend, directory, compression, sealing }: E
     const nothing = { existed: false, encoding: undefined, discard: undefined, records };
     return LevelEngine.open({ kind: 'memory', directory, open, ...nothing });
   }
-  // What a clear was about to remove when the process ended.
-  await rm(discardedName(directory), { recursive: true, force: true });
+  await finishDiscard(directory);
   const discard = () => discardEngine(directory);
   const records = { compression: compression ?? defaultCompression, sealing };
   if (backend === 'disk') {
@@ -64,21 +62,6 @@ export async function checkBackend(backend: string): Promise<void> {
 /** Whether Holdfast brings this backend itself; any other name is that of a module. */
 export function isBuiltIn(backend: string): boolean {
   return backend === 'memory' || backend === 'disk';
-}
-
-/** Removes an engine's directory; at one moment it is whole, at the next it is gone. It must be closed. */
-export async function discardEngine(directory: string): Promise<void> {
-  const discarded = discardedName(directory);
-  await rm(discarded, { recursive: true, force: true });
-  if (existsSync(directory)) {
-    await rename(directory, discarded);
-    await new NodeDisk().syncDirectory(resolve(directory, '..'));
-  }
-  await rm(discarded, { recursive: true, force: true });
-}
-
-function discardedName(directory: string): string {
-  return `${resolve(directory)}.discarded`;
 }
 
 async function opened(database: LevelDatabase): Promise<LevelDatabase> {

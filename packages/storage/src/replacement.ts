@@ -17,7 +17,7 @@ import { readWholeFile, replaceWholeFile } from './whole-file.ts';
 const FILE = 'replacement.json';
 const FORMAT_VERSION = 1;
 /** What is moved aside. `node.json` is copied: until the new one is there, the directory stays a known node's. */
-const DATA = ['log', 'engine', 'engine.discarded', 'snapshots', NONCE_FILE] as const;
+const DATA = ['log', 'engine', 'engine.damaged', 'engine.discarded', 'snapshots', NONCE_FILE] as const;
 
 export interface Replacement {
   /** `damaged`: this disk shows it itself, at each start. `rolled-back`: only the peers know, and have said so. */

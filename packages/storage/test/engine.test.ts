@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClassicLevel } from 'classic-level';
+import { discardEngine } from '../src/engine-directory.ts';
 import { markerKey } from '../src/engine-markers.ts';
 import { engineChecks } from '../src/engine-suite/engine-checks.ts';
-import { discardEngine, type Engine, type EngineWrite, Keyring, MasterKey, openEngine } from '../src/index.ts';
+import { type Engine, type EngineWrite, Keyring, MasterKey, openEngine } from '../src/index.ts';
 
 const external = fileURLToPath(new URL('./external-engine.ts', import.meta.url));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { discardEngine } from '../open-engine.ts';
+import { discardEngine } from '../engine-directory.ts';
 import { contentsAfter, copyOf, filesOf, writeBatches } from './history.ts';
 import { assertPrefixOrDamaged, isPermanent } from './restart-checks.ts';
 import { contentsNow, type EngineCheck, type EngineUnderTest, randomNumbers, withEngine } from './under-test.ts';
