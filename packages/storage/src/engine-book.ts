@@ -44,14 +44,21 @@ export class EngineBook {
   readonly #epochs = new Map<number, Epoch>();
   #current: Epoch;
 
-  private constructor(database: LevelDatabase, directory: string, keyring: Keyring, contents: Contents) {
+  private constructor(
+    database: LevelDatabase,
+    directory: string,
+    keyring: Keyring,
+    contents: Contents,
+    begun: StoredEpoch,
+  ) {
     this.#database = database;
     this.#directory = directory;
     this.#keyring = keyring;
     this.#nameKey = contents.nameKey;
     this.#stored = contents.epochs;
-    for (const epoch of contents.epochs) this.#take(epoch);
-    this.#current = this.#begin();
+    for (const stored of contents.epochs) this.#epochs.set(stored.number, this.#withSealer(stored));
+    this.#current = this.#withSealer(begun);
+    this.#epochs.set(begun.number, this.#current);
   }
 
   /**
@@ -82,8 +89,9 @@ export class EngineBook {
     keyring: Keyring,
     contents: Contents,
   ): Promise<EngineBook> {
-    const book = new EngineBook(database, directory, keyring, contents);
-    await book.#save();
+    const begun = nextEpoch(contents.epochs, keyring);
+    const book = new EngineBook(database, directory, keyring, contents, begun);
+    await book.#save([...contents.epochs, begun]);
     return book;
   }
 
@@ -105,41 +113,42 @@ export class EngineBook {
     return [...new Set(this.#stored.map(({ keyId }) => keyId))];
   }
 
-  /** Begins an epoch of the newest key, durably. */
+  /** Begins an epoch of the newest key, durably. When that fails, it is not known which epochs are stored. */
   async renew(): Promise<void> {
-    this.#current = this.#begin();
-    await this.#save();
+    const begun = nextEpoch(this.#stored, this.#keyring);
+    const epoch = this.#withSealer(begun);
+    await this.#save([...this.#stored, begun]);
+    this.#epochs.set(epoch.number, epoch);
+    this.#current = epoch;
   }
 
-  /** No record belongs to an epoch before `number` any more. Frozen views may: they are opened until the engine is closed. */
-  async forgetBefore(number: number): Promise<void> {
-    this.#stored = this.#stored.filter((epoch) => epoch.number >= number);
-    await this.#save();
+  /**
+   * No record belongs to an epoch before `number` any more. Frozen views may: they are opened until the engine is closed.
+   * When it fails, it is not known which epochs are stored.
+   */
+  forgetBefore(number: number): Promise<void> {
+    return this.#save(this.#stored.filter((epoch) => epoch.number >= number));
   }
 
-  #begin(): Epoch {
-    const number = (this.#stored.at(-1)?.number ?? 0) + 1;
-    const epoch = { number, keyId: this.#keyring.newest.id, salt: new Uint8Array(randomBytes(SALT_BYTES)) };
-    this.#stored = [...this.#stored, epoch];
-    return this.#take(epoch);
-  }
-
-  #take({ number, keyId, salt }: StoredEpoch): Epoch {
-    const sealer = this.#keyring.key(keyId, this.#directory).sealer(salt, 'engine');
-    const epoch = { number, keyId, sealer };
-    this.#epochs.set(number, epoch);
-    return epoch;
+  #withSealer({ number, keyId, salt }: StoredEpoch): Epoch {
+    return { number, keyId, sealer: this.#keyring.key(keyId, this.#directory).sealer(salt, 'engine') };
   }
 
   /** Synced: a record that reached the disk before the book could never be opened. */
-  async #save(): Promise<void> {
+  async #save(epochs: readonly StoredEpoch[]): Promise<void> {
     const batch = this.#database.batch();
-    const book = encodeBook({ nameKey: this.#nameKey, epochs: this.#stored }, this.#keyring.newest);
+    const book = encodeBook({ nameKey: this.#nameKey, epochs }, this.#keyring.newest);
     batch.put(BOOK_KEY, wrapValue(BOOK_KEY, book), VIEWS);
     await batch.write({ sync: true });
     // Modules of others need not know `sync`.
     await this.#database.flush?.();
+    this.#stored = epochs;
   }
+}
+
+function nextEpoch(epochs: readonly StoredEpoch[], keyring: Keyring): StoredEpoch {
+  const number = (epochs.at(-1)?.number ?? 0) + 1;
+  return { number, keyId: keyring.newest.id, salt: new Uint8Array(randomBytes(SALT_BYTES)) };
 }
 
 /** The name key under a salt of its own at each writing, so that the number 0 is never used twice under one key. */

@@ -147,7 +147,7 @@ export class LevelEngine implements Engine {
   async renewKey(report: (records: number) => void): Promise<void> {
     const { book } = this.#records;
     if (book === undefined) return;
-    await this.#inOrder(() => book.renew());
+    await this.#inOrder(() => this.#writeThrough(() => book.renew()));
     const { number } = book.current;
     let behind: Uint8Array | undefined;
     let records = 0;
@@ -168,8 +168,8 @@ export class LevelEngine implements Engine {
     const renewed = this.#renewed;
     this.#renewed = undefined;
     // A book that was begun anew by `clear` knows no older keys.
-    if (renewed?.book === this.#records.book)
-      await this.#inOrder(async () => renewed?.book.forgetBefore(renewed.number));
+    if (renewed === undefined || renewed.book !== this.#records.book) return;
+    await this.#inOrder(() => this.#writeThrough(() => renewed.book.forgetBefore(renewed.number)));
   }
 
   /** Writes the next records behind a stored key as they are, sealed anew; returns their stored keys. */
@@ -185,6 +185,8 @@ export class LevelEngine implements Engine {
     let found: readonly (readonly [Uint8Array, Uint8Array])[];
     try {
       found = await iterator.nextv(SEALED_OPERATIONS_PER_TURN);
+    } catch (error) {
+      throw this.#translate(error);
     } finally {
       await iterator.close();
     }
@@ -333,6 +335,15 @@ export class LevelEngine implements Engine {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Writes outside a batch; after one that failed nothing more goes through this handle. */
+  async #writeThrough(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   #fail(error: unknown): StorageError {
