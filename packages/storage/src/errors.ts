@@ -178,7 +178,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'KEY_MISSING':
       return 'give the key file that holds this key with --encryption-key-file';
     case 'NOT_SEALED':
-      return 'start without --encryption-key-file, or move the data directory aside and join again with the key: the others fill it';
+      return 'go without --encryption-key-file; or, for a node, move the data directory aside and join again with the key: the others fill it';
     case 'BACKUP_DAMAGED':
       return 'nothing was restored from it; use another copy, or another backup';
     case 'IO':

@@ -138,6 +138,12 @@ for (const [title, keyring] of [
 }
 
 describe('a sealed backup', () => {
+  it('that is not sealed is refused with a key: anybody could have written it', async () => {
+    const disk = new MemoryDisk();
+    await add(await open(disk));
+    await assert.rejects(open(disk, new Keyring([key])), { code: 'NOT_SEALED', message: /0001\.manifest/ });
+  });
+
   it('shows nothing of what it holds, and opens with its key only', async () => {
     const disk = new MemoryDisk();
     await add(await open(disk, new Keyring([key])));

@@ -96,8 +96,11 @@ function isGrown(links: readonly BackupLink[]): boolean {
   return links.length >= linksMax || bytesOf(following) >= Math.max(full.bytes, followingBytesMin);
 }
 
-/** The log is gone, or the backup is of another cluster, damaged, or sealed with a key that is not there any more. */
+/** The log is gone, or the backup is of another cluster, damaged, sealed with a key that is not there any more, or not sealed. */
 function cannotGoOn(error: unknown): boolean {
   if (error instanceof RequestError) return error.code === 'BACKUP_GAP' || error.code === 'WRONG_CLUSTER';
-  return error instanceof StorageError && ['BACKUP_DAMAGED', 'NEWER_VERSION', 'KEY_MISSING'].includes(error.code);
+  return (
+    error instanceof StorageError &&
+    ['BACKUP_DAMAGED', 'NEWER_VERSION', 'KEY_MISSING', 'NOT_SEALED'].includes(error.code)
+  );
 }

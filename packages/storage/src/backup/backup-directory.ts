@@ -45,7 +45,7 @@ export class BackupDirectory {
 
   /**
    * Reads the manifests in a directory, which need not be there.
-   * @throws {StorageError} `BACKUP_DAMAGED`, `NEWER_VERSION`, `KEY_MISSING`, `IO`
+   * @throws {StorageError} `BACKUP_DAMAGED`, `NEWER_VERSION`, `KEY_MISSING`, `NOT_SEALED`, `IO`
    */
   static async open(ports: BackupPorts): Promise<BackupDirectory> {
     const { disk, directory, keyring } = ports;

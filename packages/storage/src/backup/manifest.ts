@@ -62,7 +62,7 @@ export function encodeManifest(
   return { link, checksum, bytes: encoder.encode(`holdfast backup ${FORMAT_VERSION} ${checksum} ${seal}\n${json}`) };
 }
 
-/** @throws {StorageError} `BACKUP_DAMAGED`, `NEWER_VERSION`, `KEY_MISSING` */
+/** @throws {StorageError} `BACKUP_DAMAGED`, `NEWER_VERSION`, `KEY_MISSING`, `NOT_SEALED` */
 export function decodeManifest(bytes: Uint8Array, keyring: Keyring | undefined, file: string): ReadManifest {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   const end = text.indexOf('\n');
@@ -91,7 +91,11 @@ function sealOf(
   keyring: Keyring | undefined,
   file: string,
 ): string {
-  if (keyId === null || salt === null) return '-';
+  if (keyId === null || salt === null) {
+    // Anybody could have written it: who gives a key wants to know.
+    if (keyring !== undefined) throw new StorageError({ code: 'NOT_SEALED', file });
+    return '-';
+  }
   if (keyring === undefined) throw new StorageError({ code: 'KEY_MISSING', file, keyId, givenKeyIds: [] });
   const sealer = keyring.key(keyId, file).sealer(Buffer.from(salt, 'hex'), `backup manifest of ${clusterId}`);
   const [tag = new Uint8Array(0)] = sealer.seal(0, encoder.encode(json), NOTHING);
