@@ -103,7 +103,7 @@ export class StateKeeper {
     const { log, logKeepBytes } = this.#ports;
     const sizeBytes = log.sizeBytes();
     if (sizeBytes <= logKeepBytes * TRIM_FACTOR_LATER) return;
-    this.#isShort = this.#held !== undefined;
+    this.#isShort = this.#held.length > 0;
     if (this.#isShort || sizeBytes > this.#leftBytes) this.#queueCheckpoint();
   }
 
@@ -217,23 +217,25 @@ export class StateKeeper {
     return true;
   }
 
-  /** The lowest index behind which a backup needs the log, of those that it still reaches. */
-  get #held(): LogIndex | undefined {
+  /** The indices behind which backups need the log, of those that it still reaches; lowest first. */
+  get #held(): readonly LogIndex[] {
     const { log, machine } = this.#ports;
-    return machine().heldIndices.find((index) => index >= log.firstIndex() - 1);
+    return machine().heldIndices.filter((index) => index >= log.firstIndex() - 1);
   }
 
-  /** Up to the checkpoint, or to where a backup goes on, unless that takes too much. */
+  /** Up to the checkpoint, or to where a backup goes on: of those that do not take too much, the oldest. */
   async #trim(checkpointIndex: LogIndex): Promise<void> {
     const { log, backupLogBytesMax, report } = this.#ports;
     const held = this.#held;
     const isShort = this.#isShort;
     this.#isShort = false;
-    await log.compact(Math.min(checkpointIndex, held ?? checkpointIndex));
-    if (held === undefined || (!isShort && log.sizeBytes() <= backupLogBytesMax)) return;
-    await log.compact(checkpointIndex);
-    if (log.firstIndex() - 1 > held) {
-      report('warn', 'the log for the next incremental backup is no longer kept here', { fromIndex: held + 1 });
+    for (const index of isShort ? [] : held) {
+      await log.compact(Math.min(checkpointIndex, index));
+      if (log.sizeBytes() <= backupLogBytesMax) break;
+    }
+    if (isShort || held.length === 0 || log.sizeBytes() > backupLogBytesMax) await log.compact(checkpointIndex);
+    for (const index of held.filter((one) => log.firstIndex() - 1 > one)) {
+      report('warn', 'the log for the next incremental backup is no longer kept here', { fromIndex: index + 1 });
     }
   }
 

@@ -152,6 +152,18 @@ describe('a backup of a replica', () => {
     assert.equal(await codeSince(1, second.begun), 'ok');
   });
 
+  it('holds the log for the newer of two backups where the older one takes too much', async () => {
+    await start(1, { logKeepBytes: MEBIBYTE, backupLogBytesMax: 16 * MEBIBYTE });
+    const forgotten = await take(1, null);
+    await write(1, { type: 'backup-hold', chainId: 'forgotten', index: forgotten.begun.index });
+    await fill(12 * MEBIBYTE);
+    const newer = await take(1, null);
+    await hold(newer.begun.index);
+    await fill(10 * MEBIBYTE);
+    assert.equal(await codeSince(1, forgotten.begun), 'BACKUP_GAP');
+    assert.equal(await codeSince(1, newer.begun), 'ok');
+  });
+
   it('is filled from another member where the log of the node that is asked begins too late', async () => {
     await start(2, { logKeepBytes: 64 * MEBIBYTE });
     const full = await take(1, null);
