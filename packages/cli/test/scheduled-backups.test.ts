@@ -38,6 +38,14 @@ describe('whose turn a backup is', () => {
     assert.deepEqual(due(9_000 + HOUR_MS, nodes), ['n2']);
   });
 
+  it('does not wait for times that a clock has told which was set back since', () => {
+    const nodes = [taker(1, at(25 * HOUR_MS)), taker(2, { role: 'leader' })];
+    assert.deepEqual(due(2 * HOUR_MS, nodes, 24 * HOUR_MS), ['n1', 'n2']);
+    nodes.push(taker(3, at(2 * HOUR_MS)));
+    assert.deepEqual(due(3 * HOUR_MS - 1, nodes), []);
+    assert.deepEqual(due(3 * HOUR_MS, nodes), ['n2']);
+  });
+
   it('passes to the others, one after the other, when nothing comes of it', () => {
     const nodes = [taker(1), taker(2, { role: 'leader' }), taker(3)];
     assert.deepEqual(due(59_999, nodes), ['n2']);
@@ -126,6 +134,17 @@ describe('backups that are taken again and again', () => {
     await series().take(cluster.client);
     assert.deepEqual(await kinds(), [['full'], ['full'], ['full']]);
     assert.deepEqual(told, Array(2).fill('warn a backup cannot go on; a new one begins'));
+  });
+
+  it('go on with the one begun last, not with one that a clock has begun which was set back since', async () => {
+    nowMs += 24 * HOUR_MS;
+    await series().take(cluster.client);
+    nowMs -= 24 * HOUR_MS;
+    assert.equal(await series().newestMs(), null);
+    await series().take(cluster.client);
+    nowMs += HOUR_MS;
+    await series().take(cluster.client);
+    assert.deepEqual(await kinds(), [['full', 'incremental'], ['full']]);
   });
 
   it('begin anew beside a damaged one', async () => {

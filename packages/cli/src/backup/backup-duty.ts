@@ -2,6 +2,7 @@ import type { ClusterStatus, NodeStatus } from '@holdfast/protocol';
 
 const graceMsMin = 3_000;
 const graceMsMax = 60_000;
+const clockDifferenceMsMax = 60_000;
 
 /** What a node goes by that takes backups by itself. */
 export interface BackupDuty {
@@ -22,10 +23,17 @@ export function isBackupDue({ nodes }: ClusterStatus, { peerId, everyMs, sinceMs
   if (takers.some(({ backup }) => backup?.isRunning)) return false;
   const turn = takers.findIndex((node) => node.peerId === peerId);
   if (turn === -1) return false;
-  const times = nodes.flatMap(({ backup }) => backup?.timeMs ?? []);
-  const dueMs = times.length === 0 ? sinceMs : Math.max(...times) + everyMs;
+  // Told by a clock that was set back since, a time says nothing.
+  const began = isNotAhead(sinceMs, nowMs) ? sinceMs : 0;
+  const times = nodes.flatMap(({ backup }) => backup?.timeMs ?? []).filter((timeMs) => isNotAhead(timeMs, nowMs));
+  const dueMs = times.length === 0 ? began : Math.max(...times) + everyMs;
   // After a start of all, long after it was due, it is still the turn of one first.
-  return nowMs >= Math.max(dueMs, sinceMs) + turn * graceMs(everyMs);
+  return nowMs >= Math.max(dueMs, began) + turn * graceMs(everyMs);
+}
+
+/** Whether a time has come, as far as the clocks of two nodes agree. */
+export function isNotAhead(timeMs: number, nowMs: number): boolean {
+  return timeMs <= nowMs + clockDifferenceMsMax;
 }
 
 /** For so long a node waits before it tries again what failed, or does what is another's turn. */

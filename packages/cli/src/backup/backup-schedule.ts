@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type BackupStatus, problemOf } from '@holdfast/protocol';
 import { StorageError } from '@holdfast/storage';
 import type { NodeSettings, SessionClient, StartedNode } from '../io.ts';
-import { graceMs, isBackupDue } from './backup-duty.ts';
+import { graceMs, isBackupDue, isNotAhead } from './backup-duty.ts';
 import type { BackupSeries, TakenInSeries } from './backup-series.ts';
 
 const lookMsMin = 200;
@@ -57,7 +57,8 @@ export class BackupSchedule {
 
   async #isDue(): Promise<boolean> {
     const { client, node, everyMs, nowMs, log } = this.#ports;
-    if (nowMs() < this.#notBeforeMs) return false;
+    const atMs = nowMs();
+    if (atMs < this.#notBeforeMs && isNotAhead(this.#notBeforeMs, atMs)) return false;
     try {
       const status = await client.execute<'status'>({ type: 'status' });
       return isBackupDue(status, { peerId: node.peerId, everyMs, sinceMs: this.#sinceMs, nowMs: nowMs() });

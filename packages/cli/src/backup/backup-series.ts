@@ -1,6 +1,6 @@
 /**
  * Backups that are taken again and again, in directories below one: each is a full link and those that followed it. Its
- * name is the time at which it began, so that the last one is the newest.
+ * name is the time at which it began, so that the last one is the newest, of those that are not ahead of the clock.
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -8,6 +8,7 @@ import { problemOf, RequestError } from '@holdfast/protocol';
 import { type BackupLink, StorageError } from '@holdfast/storage';
 import { formatTime } from '../format.ts';
 import type { NodeSettings, SessionClient } from '../io.ts';
+import { isNotAhead } from './backup-duty.ts';
 import { bytesOf, type KeyOptions, lockBackup, openBackup } from './backup-files.ts';
 import { type TakenLink, takeLink } from './create-backup.ts';
 import type { Progress } from './progress.ts';
@@ -56,8 +57,7 @@ export class BackupSeries {
     const newest = await this.#newest();
     const added = newest === undefined ? undefined : await this.#takeNext(newest, client);
     if (added !== undefined) return added;
-    const began = formatTime(this.#options.nowMs()).replace(/[-:]|\.\d+/g, '');
-    return this.#takeInto(join(this.#directory, began), client);
+    return this.#takeInto(join(this.#directory, nameOf(this.#options.nowMs())), client);
   }
 
   /** Undefined when there should be a new backup instead. */
@@ -85,9 +85,19 @@ export class BackupSeries {
   async #newest(): Promise<string | undefined> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const names = (await readdir(this.#directory)).filter((name) => backupName.test(name)).sort();
-    const last = names.at(-1);
+    // One that was begun by a clock which was set back since stays the last for long, though newer ones are begun.
+    const last = names.findLast((name) => isNotAhead(timeOf(name), this.#options.nowMs()));
     return last === undefined ? undefined : join(this.#directory, last);
   }
+}
+
+/** `20260131T235959Z`. */
+function nameOf(timeMs: number): string {
+  return formatTime(timeMs).replace(/[-:]|\.\d+/g, '');
+}
+
+function timeOf(name: string): number {
+  return Date.parse(name.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)/, '$1-$2-$3:$4:'));
 }
 
 function isGrown(links: readonly BackupLink[]): boolean {
