@@ -11,6 +11,12 @@ export interface Spare {
   readonly sizeBytes: number;
 }
 
+interface Moved {
+  readonly from: string;
+  /** Undefined: it is removed. */
+  readonly to: string | undefined;
+}
+
 /**
  * Files that are allocated before they are needed, so that the log goes on into the next segment without waiting for
  * the file system, and so that a full disk is noticed one segment early. What is in a spare does not matter: records
@@ -24,6 +30,8 @@ export class SpareSegments {
   #number = 0;
   #making: Promise<void> | undefined;
   #noSpace: StorageError | undefined;
+  /** The trimmed file that went from its place last, if that is not durable yet. */
+  #moved: Moved | undefined;
   #closed = false;
 
   constructor(disk: Disk, directory: string, sizeBytes: number) {
@@ -92,22 +100,34 @@ export class SpareSegments {
     }
   }
 
-  /** Keeps a trimmed segment's file, or removes it; durable when it resolves. The file must not be used any more. */
+  /**
+   * Keeps a trimmed segment's file, or removes it; durable when it resolves. The file must not be used any more. After a
+   * failure the same call goes on where that one ended.
+   */
   async recycle(path: string, file: DiskFile, capacityBytes: number): Promise<void> {
-    if (capacityBytes < this.#sizeBytes || this.#spares.length >= SPARES_MAX || this.#closed) {
-      await file.close();
-      await this.#disk.remove(path);
-      await this.#disk.syncDirectory(this.#directory);
-      return;
-    }
-    this.#number += 1;
-    const sparePath = `${this.#directory}/spare-${this.#number}`;
-    await this.#disk.rename(path, sparePath);
+    const { to } = await this.#move(path, file, capacityBytes);
     // Only then may it be written: after a power cut it must not come back under its old name with new contents.
     await this.#disk.syncDirectory(this.#directory);
+    this.#moved = undefined;
+    if (to === undefined) return;
     if (this.#closed) return file.close();
-    this.#spares.push({ path: sparePath, file, sizeBytes: capacityBytes });
+    this.#spares.push({ path: to, file, sizeBytes: capacityBytes });
     this.#noSpace = undefined;
+  }
+
+  async #move(from: string, file: DiskFile, capacityBytes: number): Promise<Moved> {
+    if (this.#moved?.from === from) return this.#moved;
+    let to: string | undefined;
+    if (capacityBytes < this.#sizeBytes || this.#spares.length >= SPARES_MAX || this.#closed) {
+      await file.close();
+      await this.#disk.remove(from);
+    } else {
+      this.#number += 1;
+      to = `${this.#directory}/spare-${this.#number}`;
+      await this.#disk.rename(from, to);
+    }
+    this.#moved = { from, to };
+    return this.#moved;
   }
 
   async close(): Promise<void> {

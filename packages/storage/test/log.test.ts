@@ -198,6 +198,32 @@ describeLog('log', () => {
     assert.equal((await open(disk)).lastIndex(), 301);
   });
 
+  it('goes on trimming after a directory could not be synced', async () => {
+    let failing: number | undefined;
+    const disk = new MemoryDisk({
+      fault: (operation) => {
+        if (operation !== 'syncDirectory' || failing === undefined) return undefined;
+        failing -= 1;
+        return failing === -1 ? 'EIO' : undefined;
+      },
+    });
+    const log = await create(disk);
+    for (let round = 0; round < 30; round += 1) {
+      const first = 2 + round * 10;
+      for (const one of entries(first, first + 9, 1, 3_000)) await append(log, { entries: [one] });
+      await log.checkpoint({ index: first + 9, term: 1, conf, data: new Uint8Array() });
+      // Of three files some are kept for reuse, others removed.
+      failing = round % 4;
+      await log.compact(first + 9);
+      failing = undefined;
+    }
+    await log.compact(301);
+    const files = await disk.list(directory);
+    assert.ok(files.length <= 5, files.join(' '));
+    await log.close();
+    assert.equal((await open(disk)).lastIndex(), 301);
+  });
+
   it('takes an entry that is larger than a segment', async () => {
     const disk = new MemoryDisk();
     const log = await create(disk, { cacheBytes: 0 });
