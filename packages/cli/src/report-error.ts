@@ -81,6 +81,7 @@ const otherExitCodes: Readonly<Record<string, number>> = {
   ADDRESS_IN_USE: exitCodes.usage,
   KEY_FILE_UNUSABLE: exitCodes.usage,
   KEY_MISSING: exitCodes.usage,
+  NOT_SEALED: exitCodes.usage,
   INVALID_ADDRESS: exitCodes.usage,
   UNREACHABLE: exitCodes.unreachable,
 };

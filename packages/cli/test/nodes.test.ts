@@ -134,6 +134,7 @@ describe('start', () => {
     ['ADDRESS_IN_USE', 2],
     ['LOG_DAMAGED', 9],
     ['ENGINE_DAMAGED', 9],
+    ['NOT_SEALED', 2],
     ['UNREACHABLE', 5],
     ['SOMETHING_ELSE', 1],
   ] as const) {

@@ -138,7 +138,7 @@ function alone({ problem }: DataLoss): RequestError {
   return new RequestError({
     code: 'CORRUPT',
     problem: `${problem}; this node knows no other member that could have the data`,
-    hint: 'nothing was changed. Put back a good copy of the directory, or name a member of its cluster with --join',
+    hint: 'nothing was changed. Put back a good copy of the directory, name a member of its cluster with --join, or restore a backup',
   });
 }
 

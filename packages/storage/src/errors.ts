@@ -157,7 +157,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'NEWER_VERSION':
       return 'install the newer version of holdfast here';
     case 'ENGINE_DAMAGED':
-      return 'start the node again: the engine is built anew from snapshot and log, or by the others';
+      return 'start the node again: another is built from snapshot and log, or by the others, and this one kept until then';
     case 'ENGINE_FAILED':
       return 'check disk and free space, then open it again';
     case 'ENGINE_FULL':
