@@ -55,6 +55,14 @@ describe('membership', () => {
     });
   });
 
+  /** A change is in force: whoever waits for it is told. */
+  const takesEffect = async (waiting: Promise<void>, changed: Partial<ConfState>, ...gone: NodeId[]) => {
+    Object.assign(conf, changed);
+    for (const nodeId of gone) removed.add(nodeId);
+    await clock.pass(20);
+    await waiting;
+  };
+
   const begin = () => {
     const tick = () => {
       membership.onTick();
@@ -65,6 +73,10 @@ describe('membership', () => {
 
   const changes = () =>
     proposed.map(({ change }) => change.changes.map(({ type, nodeId }) => `${type} ${nodeId}`).join());
+  const proposes = async (...expected: string[]) => {
+    await clock.pass(20);
+    assert.deepEqual(changes(), expected);
+  };
   const transitions = () => proposed.map(({ change }) => change.transition);
   const caughtUp: Peer = { match: 950, isHeard: true, state: 'StateReplicate' };
 
@@ -229,25 +241,16 @@ describe('membership', () => {
       await clock.pass(1_000);
       assert.deepEqual(proposed, []);
       const replaced = membership.replace(3, 4, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
-      conf.voters = [1, 2, 4];
-      conf.learners = [];
-      removed.add(3);
-      await clock.pass(20);
-      await replaced;
+      await proposes('ConfChangeAddNode 4,ConfChangeRemoveNode 3');
+      await takesEffect(replaced, { voters: [1, 2, 4], learners: [] }, 3);
     });
 
     it('or to let both be, when it is another machine of that name', async () => {
       peerIds[4] = 'peer-d';
       progress.set(4, caughtUp);
       const promoted = membership.promote(4, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeAddNode 4']);
-      conf.voters = [1, 2, 3, 4];
-      conf.learners = [];
-      await clock.pass(20);
-      await promoted;
+      await proposes('ConfChangeAddNode 4');
+      await takesEffect(promoted, { voters: [1, 2, 3, 4], learners: [] });
     });
 
     it('goes on once it is proposed, though the new id falls behind meanwhile', async () => {
@@ -258,9 +261,7 @@ describe('membership', () => {
       progress.set(4, { ...caughtUp, isHeard: false });
       await clock.pass(300);
       assert.deepEqual(changes(), ['ConfChangeAddNode 4', 'ConfChangeAddNode 4']);
-      conf.voters = [1, 2, 3, 4];
-      await clock.pass(20);
-      await promoted;
+      await takesEffect(promoted, { voters: [1, 2, 3, 4] });
     });
 
     it('is refused before the new id has caught up, whoever asks', async () => {
@@ -279,12 +280,8 @@ describe('membership', () => {
 
     it('removes a voter, and tells when that took effect', async () => {
       const done = membership.remove(3, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
-      conf.voters = [1, 2];
-      removed.add(3);
-      await clock.pass(20);
-      await done;
+      await proposes('ConfChangeRemoveNode 3');
+      await takesEffect(done, { voters: [1, 2] }, 3);
       await membership.remove(3, 5_000);
       assert.equal(proposed.length, 1);
     });
@@ -327,8 +324,7 @@ describe('membership', () => {
       conf.learners = [2];
       progress.set(2, caughtUp);
       const refused = assert.rejects(membership.replace(1, 2, 5_000), isCode('NOT_READY'));
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeAddNode 2']);
+      await proposes('ConfChangeAddNode 2');
       conf.voters = [1, 2];
       conf.learners = [];
       await clock.pass(250);
@@ -346,23 +342,15 @@ describe('membership', () => {
       assert.deepEqual(proposed, []);
       // The one that is down may go: what remains is all there.
       const done = membership.remove(2, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeRemoveNode 2']);
-      conf.voters = [1, 3];
-      removed.add(2);
-      await clock.pass(20);
-      await done;
+      await proposes('ConfChangeRemoveNode 2');
+      await takesEffect(done, { voters: [1, 3] }, 2);
     });
 
     it('lets a learner go whoever is reachable', async () => {
       reachable.clear();
       const done = membership.remove(4, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeRemoveNode 4']);
-      conf.learners = [];
-      removed.add(4);
-      await clock.pass(20);
-      await done;
+      await proposes('ConfChangeRemoveNode 4');
+      await takesEffect(done, { learners: [] }, 4);
     });
 
     it('keeps the last voter', async () => {
@@ -376,12 +364,8 @@ describe('membership', () => {
       await clock.pass(500);
       assert.deepEqual(proposed, []);
       conf.votersOutgoing = [];
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeRemoveNode 3']);
-      conf.voters = [1, 2];
-      removed.add(3);
-      await clock.pass(20);
-      await done;
+      await proposes('ConfChangeRemoveNode 3');
+      await takesEffect(done, { voters: [1, 2] }, 3);
     });
 
     it('is for the leader to do, and to say that it is done', async () => {
@@ -402,13 +386,8 @@ describe('membership', () => {
       progress.set(4, caughtUp);
       reachable = new Set([4]);
       const done = membership.replace(3, 4, 5_000);
-      await clock.pass(20);
-      assert.deepEqual(changes(), ['ConfChangeAddNode 4,ConfChangeRemoveNode 3']);
-      conf.voters = [1, 2, 4];
-      conf.learners = [];
-      removed.add(3);
-      await clock.pass(20);
-      await done;
+      await proposes('ConfChangeAddNode 4,ConfChangeRemoveNode 3');
+      await takesEffect(done, { voters: [1, 2, 4], learners: [] }, 3);
       conf.learners = [5];
       progress.set(5, caughtUp);
       await assert.rejects(membership.replace(4, 5, 5_000), isCode('VALIDATION'));
