@@ -169,10 +169,10 @@ describe('backups that are taken again and again', () => {
     let schedule: BackupSchedule;
     let states: string[];
 
-    function begin(client = cluster.client): void {
+    function begin(client = cluster.client, taken = series()): void {
       states = [];
       schedule = new BackupSchedule({
-        series: series(),
+        series: taken,
         everyMs: 2_000,
         node: {
           peerId: 'p1',
@@ -243,6 +243,22 @@ describe('backups that are taken again and again', () => {
       await schedule.stop();
       assert.equal(states.at(-1), 'null well');
       assert.deepEqual(await kinds(), [[]]);
+    });
+
+    it('do not hold up its end, though their disk hangs', async () => {
+      let isAsked = () => {};
+      const asked = new Promise<void>((resolve) => {
+        isAsked = resolve;
+      });
+      const hanging = series();
+      hanging.take = () => {
+        isAsked();
+        return new Promise(() => {});
+      };
+      begin(cluster.client, hanging);
+      await asked;
+      await schedule.stop();
+      assert.equal(states.at(-1), 'null running');
     });
   });
 });

@@ -8,6 +8,8 @@ import type { BackupSeries, TakenInSeries } from './backup-series.ts';
 
 const lookMsMin = 200;
 const lookMsMax = 5_000;
+/** A backup that is given up has ended by then, unless its disk hangs. */
+const stopMsMax = 1_000;
 
 export interface BackupSchedulePorts {
   readonly series: BackupSeries;
@@ -38,11 +40,11 @@ export class BackupSchedule {
     this.#running = this.#run();
   }
 
-  /** One that is being taken is given up, and leaves nothing behind. */
+  /** One that is being taken is given up, and leaves nothing behind; one whose disk hangs holds up nobody's end. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#ports.client.close();
-    await this.#running;
+    await Promise.race([this.#running, setTimeout(stopMsMax, undefined, { ref: false })]);
   }
 
   async #run(): Promise<void> {
