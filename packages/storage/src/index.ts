@@ -1,4 +1,5 @@
 export { BackupDirectory, type BackupWriter, makeBackupDirectory } from './backup/backup-directory.ts';
+export type { RemainingFiles } from './backup/file-names.ts';
 export type { BackupLink } from './backup/manifest.ts';
 export { Ballast, ballastSizeBytes } from './ballast.ts';
 export { DataDirectory } from './data-directory.ts';

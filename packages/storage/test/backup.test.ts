@@ -77,7 +77,7 @@ for (const [title, keyring] of [
       );
       const again = await open(disk, keyring);
       assert.deepEqual(again.links, links);
-      assert.equal(again.isUnfinished, false);
+      assert.deepEqual(again.remaining, { unfinished: [], others: [] });
       for (const link of links) assert.deepEqual(await contentOf(again, link), Buffer.concat(pieces));
       assert.equal(links[0]?.keyId ?? undefined, keyring?.newest.id);
     });
@@ -129,10 +129,38 @@ for (const [title, keyring] of [
       const writer = await (await open(disk, keyring)).begin(link);
       await writer.write(pieces[0] ?? new Uint8Array(0));
       const interrupted = await open(disk, keyring);
-      assert.deepEqual([interrupted.links, interrupted.isUnfinished], [[], true]);
+      assert.deepEqual([interrupted.links, interrupted.remaining.unfinished], [[], ['0001.data.partial']]);
       await add(interrupted);
       const done = await open(disk, keyring);
-      assert.deepEqual([done.links.length, done.isUnfinished], [1, false]);
+      assert.deepEqual([done.links.length, done.remaining.unfinished], [1, []]);
+    });
+
+    it('tells what lies beside it: the remains of the next link, and files that are none of its own', async () => {
+      const disk = new MemoryDisk();
+      const backup = await open(disk, keyring);
+      await add(backup);
+      await add(backup);
+      await disk.remove(`${directory}/0002.manifest`);
+      for (const name of ['0001.data.partial', '0002.manifest.new', 'lock', 'notes']) {
+        await (await disk.open(`${directory}/${name}`, { create: true })).close();
+      }
+      const { links, remaining } = await open(disk, keyring);
+      assert.equal(links.length, 1);
+      assert.deepEqual(remaining, {
+        unfinished: ['0002.data', '0002.manifest.new'],
+        others: ['0001.data.partial', 'notes'],
+      });
+    });
+
+    it('is refused when there are data of a link that another one has preceded', async () => {
+      const disk = new MemoryDisk();
+      const backup = await open(disk, keyring);
+      for (let i = 0; i < 3; i += 1) await add(backup);
+      for (const name of ['0002.manifest', '0003.manifest', '0002.data']) await disk.remove(`${directory}/${name}`);
+      await assert.rejects(open(disk, keyring), {
+        code: 'BACKUP_DAMAGED',
+        message: /0002\.manifest: it is missing.*0003\.data/,
+      });
     });
   });
 }

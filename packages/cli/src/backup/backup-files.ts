@@ -51,7 +51,7 @@ export async function lockBackup(directory: string): Promise<() => Promise<void>
 export function linksOf(backup: BackupDirectory, directory: string): BackupLinks {
   const [first, ...rest] = backup.links;
   if (first !== undefined) return [first, ...rest];
-  if (backup.isUnfinished) {
+  if (backup.remaining.unfinished.length > 0) {
     throw new RequestError({
       code: 'CORRUPT',
       problem: `the backup in ${directory} was interrupted and is not finished`,
@@ -68,17 +68,4 @@ export function linksOf(backup: BackupDirectory, directory: string): BackupLinks
 /** Of the data files. */
 export function bytesOf(links: readonly BackupLink[]): number {
   return links.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-/** What a command says of a backup: its last link, and the bytes of all. */
-export function summaryOf(directory: string, links: BackupLinks) {
-  const last = links.at(-1) ?? links[0];
-  const { kind, revision, sessions } = last;
-  return {
-    path: resolve(directory),
-    kind,
-    revision,
-    sessions,
-    bytes: bytesOf(links),
-  };
 }

@@ -1,14 +1,9 @@
 /** `backup create`, `verify` and `inspect`: sessions in a directory of this machine. */
+
+import type { BackupDirectory } from '@holdfast/storage';
 import type { Command } from 'commander';
-import {
-  type BackupLinks,
-  bytesOf,
-  type KeyOptions,
-  linksOf,
-  lockBackup,
-  openBackup,
-  summaryOf,
-} from '../backup/backup-files.ts';
+import { bytesOf, type KeyOptions, linksOf, lockBackup, openBackup } from '../backup/backup-files.ts';
+import { remarksOn, summaryOf } from '../backup/backup-summary.ts';
 import { takeLink } from '../backup/create-backup.ts';
 import { Progress } from '../backup/progress.ts';
 import { verifyBackup } from '../backup/verify-backup.ts';
@@ -66,7 +61,7 @@ async function createBackup(io: Io, directory: string, options: CreateOptions): 
         `the backup is finished; the cluster may not keep its log for an incremental one: ${holdProblem}\n`,
       );
     });
-    printSummary(io, directory, linksOf(backup, directory), options);
+    printSummary(io, backup, directory, options);
   } finally {
     await unlock();
   }
@@ -75,7 +70,10 @@ async function createBackup(io: Io, directory: string, options: CreateOptions): 
 function verifyCommand(io: Io): Command {
   return newCommand(io, 'verify')
     .summary('read every byte of a backup')
-    .description('Reads every byte of a backup and proves that it is as it was written. Exits with 9 when it is not.')
+    .description(
+      `Reads every byte of a backup and proves that it is as it was written. Exits with 9 when it is not, or when no link
+is finished. An unfinished one behind finished ones is told, and does not count: they are good without it.`,
+    )
     .argument('<dir>', 'a backup')
     .option(...keyFlag)
     .option('--json', 'print one JSON document')
@@ -83,7 +81,7 @@ function verifyCommand(io: Io): Command {
       const backup = await openBackup(directory, options);
       const links = linksOf(backup, directory);
       await verifyBackup(backup, links, progressOf(io, 'verify', bytesOf(links), options));
-      printSummary(io, directory, links, options);
+      printSummary(io, backup, directory, options);
     });
 }
 
@@ -99,19 +97,13 @@ function inspectCommand(io: Io): Command {
       const backup = await openBackup(directory, options);
       const links = linksOf(backup, directory);
       if (output.json) {
-        const { path, ...rest } = summaryOf(directory, links);
+        const { path, ...rest } = summaryOf(backup, directory, links);
         const items = links.map(({ logTimeMs, salt: _, previous: __, ...link }, i) => {
           const before = links[i - 1];
           const from = { fromRevision: before?.revision ?? null, fromTime: formatTime(before?.logTimeMs ?? null) };
           return { ...link, time: formatTime(logTimeMs), ...from };
         });
-        output.document({
-          path,
-          clusterId: links[0].clusterId,
-          ...rest,
-          unfinished: backup.isUnfinished,
-          links: items,
-        });
+        output.document({ path, clusterId: links[0].clusterId, ...rest, links: items });
         return;
       }
       output.table(
@@ -127,7 +119,7 @@ function inspectCommand(io: Io): Command {
           text(link.keyId),
         ]),
       );
-      if (backup.isUnfinished) output.hint('there is an unfinished link beside them, which does not count');
+      for (const remark of remarksOn(backup, directory, links)) output.hint(remark);
     });
 }
 
@@ -135,9 +127,10 @@ function progressOf(io: Io, title: string, total: number, { json }: FileOptions)
   return new Progress(io, title, total, json !== true);
 }
 
-function printSummary(io: Io, directory: string, links: BackupLinks, { json }: FileOptions): void {
+function printSummary(io: Io, backup: BackupDirectory, directory: string, { json }: FileOptions): void {
   const output = new Output(io, json === true);
-  const summary = summaryOf(directory, links);
+  const links = linksOf(backup, directory);
+  const summary = summaryOf(backup, directory, links);
   if (output.json) {
     output.document(summary);
     return;
@@ -149,4 +142,5 @@ function printSummary(io: Io, directory: string, links: BackupLinks, { json }: F
     ['sessions', text(summary.sessions)],
     ['bytes', size(summary.bytes)],
   ]);
+  for (const remark of remarksOn(backup, directory, links)) output.hint(remark);
 }

@@ -2,6 +2,7 @@
 import type { RestoreOutcome } from '@holdfast/protocol';
 import type { Command } from 'commander';
 import { bytesOf, type KeyOptions, linksOf, openBackup } from '../backup/backup-files.ts';
+import { remarksOn } from '../backup/backup-summary.ts';
 import { Progress } from '../backup/progress.ts';
 import { type StateAtPoint, stateAt } from '../backup/replay-backup.ts';
 import { restoreSessions } from '../backup/restore-backup.ts';
@@ -48,6 +49,7 @@ async function restore(io: Io, directory: string, options: RestoreOptions): Prom
   const backup = await openBackup(directory, options);
   const links = linksOf(backup, directory);
   const point = restorePoint(links, options);
+  if (isShown) for (const remark of remarksOn(backup, directory, links)) io.stderr.write(`${remark}\n`);
   await verifyBackup(backup, links, new Progress(io, 'verify', bytesOf(links), isShown));
   await withClient(io, options, async (client) => {
     await refuseOverwrite(client, options);

@@ -6,10 +6,9 @@ import { errnoOf, StorageError } from '../errors.ts';
 import { readSnapshot, SnapshotWriter } from '../snapshot-file.ts';
 import type { SnapshotEnvelope } from '../snapshot-seal.ts';
 import { readWholeFile, replaceWholeFile } from '../whole-file.ts';
+import { dataName, manifestName, manifestsOf, type RemainingFiles, remainingFiles } from './file-names.ts';
 import { type BackupLink, damaged, decodeManifest, encodeManifest, MANIFEST_BYTES_MAX } from './manifest.ts';
 
-const MANIFEST_NAME = /^(\d{4,})\.manifest$/;
-const PARTIAL_NAME = /^\d{4,}\.(data|manifest)(\.partial|\.new)?$/;
 const HASHED_AT_ONCE = 1_048_576;
 const nobody = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
@@ -33,14 +32,18 @@ export class BackupDirectory {
   #links: readonly BackupLink[];
   /** Checksum of the last manifest. */
   #last: string | null;
-  /** Something of a link is there, and no manifest for it. */
-  readonly isUnfinished: boolean;
+  #remaining: RemainingFiles;
 
-  private constructor(ports: BackupPorts, links: readonly BackupLink[], last: string | null, isUnfinished: boolean) {
+  private constructor(
+    ports: BackupPorts,
+    links: readonly BackupLink[],
+    last: string | null,
+    remaining: RemainingFiles,
+  ) {
     this.#ports = ports;
     this.#links = links;
     this.#last = last;
-    this.isUnfinished = isUnfinished;
+    this.#remaining = remaining;
   }
 
   /**
@@ -52,7 +55,7 @@ export class BackupDirectory {
     const names = await list(disk, directory);
     const links: BackupLink[] = [];
     let last: string | null = null;
-    for (const name of names.filter((found) => MANIFEST_NAME.test(found)).sort()) {
+    for (const name of manifestsOf(names)) {
       const file = `${directory}/${name}`;
       const bytes = await readWholeFile(disk, file);
       if (bytes === undefined || bytes.length > MANIFEST_BYTES_MAX) throw damaged(file, 'it is no manifest');
@@ -70,13 +73,17 @@ export class BackupDirectory {
       links.push(link);
       last = checksum;
     }
-    const ours = names.filter((name) => PARTIAL_NAME.test(name)).length;
-    return new BackupDirectory(ports, links, last, ours > 2 * links.length);
+    return new BackupDirectory(ports, links, last, remainingFiles(directory, names, links.length));
   }
 
   /** Oldest first. */
   get links(): readonly BackupLink[] {
     return this.#links;
+  }
+
+  /** What else lay there when it was opened, but for what a link has replaced since. */
+  get remaining(): RemainingFiles {
+    return this.#remaining;
   }
 
   /** Whether what is written is sealed. */
@@ -131,6 +138,7 @@ export class BackupDirectory {
     await replaceWholeFile(disk, directory, manifestName(link.number), [bytes]);
     this.#links = [...this.#links, finished];
     this.#last = checksum;
+    this.#remaining = { ...this.#remaining, unfinished: [] };
     return finished;
   }
 
@@ -139,7 +147,7 @@ export class BackupDirectory {
   }
 
   #dataPath(number: number): string {
-    return `${this.#ports.directory}/${padded(number)}.data`;
+    return `${this.#ports.directory}/${dataName(number)}`;
   }
 }
 
@@ -213,12 +221,4 @@ function follows(link: BackupLink, before: BackupLink): boolean {
   const names = ['clusterId', 'chainId', 'machineVersion'] as const;
   const growing = ['index', 'term', 'revision', 'logTimeMs'] as const;
   return names.every((name) => link[name] === before[name]) && growing.every((name) => link[name] >= before[name]);
-}
-
-function manifestName(number: number): string {
-  return `${padded(number)}.manifest`;
-}
-
-function padded(number: number): string {
-  return String(number).padStart(4, '0');
 }
