@@ -95,6 +95,7 @@ describe('patch and save', () => {
       type: 'save',
       id: 's1',
       baseRevision: 3,
+      ownChanges: [],
       set: [{ field: 'a', value: 1 }],
       unset: [],
       policy: 'reject',

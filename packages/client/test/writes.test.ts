@@ -59,6 +59,7 @@ describe('writes of a client', () => {
           type: 'save',
           id: 's',
           baseRevision: 4,
+          ownChanges: [],
           set: [one],
           unset: [],
           policy: 'merge',

@@ -1,10 +1,10 @@
 import {
-  type Baseline,
   type Callback,
   cookieOf,
   deliver,
   isSameCookie,
   reviveExpiry,
+  SaveChains,
   SessionStore,
   type SessionStoreOptions,
   ttlMsOf,
@@ -24,8 +24,8 @@ import type { HoldfastStoreOptions } from './options.ts';
 export class HoldfastStore extends session.Store {
   readonly #options: HoldfastStoreOptions;
   readonly #store: SessionStore;
-  /** Per session object, what of it the store has: requests of the same session have objects of their own. */
-  readonly #baselines = new WeakMap<object, Baseline>();
+  /** Requests of the same session have objects of their own. */
+  readonly #chains = new SaveChains();
 
   /** @throws {RequestError} VALIDATION */
   constructor(options: HoldfastStoreOptions) {
@@ -112,9 +112,9 @@ export class HoldfastStore extends session.Store {
 
   /** What `get` answered becomes the session of a request: both have the same baseline. */
   override createSession(request: Request, data: SessionData): Session & SessionData {
-    const baseline = this.#baselines.get(data);
+    const base = this.#chains.of(data);
     const session = super.createSession(request, data);
-    if (baseline !== undefined) this.#baselines.set(session, baseline);
+    this.#chains.begin(session, base);
     return session;
   }
 
@@ -123,28 +123,22 @@ export class HoldfastStore extends session.Store {
     if (found === undefined) return null;
     const { fields, baseline, expiresAt } = found;
     reviveExpiry(fields, expiresAt, this.#options);
-    this.#baselines.set(fields, baseline);
+    this.#chains.begin(fields, baseline);
     return fields as unknown as SessionData;
   }
 
   async #set(sessionId: string, session: SessionData): Promise<void> {
     const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    const before = this.#baselines.get(session);
-    const after = await this.#store.save(sessionId, session, ttlMs, before, isSameCookie);
-    // Of two saves under way, the later one has the newer base.
-    if (after === undefined) return;
-    const current = this.#baselines.get(session);
-    if (current === undefined || current.id !== after.id || current.revision <= after.revision) {
-      this.#baselines.set(session, after);
-    }
+    await this.#chains.save(session, (base) => this.#store.save(sessionId, session, ttlMs, base, isSameCookie));
   }
 
   async #touch(sessionId: string, session: SessionData): Promise<void> {
     if (this.#options.disableTouch === true) return;
     const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    const baseline = this.#baselines.get(session);
+    // A save under way may be all that a touch would do.
+    const baseline = await this.#chains.of(session);
     const cookie = cookieOf(session);
     if (cookie === undefined) return this.#store.touch(sessionId, ttlMs, baseline);
     // The cookie is saved only when more of it changed than the time, which the cluster keeps.

@@ -105,6 +105,54 @@ describe('HoldfastStore', function () {
     assert.deepEqual(await twice('reject'), { x: 1, y: 1, merged: [], isRefused: true });
   });
 
+  it('lets a request save twice, also before the first save is done', async () => {
+    for (const conflict of ['merge', 'reject'] as const) {
+      const { store } = open({ conflict });
+      const merged: string[] = [];
+      store.on('merged', (id: string) => merged.push(id));
+      await store.set('s', data({ n: 0 }));
+      const mine = await read(store);
+      const first = store.set('s', Object.assign(mine, { n: 1 }));
+      const second = store.set('s', Object.assign(mine, { n: 2 }));
+      await Promise.all([first, second]);
+      await store.set('s', Object.assign(mine, { n: 3 }));
+      assert.equal(((await read(store)) as SessionData & { n?: number }).n, 3, conflict);
+      assert.deepEqual(merged, [], conflict);
+    }
+  });
+
+  it('saves a new session once, though it is saved twice before the first save is done', async () => {
+    const { store, metadata } = open();
+    const mine = data({ n: 1 });
+    const first = store.set('s', mine);
+    const second = store.set('s', Object.assign(mine, { n: 2 }));
+    await store.destroy('s');
+    await Promise.all([first, second]);
+    assert.equal(await metadata(), undefined, 'destroyed between the two');
+  });
+
+  it('refuses at the second save of a request what another one changed before the first', async () => {
+    const { store } = open({ conflict: 'reject' });
+    await store.set('s', data({ x: 'A', y: 1 }));
+    const [mine, other] = [await read(store), await read(store)];
+    await store.set('s', Object.assign(other, { x: 'B' }));
+    await store.set('s', Object.assign(mine, { y: 2 }));
+    await assert.rejects(store.set('s', Object.assign(mine, { x: 'C' })), code('CONFLICT'));
+    const { x, y } = (await read(store)) as SessionData & { x?: string; y?: number };
+    assert.deepEqual([x, y], ['B', 2]);
+  });
+
+  it('saves what the first of two saves failed to', async () => {
+    const { store } = open();
+    await store.set('s', data({ n: 0 }));
+    const mine = await read(store);
+    const failing = store.set('s', Object.assign(mine, { n: 1, big: 'x'.repeat(1_100_000) }));
+    const second = store.set('s', Object.assign(mine, { big: undefined }));
+    await assert.rejects(failing, code('TOO_LARGE'));
+    await second;
+    assert.equal(((await read(store)) as SessionData & { n?: number }).n, 1);
+  });
+
   it('does not take the moving expiry of a cookie for a change', async () => {
     const { store } = open({ conflict: 'reject' });
     await store.set('s', data({ x: 0, y: 0 }));

@@ -6,6 +6,7 @@ import {
   deliver,
   isSameCookie,
   reviveExpiry,
+  SaveChains,
   type SessionFields,
   SessionStore,
   type SessionStoreOptions,
@@ -41,7 +42,7 @@ export class HoldfastStore implements FastifySessionStore {
   readonly #options: HoldfastStoreOptions;
   readonly #store: SessionStore;
   /** Of sessions that were saved: newer than what they carry. */
-  readonly #saved = new WeakMap<object, Baseline>();
+  readonly #chains = new SaveChains();
 
   /** @throws {RequestError} VALIDATION */
   constructor(options: HoldfastStoreOptions) {
@@ -95,8 +96,8 @@ export class HoldfastStore implements FastifySessionStore {
     const { [carrier]: carried, ...fields } = session as unknown as SessionFields;
     const ttlMs = ttlMsOf(fields, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    const before = this.#saved.get(session) ?? (carried instanceof Carried ? carried.baseline : undefined);
-    const after = await this.#store.save(sessionId, fields, ttlMs, before, isSameCookie);
-    if (after !== undefined) this.#saved.set(session, after);
+    if (carried instanceof Carried && this.#chains.of(session) === undefined)
+      this.#chains.begin(session, carried.baseline);
+    await this.#chains.save(session, (base) => this.#store.save(sessionId, fields, ttlMs, base, isSameCookie));
   }
 }

@@ -1,4 +1,4 @@
-import type { ReadSession, SessionFields, SessionStore } from '@holdfast/session-store';
+import { type ReadSession, SaveChains, type SessionFields, type SessionStore } from '@holdfast/session-store';
 
 /** How the sessions of a request are kept. */
 export interface RequestSettings {
@@ -14,6 +14,9 @@ export class RequestStorage {
   readonly #store: SessionStore;
   readonly #settings: RequestSettings;
   readonly #reads = new Map<string, ReadSession | undefined>();
+  /** By session id, what stands for the session in the chains. */
+  readonly #sessions = new Map<string, object>();
+  readonly #chains = new SaveChains();
   readonly #written = new Set<string>();
   readonly #writes: Promise<unknown>[] = [];
 
@@ -23,15 +26,18 @@ export class RequestStorage {
   }
 
   async get(sessionId: string): Promise<SessionFields | null> {
-    if (!this.#reads.has(sessionId)) this.#reads.set(sessionId, await this.#store.read(sessionId));
+    if (!this.#reads.has(sessionId)) this.#reads.set(sessionId, await this.#read(sessionId));
     const found = this.#reads.get(sessionId);
     // A copy: what the request does to it is a change only once it is set.
     return found === undefined ? null : structuredClone(found.fields);
   }
 
   set(sessionId: string, session: SessionFields): void {
-    const baseline = this.#reads.get(sessionId)?.baseline;
-    this.#write(sessionId, this.#store.save(sessionId, session, this.#settings.ttlMs, baseline));
+    const { ttlMs } = this.#settings;
+    const save = this.#chains.save(this.#sessionOf(sessionId), (base) =>
+      this.#store.save(sessionId, session, ttlMs, base),
+    );
+    this.#write(sessionId, save);
   }
 
   delete(sessionId: string): void {
@@ -46,6 +52,18 @@ export class RequestStorage {
     await Promise.all(
       unwritten.map(([id, read]) => read && this.#store.touch(id, this.#settings.ttlMs, read.baseline)),
     );
+  }
+
+  async #read(sessionId: string): Promise<ReadSession | undefined> {
+    const found = await this.#store.read(sessionId);
+    if (found !== undefined) this.#chains.begin(this.#sessionOf(sessionId), found.baseline);
+    return found;
+  }
+
+  #sessionOf(sessionId: string): object {
+    const session = this.#sessions.get(sessionId) ?? {};
+    this.#sessions.set(sessionId, session);
+    return session;
   }
 
   #write(sessionId: string, write: Promise<unknown>): void {

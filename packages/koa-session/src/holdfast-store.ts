@@ -1,6 +1,6 @@
 import {
-  type Baseline,
   type IsSameField,
+  SaveChains,
   type SessionFields,
   SessionStore,
   type SessionStoreOptions,
@@ -29,8 +29,8 @@ const isSameField: IsSameField = (field) => field === '_expire';
 export class HoldfastStore {
   readonly #ttlMs: number;
   readonly #store: SessionStore;
-  /** Per request, what of its session the store has. */
-  readonly #baselines = new WeakMap<object, Baseline>();
+  /** Per request: koa-session makes a new object at every read. */
+  readonly #chains = new SaveChains();
 
   /** @throws {RequestError} VALIDATION */
   constructor(options: HoldfastStoreOptions) {
@@ -48,7 +48,7 @@ export class HoldfastStore {
     if (typeof maxAgeMs === 'number' && expiresAt !== null && baseline.ttlMs !== null) {
       fields._expire = expiresAt - baseline.ttlMs + maxAgeMs;
     }
-    if (ctx !== undefined) this.#baselines.set(ctx, baseline);
+    if (ctx !== undefined) this.#chains.begin(ctx, baseline);
     return fields;
   }
 
@@ -59,9 +59,7 @@ export class HoldfastStore {
   async set(key: string, session: object, maxAgeMs: unknown, { ctx }: CallOptions): Promise<void> {
     const ttlMs = typeof maxAgeMs === 'number' ? maxAgeMs : this.#ttlMs;
     if (ttlMs <= 0) return this.#store.destroy(key);
-    const before = ctx && this.#baselines.get(ctx);
-    const after = await this.#store.save(key, session, ttlMs, before, isSameField);
-    if (ctx !== undefined && after !== undefined) this.#baselines.set(ctx, after);
+    await this.#chains.save(ctx ?? session, (base) => this.#store.save(key, session, ttlMs, base, isSameField));
   }
 
   destroy(key: string): Promise<void> {

@@ -129,11 +129,21 @@ function checkData(data: Uint8Array): void {
 function checkSave(command: SaveCommand): void {
   checkId(command.id);
   checkCount(command.baseRevision, 'the base revision');
+  checkOwnChanges(command);
   checkChanges(command);
   checkTtl(command.ttlMs);
   if (command.labels !== null) checkLabels(command.labels);
   if (command.policy === 'last-write' && command.unset.length > 0) {
     throw invalid('a last-write save replaces the whole data, and unsets nothing', 'leave the fields out of set');
+  }
+}
+
+function checkOwnChanges({ ownChanges }: SaveCommand): void {
+  if (ownChanges.length === 0) return;
+  checkHowMany(ownChanges.length, 'the save', 'own change', limits.fieldsPerCommandMax);
+  for (const { field, revision } of ownChanges) {
+    checkField(field);
+    checkCount(revision, 'the revision of an own change');
   }
 }
 

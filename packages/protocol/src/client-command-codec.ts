@@ -4,6 +4,7 @@ import type {
   FieldValue,
   Guard,
   Labels,
+  OwnChange,
   StoreCommand,
   TxnOperation,
   UserLimit,
@@ -20,9 +21,10 @@ const encoders: { readonly [T in PackedCommand['type']]: (command: CommandOf<T>)
   touch: ({ id, ttlMs }) => [id, ttlMs],
   delete: ({ ids }) => ids,
   patch: ({ id, set, unset, ifRevision }) => [id, ifRevision, valueFields(set), unset],
-  save: ({ id, baseRevision, set, unset, policy, ttlMs, labels }) => [
+  save: ({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, labels }) => [
     id,
     baseRevision,
+    ownChanges.flatMap(({ field, revision }) => [field, revision]),
     valueFields(set),
     unset,
     policy,
@@ -59,6 +61,7 @@ const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => Com
     type: 'save',
     id: fields.text('id'),
     baseRevision: fields.integer('baseRevision'),
+    ownChanges: readOwnChanges(fields.list('ownChanges')),
     set: readValues(fields.list('set')),
     unset: fields.texts('unset'),
     policy: fields.choice('policy', ['merge', 'last-write', 'reject']),
@@ -136,6 +139,12 @@ function readValues(fields: Fields): FieldValue[] {
   const values: FieldValue[] = [];
   while (fields.left > 0) values.push({ field: fields.text('field'), value: fields.bytes('value') });
   return values;
+}
+
+function readOwnChanges(fields: Fields): OwnChange[] {
+  const changes: OwnChange[] = [];
+  while (fields.left > 0) changes.push({ field: fields.text('field'), revision: fields.integer('revision') });
+  return changes;
 }
 
 function labelFields({ user, tags, userLimit }: Labels): Packed[] {

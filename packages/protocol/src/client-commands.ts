@@ -76,6 +76,8 @@ export interface SaveCommand {
   readonly id: string;
   /** Revision of the session when it was read. */
   readonly baseRevision: number;
+  /** Fields that the writer changed itself since, each with the revision of that change: it conflicts with later ones only. */
+  readonly ownChanges: readonly OwnChange[];
   readonly set: readonly FieldValue[];
   readonly unset: readonly string[];
   readonly policy: ConflictPolicy;
@@ -83,6 +85,10 @@ export interface SaveCommand {
   readonly ttlMs: number | null;
   /** New user and tags; null: as before. */
   readonly labels: Labels | null;
+}
+export interface OwnChange {
+  readonly field: string;
+  readonly revision: number;
 }
 export interface Labels {
   readonly user: string | null;

@@ -36,6 +36,8 @@ export interface FieldChanges {
   readonly unset?: readonly string[];
 }
 export interface SaveSettings {
+  /** Revisions of the writer's own changes since the base, by field: those are no conflicts. Default: none. */
+  readonly ownChanges?: ReadonlyMap<string, number>;
   /** What becomes of fields that others changed too. Default `merge`. */
   readonly conflict?: ConflictPolicy;
   /** A new time to live. Default: as before. */
@@ -86,13 +88,14 @@ export function saveCommand(
   id: string,
   baseRevision: number,
   changes: FieldChanges,
-  { conflict: policy = 'merge', ttlMs, labels }: SaveSettings,
+  { ownChanges = new Map(), conflict: policy = 'merge', ttlMs, labels }: SaveSettings,
 ): SaveCommand {
   const { user = null, tags = [], userLimit = null } = labels ?? {};
   return {
     type: 'save',
     id,
     baseRevision,
+    ownChanges: Array.from(ownChanges, ([field, revision]) => ({ field, revision })),
     ...fieldsOf(changes),
     policy,
     ttlMs: ttlMs ?? null,

@@ -78,6 +78,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     .record({
       id,
       baseRevision: count,
+      ownChanges: fc.array(fc.record({ field, revision: count }), { maxLength: 3 }),
       changes: fieldChanges,
       policy: fc.constantFrom('merge' as const, 'reject' as const),
       ttlMs,

@@ -121,6 +121,12 @@ describe('limits of commands', () => {
     ['a field with no value', { ...save, set: [{ field: 'n', value: new Uint8Array(0) }] }, /not a msgpack value/],
     ['a field with two values', { ...save, set: [{ field: 'n', value: Uint8Array.of(1, 1) }] }, /bytes after its end/],
     ['a save that replaces all and unsets', { ...save, policy: 'last-write', unset: ['m'] }, /unsets nothing/],
+    [
+      '1,001 own changes',
+      { ...save, ownChanges: fields(1_001).map(({ field }) => ({ field, revision: 1 })) },
+      /1001 own/,
+    ],
+    ['an own change before all', { ...save, ownChanges: [{ field: 'n', revision: -1 }] }, /own change is -1/],
     ['a negative base', { ...save, baseRevision: -1 }, /base revision is -1/],
     ['an increment that is no number', incrementCommand('a', 'n', { by: Number.NaN }), /NaN/],
     ['a new id that is the old one', { type: 'regenerate', id: 'a', newId: 'a' }, /the old one/],

@@ -7,7 +7,10 @@ import type { StoredFields } from './fields.ts';
  */
 export class Baseline {
   readonly id: string;
+  /** Of the read, or of the save that made or replaced the whole session. */
   readonly revision: number;
+  /** Fields that saves have changed since, each with the revision of the last one. */
+  readonly ownChanges: ReadonlyMap<string, number>;
   /** Null: no expiry. */
   readonly expiresAt: number | null;
   readonly ttlMs: number | null;
@@ -16,9 +19,15 @@ export class Baseline {
   #fields: StoredFields | undefined;
 
   /** @param read the fields, once they are needed: most requests change nothing */
-  constructor(id: string, metadata: SessionMetadata, read: () => StoredFields) {
+  constructor(
+    id: string,
+    metadata: SessionMetadata,
+    read: () => StoredFields,
+    ownChanges: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.id = id;
     this.revision = metadata.revision;
+    this.ownChanges = ownChanges;
     this.expiresAt = metadata.expiresAt;
     this.ttlMs = metadata.ttlMs;
     this.user = metadata.user;
@@ -28,6 +37,14 @@ export class Baseline {
   get fields(): StoredFields {
     this.#fields ??= this.#read();
     return this.#fields;
+  }
+
+  /** What the next save is compared with, after one that changed some fields, at `revision`. */
+  after(changed: readonly string[], revision: number, metadata: SessionMetadata, fields: StoredFields): Baseline {
+    const ownChanges = new Map(this.ownChanges);
+    for (const field of changed) ownChanges.set(field, revision);
+    // What others changed is no part of what this request saw: the next save must leave it alone, and conflict with it.
+    return new Baseline(this.id, { ...metadata, revision: this.revision }, () => fields, ownChanges);
   }
 
   /**

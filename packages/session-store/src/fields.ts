@@ -49,24 +49,22 @@ export function sessionFields(stored: unknown, serializer: Serializer | undefine
 export function changesSince(
   before: StoredFields,
   after: StoredFields,
-  session: object,
   serializer: Serializer | undefined,
   isSame: IsSameField | undefined,
 ): Changes {
   const set: Record<string, unknown> = {};
-  const values = session as Readonly<Record<string, unknown>>;
   for (const [field, value] of Object.entries(after)) {
-    if (Object.hasOwn(before, field) && isUnchanged(field, before[field], value, values[field])) continue;
+    if (Object.hasOwn(before, field) && isUnchanged(field, before[field], value)) continue;
     set[field] = value;
   }
   return { set, unset: Object.keys(before).filter((field) => !Object.hasOwn(after, field)) };
 
-  function isUnchanged(field: string, was: unknown, is: unknown, value: unknown): boolean {
+  function isUnchanged(field: string, was: unknown, is: unknown): boolean {
     if (isDeepStrictEqual(was, is)) return true;
-    // A serializer may write the same value in several ways, as encryption does.
-    const parsed = serializer === undefined ? was : serializer.parse(String(was));
-    if (serializer !== undefined && isDeepStrictEqual(parsed, value)) return true;
-    return isSame?.(field, parsed, plain({ value }).value) ?? false;
+    if (serializer === undefined) return isSame?.(field, was, is) ?? false;
+    // It may write the same value in several ways, as encryption does.
+    const [before, after] = [serializer.parse(String(was)), serializer.parse(String(is))];
+    return isDeepStrictEqual(before, after) || (isSame?.(field, before, plain({ after }).after) ?? false);
   }
 }
 

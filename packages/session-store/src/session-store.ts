@@ -4,6 +4,7 @@ import { Availability, isAway } from './availability.ts';
 import { Baseline } from './baseline.ts';
 import { changesSince, type IsSameField, type StoredFields, sessionFields, storedFields } from './fields.ts';
 import { type Serializer, type SessionFields, type SessionStoreOptions, type Settings, settingsOf } from './options.ts';
+import type { Base } from './save-chains.ts';
 
 /** A session, and what to give back when it is saved or touched. */
 export interface ReadSession {
@@ -66,6 +67,7 @@ export class SessionStore {
    * Saves a session. With the baseline of a read, saves what changed since, user and time to live included; without,
    * or with the policy `last-write`, replaces what is there.
    * @param ttlMs time to live from now on, until the next save or touch; null: no expiry, or as it was
+   * @param base of a read, or of the save before: `SaveChains`
    * @returns the baseline of the next save; undefined when it was dropped, since the session had ended
    * @throws {RequestError} CONFLICT with the policy `reject`, USER_LIMIT, TOO_LARGE, VALIDATION
    */
@@ -73,19 +75,23 @@ export class SessionStore {
     sessionId: string,
     session: object,
     ttlMs: number | null,
-    baseline?: Baseline,
+    base?: Base,
     isSame?: IsSameField,
   ): Promise<Baseline | undefined> {
+    const untilMs = performance.now() + this.#settings.timeoutMs;
     const id = this.#idOf(sessionId);
     const fields = storedFields(session, this.#serializer);
     const user = this.#user?.(session as SessionFields);
+    const baseline = base instanceof Promise ? await base : base;
+    // What a save before it took is gone from its time.
+    const deadline = { timeoutMs: Math.max(1, untilMs - performance.now()) };
     if (baseline === undefined || baseline.id !== sessionId) {
-      const options = { ...this.#deadline(), ...ttlOption(ttlMs), ...this.#labels(user) };
+      const options = { ...deadline, ...ttlOption(ttlMs), ...this.#labels(user) };
       const metadata = await this.#availability.watch(this.#client.store(id, fields, options));
       return new Baseline(sessionId, metadata, () => fields);
     }
     const { conflict, touchAfterMs } = this.#settings;
-    const changes = changesSince(baseline.fields, fields, session, this.#serializer, isSame);
+    const changes = changesSince(baseline.fields, fields, this.#serializer, isSame);
     const isChanged = Object.keys(changes.set).length > 0 || changes.unset.length > 0;
     const ttl = baseline.ttlFor(ttlMs);
     const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
@@ -94,9 +100,10 @@ export class SessionStore {
     const replaces = conflict === 'last-write';
     const sendsLabels = isRelabelled || (replaces && this.#user !== undefined);
     const options: SaveOptions = {
-      ...this.#deadline(),
+      ...deadline,
       ...ttlOption(replaces ? ttl : baseline.newTtl(ttlMs)),
       conflict,
+      ownChanges: baseline.ownChanges,
       ...(sendsLabels ? { labels: this.#labels(user) } : {}),
     };
     const sent = replaces ? { set: fields } : changes;
@@ -105,9 +112,9 @@ export class SessionStore {
     );
     if (conflicts > 0 || metadata === null) this.#onSaved?.({ id: sessionId, conflicts, isDropped: metadata === null });
     if (metadata === null) return undefined;
-    // What others changed meanwhile is no part of what this request saw: its next save must leave that alone too.
     const seen = { ...metadata, ttlMs: ttl ?? baseline.ttlMs, user: sendsLabels ? metadata.user : baseline.user };
-    return new Baseline(sessionId, seen, () => fields);
+    if (replaces) return new Baseline(sessionId, seen, () => fields);
+    return baseline.after([...Object.keys(changes.set), ...changes.unset], metadata.revision, seen, fields);
   }
 
   /** Whether a field means what it meant when the session was read. */
@@ -115,7 +122,7 @@ export class SessionStore {
     const value = (session as SessionFields)[field];
     const before = field in baseline.fields ? { [field]: baseline.fields[field] } : {};
     const after = storedFields({ [field]: value }, this.#serializer);
-    const { set, unset } = changesSince(before, after, { [field]: value }, this.#serializer, isSame);
+    const { set, unset } = changesSince(before, after, this.#serializer, isSame);
     return !(field in set) && unset.length === 0;
   }
 

@@ -42,7 +42,7 @@ export function runPatch(context: Context, command: PatchCommand): Reply {
 export function runSave(context: Context, command: SaveCommand): Reply {
   const { state, changes } = context;
   const { timeMs } = context.times;
-  const { id, baseRevision, policy, labels } = command;
+  const { id, baseRevision, ownChanges, policy, labels } = command;
   const record = liveRecord(context, id);
   // Logout wins: what the base was read from is gone, whatever came after it.
   if (record === undefined || record.createdRevision > baseRevision) return saved({ metadata: null, conflicts: 0 });
@@ -51,8 +51,11 @@ export function runSave(context: Context, command: SaveCommand): Reply {
   const wanted = new Map(wantedBy(command.set, command.unset));
   if (policy === 'last-write') for (const name of fields.keys()) if (!wanted.has(name)) wanted.set(name, undefined);
   const changed = differing(record, fields, wanted);
+  const seen = new Map(ownChanges.map(({ field, revision }) => [field, revision]));
   let conflicts = 0;
-  for (const name of changed.keys()) if (revisionOfField(record, name) > baseRevision) conflicts += 1;
+  for (const name of changed.keys()) {
+    if (revisionOfField(record, name) > Math.max(baseRevision, seen.get(name) ?? 0)) conflicts += 1;
+  }
   if (policy === 'reject' && conflicts > 0) return conflict(id, record.revision);
   const dataChange = dataChanges(context, record, fields, changed);
 

@@ -111,6 +111,16 @@ describe('save', () => {
     assert.equal(node.machine.stats().conflictsTotal, 0);
   });
 
+  it('of a field that its writer changed last itself has no conflict', async () => {
+    const node = await withData({ cart: [], name: 'ann' });
+    node.done(1_001, save(1, { cart: ['book'], name: 'bea' }));
+    const ownChanges = new Map([['cart', 2]]);
+    const settings = { ownChanges, conflict: 'reject' } as const;
+    assert.equal(node.done<SaveAnswer>(1_002, save(1, { cart: ['pen'] }, settings)).conflicts, 0);
+    assert.equal(node.failed(1_003, save(1, { name: 'eve' }, settings)).code, 'CONFLICT', 'another field');
+    assert.equal(node.failed(1_004, save(1, { cart: ['ink'] }, settings)).code, 'CONFLICT', 'changed since');
+  });
+
   it('with last-write replaces the whole data, and counts what others lose', async () => {
     const node = await withData({ cart: [] });
     node.done(1_001, save(1, { cart: ['book'], extra: 1 }));

@@ -170,15 +170,17 @@ export class Model {
     return this.#revise(id, live, wantedBy(set, unset), live.ttlMs, false);
   }
 
-  #save({ id, baseRevision, set, unset, policy, ttlMs, labels }: SaveCommand): Outcome {
+  #save({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, labels }: SaveCommand): Outcome {
     const live = this.live(id);
     if (!live || live.createdRevision > baseRevision) return { outcome: 'ok', number: -1 };
     if (!live.fields) return failed('VALIDATION');
     const wanted = wantedBy(set, unset);
     if (policy === 'last-write') for (const name of live.fields.keys()) if (!(name in wanted)) wanted[name] = undefined;
+    const own = new Map(ownChanges.map(({ field, revision }) => [field, revision]));
     const clashes = Object.entries(wanted).filter(
       ([name, value]) =>
-        live.fields?.get(name) !== value && (live.fieldRevisions.get(name) ?? live.storedRevision) > baseRevision,
+        live.fields?.get(name) !== value &&
+        (live.fieldRevisions.get(name) ?? live.storedRevision) > Math.max(baseRevision, own.get(name) ?? 0),
     );
     if (policy === 'reject' && clashes.length > 0) return failed('CONFLICT');
     if (labels && !this.#makeRoom(id, labels.user, labels.userLimit)) return failed('USER_LIMIT');

@@ -76,6 +76,7 @@ const saveCommand: fc.Arbitrary<Command> = fc
   .record({
     id,
     baseRevision: revision,
+    ownChanges: fc.array(fc.record({ field, revision }), { maxLength: 2 }),
     changes: fieldChanges,
     policy: fc.constantFrom('merge' as const, 'last-write' as const, 'reject' as const),
     ttlMs,
