@@ -44,8 +44,10 @@ export interface SessionClient {
   deleteByUser(user: string, options?: DeleteManyOptions): Promise<number>;
   /** Deletes every session that matches. */
   deleteMatching(filter: ListFilter, options?: DeleteManyOptions): Promise<number>;
-  /** What happens to sessions; `begin` resolves to the first revision that is told. */
-  watch(options: WatchOptions): AsyncIterable<WatchEvent<unknown>> & { begin(): Promise<number> };
+  /** What happens to sessions; `begin` resolves to the first revision that is told, `position` is where to go on. */
+  watch(
+    options: WatchOptions,
+  ): AsyncIterable<WatchEvent<unknown>> & { begin(): Promise<number>; readonly position: string | undefined };
   /** A session's data as it is stored, from any JSON value or bytes. */
   encodeValue(value: unknown): Uint8Array;
   decodeValue(data: Uint8Array): unknown;

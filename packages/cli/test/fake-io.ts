@@ -100,7 +100,8 @@ export class FakeIo implements Io {
       deleteMatching: async (filter: ListFilter, options?: DeleteManyOptions) => this.#deleteMany(filter, options),
       watch: (watchOptions: WatchOptions) => {
         this.watches.push(watchOptions);
-        return Object.assign(this.happen(), { begin: async () => watchOptions.fromRevision ?? 8 });
+        const begin = async () => watchOptions.fromRevision ?? 8;
+        return Object.assign(this.happen(), { begin, position: '9.1' });
       },
       // Bytes and JSON values stay apart, as msgpack keeps them.
       encodeValue: (value: unknown) =>

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { RequestError } from '@holdfast/protocol';
 import { FakeIo, metadata } from './fake-io.ts';
 
-const created = { type: 'create', id: 'a', revision: 8, timeMs: 1_000, metadata } as const;
+const created = { type: 'create', id: 'a', revision: 8, next: '8.1', timeMs: 1_000, metadata } as const;
 const expired = {
   type: 'expire',
   id: 'b',
   revision: 9,
+  next: '9.1',
   timeMs: 2_000,
   metadata,
   data: { cart: [new Date(0)] },
@@ -23,7 +24,7 @@ describe('watch', () => {
     assert.equal(exitCode, 0);
     const [first, second] = stdout.trim().split('\n');
     const { metadata: shown, ...event } = JSON.parse(first ?? '');
-    assert.deepEqual(event, { type: 'create', id: 'a', revision: 8, time: '1970-01-01T00:00:01.000Z' });
+    assert.deepEqual(event, { type: 'create', id: 'a', revision: 8, next: '8.1', time: '1970-01-01T00:00:01.000Z' });
     assert.equal(shown.revision, 7);
     assert.deepEqual(JSON.parse(second ?? '').data, { cart: ['1970-01-01T00:00:00.000Z'] });
     assert.match(stderr, /watching from revision 5/);
@@ -51,6 +52,16 @@ describe('watch', () => {
     });
   }
 
+  it('goes on behind an event, and says where the next watch may', async () => {
+    const io = new FakeIo();
+    io.happen = async function* () {
+      yield expired;
+    };
+    const { stderr } = await io.run('watch --from 8.1');
+    assert.equal(io.watches[0]?.from, '8.1');
+    assert.match(stderr, /--from 9\.1/);
+  });
+
   it('ends when nobody reads any more', async () => {
     const io = new FakeIo();
     io.gone = true;
@@ -72,7 +83,13 @@ describe('watch', () => {
     assert.match(stderr, /before revision 12/);
   });
 
-  for (const line of ['watch --from-revision 0', 'watch --id', 'watch --from-revision x']) {
+  for (const line of [
+    'watch --from-revision 0',
+    'watch --from 8',
+    'watch --from 8.1 --from-revision 8',
+    'watch --id',
+    'watch --from-revision x',
+  ]) {
     it(`refuses ${line}`, async () => assert.equal((await new FakeIo().run(line)).exitCode, 2));
   }
 });

@@ -4,7 +4,10 @@ import {
   type EventFilter,
   type EventPlace,
   type Failure,
+  formatPlace,
   isRetryable,
+  parsePlace,
+  placeAfter,
   RequestError,
   type SessionEvent,
   type SessionMetadata,
@@ -26,6 +29,11 @@ export interface WatchOptions extends EventFilter {
    * The first revision to be told of, with all of its events: several may share one. Default: from now on.
    */
   readonly fromRevision?: number;
+  /**
+   * Goes on where another watch ended: the `next` of an event, or its `position`. Exact also between two events that share
+   * a revision, and for other conditions too. Undefined: see `fromRevision`, which it does not go together with.
+   */
+  readonly from?: string | undefined;
   /** Ends the watch: the iteration throws its reason. */
   readonly signal?: AbortSignal;
   /** How long the first contact may take. Default: the client's. Once begun, a watch waits out every failure. */
@@ -38,8 +46,13 @@ export interface WatchOptions extends EventFilter {
 export interface WatchEvent<T> {
   readonly type: SessionEvent['type'];
   readonly id: string;
-  /** Of the command that did it. What one transaction did shares it. */
+  /** Of the command that did it. What one transaction, sweep or deletion did shares it. */
   readonly revision: number;
+  /**
+   * Right behind this event: `watch({ from: next })` goes on there. `REVISION.ORDER`, a place that is the same on every
+   * node and grows from event to event: first by revision, then by order.
+   */
+  readonly next: string;
   /** Log time, ms since 1970. */
   readonly timeMs: number;
   /** After it; of a deletion or an expiry, before it. */
@@ -74,8 +87,7 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>>, AsyncDisp
   constructor(ports: WatchPorts, options: WatchOptions) {
     this.#ports = ports;
     this.#options = options;
-    const { fromRevision, signal } = options;
-    if (fromRevision !== undefined) this.#place = { revision: fromRevision, order: 0 };
+    const { signal } = options;
     const signals = [ports.closing, this.#ended.signal];
     this.#signal = AbortSignal.any(signal === undefined ? signals : [...signals, signal]);
     this.#events = this.#run();
@@ -89,6 +101,15 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>>, AsyncDisp
   begin(): Promise<number> {
     this.#begun ??= this.#begin();
     return this.#begun;
+  }
+
+  /**
+   * Where a later watch goes on when all that was taken from this one is done. It moves on also while no event passes the
+   * conditions, so it stays within what the cluster keeps when the `next` of the last event no longer is. Undefined until
+   * the watch has begun.
+   */
+  get position(): string | undefined {
+    return this.#place && formatPlace(this.#place);
   }
 
   next(): Promise<IteratorResult<WatchEvent<T>, undefined>> {
@@ -110,22 +131,24 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>>, AsyncDisp
   }
 
   async #begin(): Promise<number> {
-    if (this.#place === undefined) {
-      const { timeoutMs = this.#ports.timeoutMs } = this.#options;
-      this.#place = (await this.#ask(null, timeoutMs)).next;
-    }
-    return this.#place.revision;
+    const { timeoutMs = this.#ports.timeoutMs } = this.#options;
+    const place = namedPlace(this.#options) ?? (await this.#ask(null, timeoutMs)).next;
+    this.#place = place;
+    return place.revision;
   }
 
   async *#run(): AsyncGenerator<WatchEvent<T>, undefined> {
     try {
       await this.begin();
-      // From now on events are counted on, or they were asked for by number: the first answer is waited for once.
-      let hasAnswered = this.#options.fromRevision === undefined;
+      // From now on events are counted on, or they were asked for by place: the first answer is waited for once.
+      let hasAnswered = namedPlace(this.#options) === undefined;
       for (;;) {
         const page = await this.#page(hasAnswered);
         hasAnswered = true;
-        for (const event of page.events) yield toEvent<T>(event);
+        for (const event of page.events) {
+          this.#place = placeAfter(event);
+          yield toEvent<T>(event);
+        }
         this.#place = page.next;
       }
     } catch (error) {
@@ -161,7 +184,16 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>>, AsyncDisp
   }
 }
 
-function toEvent<T>({ type, id, revision, timeMs, metadata, data }: SessionEvent): WatchEvent<T> {
-  const event = { type, id, revision, timeMs, metadata };
+/** @throws {RequestError} VALIDATION */
+function namedPlace({ from, fromRevision }: WatchOptions): EventPlace | undefined {
+  if (from === undefined) return fromRevision === undefined ? undefined : { revision: fromRevision, order: 0 };
+  if (fromRevision === undefined) return parsePlace(from);
+  const problem = 'a watch cannot begin at a revision and at a place';
+  throw new RequestError({ code: 'VALIDATION', problem, hint: 'give fromRevision or from, not both' });
+}
+
+function toEvent<T>({ data, ...place }: SessionEvent): WatchEvent<T> {
+  const { type, id, revision, timeMs, metadata } = place;
+  const event = { type, id, revision, next: formatPlace(placeAfter(place)), timeMs, metadata };
   return data === null ? event : { ...event, data: decodeValue(data) as T };
 }

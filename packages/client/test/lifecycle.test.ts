@@ -68,7 +68,7 @@ describe('the README', function () {
       );
       assert.equal(code, 0, stderr);
       assert.match(stdout, /\{ user: 'ada', cart: \[ 1, 2 \] \}/);
-      assert.match(stdout, /\d+ create session-3 undefined\n\d+ delete session-3 \{ cart: \[ 3 \] \}/);
+      assert.match(stdout, /\d+\.1 create session-3 undefined\n\d+\.1 delete session-3 \{ cart: \[ 3 \] \}/);
     } finally {
       await node.stop();
       await rm(directory, { recursive: true });

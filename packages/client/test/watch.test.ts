@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { type EventPage, encodeValue, RequestError, type SessionEvent, type WatchQuery } from '@holdfast/protocol';
+import {
+  type EventPage,
+  type EventPlace,
+  encodeValue,
+  isBefore,
+  RequestError,
+  type SessionEvent,
+  type WatchQuery,
+} from '@holdfast/protocol';
 import { metadata } from '../../protocol/test/metadata.ts';
 import { clientOf, closeAll, type FakeNode, type Got, startNode } from './fake-node.ts';
 
-function created(id: string, revision: number): SessionEvent {
-  return { type: 'create', id, revision, order: 0, timeMs: 5, data: null, metadata };
+function created(id: string, revision: number, order = 0): SessionEvent {
+  return { type: 'create', id, revision, order, timeMs: 5, data: null, metadata };
 }
 
 /** Keeps events like a cluster does, and answers watchers of it. */
@@ -18,17 +26,25 @@ class EventStore {
       const { from } = got.request as WatchQuery;
       if (from === null) return { answer: { events: [], next: { revision: this.#revision + 1, order: 0 } } };
       if (from.revision <= this.compacted) return { code: 'COMPACTED', revision: this.compacted + 1 };
-      const answer = this.#page(from.revision);
+      const answer = this.#page(from);
       if (answer.events.length > 0) return { answer };
       this.#waiting.push({ node, got });
       return 'silence';
     };
   }
 
+  /** Each by a command of its own. */
   add(...ids: string[]): void {
-    for (const id of ids) this.events.push(created(id, this.#revision + 1));
+    for (const id of ids) this.addTogether(id);
+  }
+
+  /** All by one command. */
+  addTogether(...ids: string[]): void {
+    const revision = this.#revision + 1;
+    this.events.push(...ids.map((id, order) => created(id, revision, order)));
     for (const { node, got } of this.#waiting.splice(0)) {
-      node.answer(got, { answer: this.#page((got.request as WatchQuery).from?.revision ?? 0) });
+      const { from } = got.request as WatchQuery;
+      node.answer(got, { answer: this.#page(from ?? assert.fail()) });
     }
   }
 
@@ -36,10 +52,11 @@ class EventStore {
     return this.events.at(-1)?.revision ?? 10;
   }
 
-  #page(from: number): EventPage {
+  #page(from: EventPlace): EventPage {
     // Pages of two.
-    const events = this.events.filter(({ revision }) => revision >= from).slice(0, 2);
-    return { events, next: { revision: (events.at(-1)?.revision ?? from - 1) + 1, order: 0 } };
+    const [first, second, next] = this.events.filter((event) => !isBefore(event, from));
+    const events = [first, second].filter((event) => event !== undefined);
+    return { events, next: next ?? { revision: Math.max(this.#revision + 1, from.revision), order: 0 } };
   }
 }
 
@@ -82,7 +99,8 @@ describe('a watch', () => {
     store.events.push(event);
     const watch = clientOf([node]).watch<{ cart: number[] }>({ fromRevision: 11 });
     const { value } = await watch.next();
-    assert.deepEqual(value, { type: 'expire', id: 'a', revision: 11, timeMs: 5, metadata, data: { cart: [1] } });
+    const expected = { type: 'expire', id: 'a', revision: 11, next: '11.1', timeMs: 5, metadata };
+    assert.deepEqual(value, { ...expected, data: { cart: [1] } });
   });
 
   it('goes on through another node, from where it was', async () => {
@@ -100,6 +118,57 @@ describe('a watch', () => {
       other.got.map(({ request }) => (request as WatchQuery).from),
       [{ revision: 12, order: 0 }],
     );
+  });
+
+  it('goes on behind any event, also one that shares its revision, through whichever node', async () => {
+    const other = await startNode();
+    store.serve(other);
+    store.add('before');
+    store.addTogether('a', 'b', 'c', 'd', 'e');
+    store.add('f');
+    store.addTogether('g', 'h');
+    const whole = store.events.map(({ id }) => id);
+    // Each time one more is taken, and then the watch ends: by `next` of the last, or by the position of the watch.
+    for (let taken = 1; taken < whole.length; taken += 1) {
+      const first = clientOf([node]).watch({ fromRevision: 11 });
+      const told: string[] = [];
+      let next = '';
+      for await (const event of first) {
+        next = event.next;
+        if (told.push(event.id) === taken) break;
+      }
+      assert.equal(first.position, next);
+      const second = clientOf([other]).watch({ from: next });
+      assert.equal(await second.begin(), store.events[taken - 1]?.revision);
+      for await (const { id } of second) if (told.push(id) >= whole.length) break;
+      assert.deepEqual(told, whole);
+    }
+  });
+
+  it('has a position that moves on while nothing passes its conditions', async () => {
+    const watch = clientOf([node]).watch({ id: 'nobody' });
+    assert.equal(watch.position, undefined);
+    await watch.begin();
+    assert.equal(watch.position, '11.0');
+    node.decide = ({ request }) => {
+      const { from } = request as WatchQuery;
+      if (from?.revision === 90) return 'silence';
+      return { answer: { events: [], next: { revision: 90, order: 0 } } };
+    };
+    const waiting = watch.next();
+    await node.received(3);
+    assert.equal(watch.position, '90.0');
+    await watch.return();
+    assert.equal((await waiting).done, true);
+  });
+
+  it('refuses a place that is none, and two places', async () => {
+    const client = clientOf([node]);
+    for (const from of ['', '5', '0.0', '5.-1', '05.1', '5.1 ', '99999999999999999.1', 'x'.repeat(9_999)]) {
+      await assert.rejects(client.watch({ from }).begin(), isCode('VALIDATION'));
+    }
+    await assert.rejects(client.watch({ from: '5.0', fromRevision: 5 }).next(), isCode('VALIDATION'));
+    assert.equal(node.got.length, 0);
   });
 
   it('waits out what passes, and tells of it', async () => {

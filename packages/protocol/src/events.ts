@@ -1,15 +1,9 @@
 /** What happened to sessions, as watchers are told. */
 import type { SessionMetadata } from './commands.ts';
+import type { EventPlace } from './event-place.ts';
 
 export const eventTypes = ['create', 'update', 'delete', 'expire', 'touch'] as const;
 
-/** Where an event stands among all. */
-export interface EventPlace {
-  /** Of the command that did it; several events may share it, as in a transaction. */
-  readonly revision: number;
-  /** Place among the events of its revision, from 0. */
-  readonly order: number;
-}
 /** What happened to a session, at one place of the log. */
 export interface SessionEvent extends EventPlace {
   readonly type: (typeof eventTypes)[number];

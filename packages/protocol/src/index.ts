@@ -9,6 +9,7 @@ export * from './command-builders.ts';
 export * from './command-codec.ts';
 export * from './commands.ts';
 export * from './errors.ts';
+export * from './event-place.ts';
 export * from './events.ts';
 export * from './failure-codec.ts';
 export * from './fields.ts';

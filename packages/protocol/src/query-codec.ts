@@ -2,7 +2,8 @@
 import type { BackupPlace } from './backups.ts';
 import type { ListFilter, Query } from './commands.ts';
 import { RequestError } from './errors.ts';
-import type { EventFilter, EventPlace, WatchQuery } from './events.ts';
+import type { EventPlace } from './event-place.ts';
+import type { EventFilter, WatchQuery } from './events.ts';
 import { Fields } from './fields.ts';
 import { operationOf } from './operations.ts';
 import { decodeArray, encodeArray, type Packed } from './pack.ts';

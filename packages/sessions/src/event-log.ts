@@ -2,13 +2,14 @@ import {
   type EventFilter,
   type EventPage,
   type EventPlace,
+  isBefore,
   RequestError,
   type SessionEvent,
   type SessionMetadata,
 } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { encodeHeads, type LoadedEvents } from './event-codec.ts';
-import { EventRing, isBefore } from './event-ring.ts';
+import { EventRing } from './event-ring.ts';
 import { eventHeadsKey, eventKinds } from './keys.ts';
 
 export interface EventLogOptions {

@@ -1,4 +1,4 @@
-import type { EventPlace, SessionEvent } from '@holdfast/protocol';
+import { type EventPlace, isBefore, type SessionEvent } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { type EventPage, encodeEvents } from './event-codec.ts';
 import { eventKey } from './keys.ts';
@@ -171,8 +171,4 @@ function pagesOf(events: readonly SessionEvent[]): SessionEvent[][] {
     dataBytes += event.data?.length ?? 0;
   }
   return pages;
-}
-
-export function isBefore(left: EventPlace, right: EventPlace): boolean {
-  return left.revision < right.revision || (left.revision === right.revision && left.order < right.order);
 }

@@ -1,7 +1,7 @@
 /** `watch`: what happens to sessions, until it is stopped. */
 import type { WatchEvent } from '@holdfast/client';
-import { checkQuery, describe } from '@holdfast/protocol';
-import type { Command } from 'commander';
+import { checkQuery, describe, formatPlace, parsePlace } from '@holdfast/protocol';
+import { type Command, Option } from 'commander';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
 import { exitAfter } from '../exit-codes.ts';
 import { formatTime } from '../format.ts';
@@ -16,6 +16,7 @@ interface WatchFlags extends ClusterOptions {
   readonly user?: string;
   readonly id?: string;
   readonly fromRevision?: number;
+  readonly from?: string;
   readonly touches?: true;
 }
 
@@ -33,8 +34,13 @@ export function watchCommand(io: Io): Command {
       'from this revision on, not from now on',
       integerOption('--from-revision', 1, Number.MAX_SAFE_INTEGER),
     )
+    .addOption(
+      new Option('--from <place>', 'go on where an earlier watch ended: the "next" of its last event')
+        .argParser((value) => formatPlace(parsePlace(value)))
+        .conflicts('fromRevision'),
+    )
     .action(async (flags: WatchFlags) => {
-      const { prefix, user, id, touches, fromRevision } = flags;
+      const { prefix, user, id, touches, fromRevision, from } = flags;
       const filter = {
         ...(prefix !== undefined && { prefix }),
         ...(user !== undefined && { user }),
@@ -53,6 +59,7 @@ export function watchCommand(io: Io): Command {
         const watch = client.watch({
           ...filter,
           ...(fromRevision !== undefined && { fromRevision }),
+          ...(from !== undefined && { from }),
           signal: stop.signal,
           timeoutMs: flags.timeout,
           onInterruption: (failure) => output.hint(`waiting: ${describe(failure)}`),
@@ -66,13 +73,14 @@ export function watchCommand(io: Io): Command {
         } catch (error) {
           if (stopped === undefined) throw error;
         }
+        if (watch.position !== undefined) output.hint(`to go on from here: --from ${watch.position}`);
       });
       if (stopped !== undefined) exitAfter(stopped);
     });
 }
 
-function eventDocument({ type, id, revision, timeMs, metadata, ...rest }: WatchEvent<unknown>): object {
-  const event = { type, id, revision, time: formatTime(timeMs) };
+function eventDocument({ type, id, revision, next, timeMs, metadata, ...rest }: WatchEvent<unknown>): object {
+  const event = { type, id, revision, next, time: formatTime(timeMs) };
   const data = 'data' in rest ? { data: toJson(rest.data) } : {};
   return { ...event, ...data, metadata: metadataDocument(metadata) };
 }
