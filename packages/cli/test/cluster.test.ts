@@ -19,7 +19,7 @@ const status: ClusterStatus = {
       sessions: 5,
       version: '0.1.0',
       disk: 'low',
-      backup: { timeMs: 2_000, isRunning: false, problem: null },
+      backup: { timeMs: 2_000, runningMs: null, problem: null, warning: null },
     },
     {
       name: 'n2',
@@ -45,7 +45,13 @@ describe('status', () => {
       ...status,
       nodes: status.nodes.map(({ backup, ...node }) => ({
         ...node,
-        backup: backup && { time: '1970-01-01T00:00:02.000Z', running: false, problem: null },
+        backup: backup && {
+          time: '1970-01-01T00:00:02.000Z',
+          running: false,
+          progressTime: null,
+          problem: null,
+          warning: null,
+        },
       })),
     });
   });
@@ -62,11 +68,30 @@ describe('status', () => {
 
   it('tells why the last backup of a node failed', async () => {
     const io = new FakeIo();
-    const backup = { timeMs: 2_000, isRunning: false, problem: 'mkdir failed with EACCES: /backups' };
+    const backup = { timeMs: 2_000, runningMs: null, problem: 'mkdir failed with EACCES: /backups', warning: null };
     io.answer = () => ({ ...status, nodes: status.nodes.map((node) => ({ ...node, backup })) });
     const { stdout, stderr } = await io.run('status');
     assert.match(stdout, /^n1\t.*\tfailed$/m);
     assert.match(stderr, /the last backup of n1 failed: mkdir failed with EACCES/);
+  });
+
+  it('tells a backup that does not come on, and what to see to though backups are taken', async () => {
+    const io = new FakeIo();
+    const [first, second] = status.nodes;
+    const stalled = { timeMs: 2_000, runningMs: io.nowMs() - 300_000, problem: null, warning: null };
+    const warned = { timeMs: 2_000, runningMs: null, problem: null, warning: 'the backup is damaged: 0001.data' };
+    io.answer = () => ({
+      ...status,
+      nodes: [
+        { ...first, backup: stalled },
+        { ...second, backup: warned },
+      ],
+    });
+    const { stdout, stderr } = await io.run('status');
+    assert.match(stdout, /^n1\t.*\tstalled$/m);
+    assert.match(stderr, /the backup of n1 has not come on since 1969-12-31T23:55:03/);
+    assert.match(stdout, /^n2\t.*\t1970-01-01T00:00:02\.000Z$/m);
+    assert.match(stderr, /see to the backups of n2: the backup is damaged: 0001\.data/);
   });
 
   it('prints one tab-separated line for each node in a pipe', async () => {

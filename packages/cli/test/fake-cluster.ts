@@ -29,6 +29,9 @@ export class FakeCluster {
   backup: BackupStatus | null = null;
   /** Told instead of the right one. */
   shardsDigest: number | undefined;
+  /** Backups that nothing goes on from. */
+  readonly released: string[] = [];
+  #begun = 0;
   #chunks: Uint8Array[] = [];
 
   private constructor(machine: SessionMachine) {
@@ -63,6 +66,7 @@ export class FakeCluster {
     readonly type: string;
     readonly since?: { index: number } | null;
     readonly number?: number;
+    readonly chainId?: string;
   }) {
     const { machine } = this;
     if (request.type === 'backup-read') {
@@ -72,6 +76,7 @@ export class FakeCluster {
     }
     if (request.type === 'status') return { nodes: [{ ...leader, backup: this.backup }] };
     this.asked.push(request.type);
+    if (request.type === 'backup-release') this.released.push(request.chainId ?? '');
     if (request.type === 'backup-hold' && this.failsToHold) {
       throw new RequestError({ code: 'NO_SPACE', problem: 'no room' });
     }
@@ -85,7 +90,8 @@ export class FakeCluster {
     }
     const { clusterId, isSealed, shardsDigest = facts.shardsDigest } = this;
     const place = { index: machine.appliedIndex, term: machine.appliedTerm };
-    return { backupId: 'b1', clusterId, ...place, machineVersion, ...facts, shardsDigest, isSealed };
+    this.#begun += 1;
+    return { backupId: `b${this.#begun}`, clusterId, ...place, machineVersion, ...facts, shardsDigest, isSealed };
   }
 
   async #state(): Promise<AsyncIterable<Uint8Array>> {

@@ -17,7 +17,7 @@ import type { Member, MemberDirectory } from './member-directory.ts';
 
 const version = 1;
 const descriptorBytesMax = 4_096;
-/** Of the reason why a backup failed; what is longer is cut. */
+/** Of what is wrong with backups; what is longer is cut. */
 const problemLengthMax = 500;
 const publishEveryMs = 1_000;
 /** On changes, at most this often. */
@@ -212,8 +212,9 @@ export function decodeDescriptor(message: Uint8Array): { descriptor: NodeDescrip
 }
 
 function shortened(backup: BackupStatus | null): BackupStatus | null {
-  if (backup === null || backup.problem === null) return backup;
-  return { ...backup, problem: backup.problem.slice(0, problemLengthMax) };
+  if (backup === null) return null;
+  const cut = (text: string | null) => text?.slice(0, problemLengthMax) ?? null;
+  return { ...backup, problem: cut(backup.problem), warning: cut(backup.warning) };
 }
 
 function short(fields: Fields, name: string): string {

@@ -21,7 +21,7 @@ function descriptor(nodeId: number, fields: Partial<NodeDescriptor> = {}): NodeD
     term: 2,
     sessions: 5,
     disk: 'ok',
-    backup: { timeMs: null, isRunning: false, problem: null },
+    backup: { timeMs: null, runningMs: null, problem: null, warning: null },
     wallMs: 1_700_000_000_000,
     bootCounter: 1,
     ...fields,

@@ -167,7 +167,7 @@ describe('bodies', () => {
           sessions: 4,
           version: '0.1.0',
           disk: 'full',
-          backup: { timeMs: 1_700_000_000_000, isRunning: true, problem: 'no room' },
+          backup: { timeMs: 1_700_000_000_000, runningMs: 1_700_000_000_001, problem: 'no room', warning: 'damaged' },
         },
       ],
     },

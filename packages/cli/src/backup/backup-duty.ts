@@ -1,8 +1,10 @@
-import type { ClusterStatus, NodeStatus } from '@holdfast/protocol';
+import type { BackupStatus, ClusterStatus, NodeStatus } from '@holdfast/protocol';
 
 const graceMsMin = 3_000;
 const graceMsMax = 60_000;
 const clockDifferenceMsMax = 60_000;
+/** A backup that has not come on for so long hangs: others take the next. A node may take 2 min for one answer. */
+export const stalledMs = 300_000;
 
 /** What a node goes by that takes backups by itself. */
 export interface BackupDuty {
@@ -16,19 +18,28 @@ export interface BackupDuty {
 
 /**
  * Whether this node is the one that takes the next backup now. There is one for the cluster in each span: it is the
- * leader's, if the leader takes any. Should nothing come of it, the others have their turn, one after the other.
+ * leader's, if the leader takes any. Should nothing come of it, or should it hang, the others have their turn, one after
+ * the other.
  */
 export function isBackupDue({ nodes }: ClusterStatus, { peerId, everyMs, sinceMs, nowMs }: BackupDuty): boolean {
-  const takers = nodes.filter(({ state, backup }) => state === 'up' && backup !== null).sort(byTurn);
-  if (takers.some(({ backup }) => backup?.isRunning)) return false;
+  const able = nodes.filter(({ state, backup }) => state === 'up' && backup !== null);
+  const hanging = able.filter(({ backup }) => isStalled(backup, nowMs));
+  const takers = able.filter((node) => !hanging.includes(node)).sort(byTurn);
+  if (takers.some(({ backup }) => typeof backup?.runningMs === 'number')) return false;
   const turn = takers.findIndex((node) => node.peerId === peerId);
   if (turn === -1) return false;
   // Told by a clock that was set back since, a time says nothing.
   const began = isNotAhead(sinceMs, nowMs) ? sinceMs : 0;
   const times = nodes.flatMap(({ backup }) => backup?.timeMs ?? []).filter((timeMs) => isNotAhead(timeMs, nowMs));
   const dueMs = times.length === 0 ? began : Math.max(...times) + everyMs;
-  // After a start of all, long after it was due, it is still the turn of one first.
-  return nowMs >= Math.max(dueMs, began) + turn * graceMs(everyMs);
+  const stalledAtMs = hanging.map(({ backup }) => (backup?.runningMs ?? 0) + stalledMs);
+  // After a start of all, or a backup that hung, long after it was due, it is still the turn of one first.
+  return nowMs >= Math.max(dueMs, began, ...stalledAtMs) + turn * graceMs(everyMs);
+}
+
+/** Whether a backup is being taken that does not come on: its disk hangs, say. */
+export function isStalled(backup: BackupStatus | null, nowMs: number): boolean {
+  return backup !== null && backup.runningMs !== null && nowMs - backup.runningMs >= stalledMs;
 }
 
 /** Whether a time has come, as far as the clocks of two nodes agree. */

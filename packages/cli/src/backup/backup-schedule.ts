@@ -2,14 +2,17 @@
 import { setTimeout } from 'node:timers/promises';
 import { type BackupStatus, problemOf } from '@holdfast/protocol';
 import { StorageError } from '@holdfast/storage';
+import { formatTime } from '../format.ts';
 import type { NodeSettings, SessionClient, StartedNode } from '../io.ts';
-import { graceMs, isBackupDue, isNotAhead } from './backup-duty.ts';
+import { graceMs, isBackupDue, isNotAhead, isStalled, stalledMs } from './backup-duty.ts';
 import type { BackupSeries, TakenInSeries } from './backup-series.ts';
 
 const lookMsMin = 200;
 const lookMsMax = 5_000;
 /** A backup that is given up has ended by then, unless its disk hangs. */
 const stopMsMax = 1_000;
+/** That one comes on is told no more often than this. */
+const tellEveryMs = 10_000;
 
 export interface BackupSchedulePorts {
   readonly series: BackupSeries;
@@ -25,7 +28,7 @@ export interface BackupSchedulePorts {
 export class BackupSchedule {
   readonly #ports: BackupSchedulePorts;
   readonly #sinceMs: number;
-  #status: BackupStatus = { timeMs: null, isRunning: false, problem: null };
+  #status: BackupStatus = { timeMs: null, runningMs: null, problem: null, warning: null };
   /** After a failure nothing is tried before. */
   #notBeforeMs = 0;
   readonly #stopping = new AbortController();
@@ -73,23 +76,38 @@ export class BackupSchedule {
 
   async #take(): Promise<void> {
     const { series, client, everyMs, nowMs, log } = this.#ports;
-    this.#tell({ isRunning: true });
     const timeMs = nowMs();
+    this.#tell({ runningMs: timeMs });
+    const watchdog = setInterval(() => this.#warnOfStall(), stalledMs).unref();
     try {
-      this.#report(await series.take(client));
-      this.#tell({ timeMs, isRunning: false, problem: null });
+      this.#report(await series.take(client, () => this.#comesOn()));
+      this.#tell({ timeMs, runningMs: null, problem: null, warning: await series.warning() });
     } catch (error) {
       this.#notBeforeMs = nowMs() + graceMs(everyMs);
       // Two nodes with one directory.
       const isTaken = error instanceof StorageError && error.code === 'DIRECTORY_LOCKED';
       if (isTaken || this.#stopping.signal.aborted) {
-        this.#tell({ isRunning: false });
+        this.#tell({ runningMs: null });
         return;
       }
       const problem = problemOf(error);
       log('error', 'a backup failed', { problem });
-      this.#tell({ isRunning: false, problem });
+      this.#tell({ runningMs: null, problem, warning: await series.warning() });
+    } finally {
+      clearInterval(watchdog);
     }
+  }
+
+  #comesOn(): void {
+    this.#stopping.signal.throwIfAborted();
+    const nowMs = this.#ports.nowMs();
+    if (Math.abs(nowMs - (this.#status.runningMs ?? 0)) >= tellEveryMs) this.#tell({ runningMs: nowMs });
+  }
+
+  #warnOfStall(): void {
+    if (!isStalled(this.#status, this.#ports.nowMs())) return;
+    const since = formatTime(this.#status.runningMs);
+    this.#ports.log('error', 'a backup does not come on; other nodes take the next', { since });
   }
 
   #report({ path, link, holdProblem }: TakenInSeries): void {

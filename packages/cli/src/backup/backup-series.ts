@@ -1,19 +1,15 @@
-/**
- * Backups that are taken again and again, in directories below one: each is a full link and those that followed it. Its
- * name is the time at which it began, so that the last one is the newest, of those that are not ahead of the clock.
- */
-import { mkdir, readdir } from 'node:fs/promises';
+/** Backups that are taken again and again, in directories below one: each is a full link and those that followed it. */
+import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { problemOf, RequestError } from '@holdfast/protocol';
 import { type BackupLink, StorageError } from '@holdfast/storage';
-import { formatTime } from '../format.ts';
 import type { NodeSettings, SessionClient } from '../io.ts';
-import { isNotAhead } from './backup-duty.ts';
+import { isNotAhead, stalledMs } from './backup-duty.ts';
 import { bytesOf, type KeyOptions, lockBackup, openBackup } from './backup-files.ts';
-import { type TakenLink, takeLink } from './create-backup.ts';
-import type { Progress } from './progress.ts';
+import { ChainCheck } from './chain-check.ts';
+import { releaseHold, type TakenLink, takeLink } from './create-backup.ts';
+import { backupsBelow, nameOf } from './series-names.ts';
 
-const backupName = /^\d{8}T\d{6}Z$/;
 /** To restore the last link all before it are read: a new backup begins when they have outgrown the full one... */
 const followingBytesMin = 16 * 1_048_576;
 /** ...or are so many. */
@@ -24,7 +20,6 @@ export interface BackupSeriesOptions extends KeyOptions {
   readonly directory: string;
   readonly log: NodeSettings['log'];
   readonly nowMs: () => number;
-  readonly progressOf: (total: number) => Progress;
 }
 
 /** A link, and the backup that it belongs to. */
@@ -35,6 +30,13 @@ export interface TakenInSeries extends TakenLink {
 export class BackupSeries {
   readonly #options: BackupSeriesOptions;
   readonly #directory: string;
+  readonly #check = new ChainCheck();
+  /** Of the backup that went on last: its log is held. */
+  #chainId: string | undefined;
+  /** The last one that was found damaged, while it is there. */
+  #damaged: { readonly path: string; readonly problem: string } | undefined;
+  /** One that another process has been adding to, and since when. */
+  #locked: { readonly path: string; readonly sinceMs: number } | undefined;
 
   constructor(options: BackupSeriesOptions) {
     this.#options = options;
@@ -49,55 +51,83 @@ export class BackupSeries {
     return links.at(-1)?.logTimeMs ?? null;
   }
 
+  /** What somebody should see to. */
+  async warning(): Promise<string | null> {
+    if (this.#damaged === undefined) return null;
+    const { path, problem } = this.#damaged;
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) this.#damaged = undefined;
+    return isThere ? `${problem}; a new backup was begun: move ${path} elsewhere` : null;
+  }
+
   /**
    * Adds a link to the newest backup, or begins another when that cannot or should not go on.
+   * @param onProgress whenever something has come of it
    * @throws {RequestError | StorageError} `DIRECTORY_LOCKED` while another process takes one
    */
-  async take(client: SessionClient): Promise<TakenInSeries> {
+  async take(client: SessionClient, onProgress: () => void): Promise<TakenInSeries> {
     const newest = await this.#newest();
-    const added = newest === undefined ? undefined : await this.#takeNext(newest, client);
+    const added = newest === undefined ? undefined : await this.#takeNext(newest, client, onProgress);
     if (added !== undefined) return added;
-    return this.#takeInto(join(this.#directory, nameOf(this.#options.nowMs())), client);
+    return this.#takeInto(join(this.#directory, nameOf(this.#options.nowMs())), client, onProgress);
   }
 
   /** Undefined when there should be a new backup instead. */
-  async #takeNext(path: string, client: SessionClient): Promise<TakenInSeries | undefined> {
+  async #takeNext(path: string, client: SessionClient, onProgress: () => void): Promise<TakenInSeries | undefined> {
+    const { log, nowMs } = this.#options;
     try {
-      const { links } = await openBackup(path, this.#options);
-      return isGrown(links) ? undefined : await this.#takeInto(path, client);
+      const backup = await openBackup(path, this.#options);
+      const { links } = backup;
+      this.#chainId = links[0]?.chainId ?? this.#chainId;
+      if (isGrown(links)) return undefined;
+      await this.#check.check(path, backup, nowMs(), onProgress);
+      const taken = await this.#takeInto(path, client, onProgress);
+      this.#locked = undefined;
+      return taken;
     } catch (error) {
-      if (!cannotGoOn(error)) throw error;
-      this.#options.log('warn', 'a backup cannot go on; a new one begins', { path, problem: problemOf(error) });
+      const problem = problemOf(error);
+      if (error instanceof StorageError && error.code === 'DIRECTORY_LOCKED') {
+        if (!this.#isLockedForLong(path)) throw error;
+      } else if (!cannotGoOn(error)) throw error;
+      if (error instanceof StorageError && error.code === 'BACKUP_DAMAGED') {
+        this.#damaged = { path, problem };
+        log('error', 'a backup is damaged; a new one begins', { path, problem });
+      } else log('warn', 'a backup cannot go on; a new one begins', { path, problem });
       return undefined;
     }
   }
 
-  async #takeInto(path: string, client: SessionClient): Promise<TakenInSeries> {
+  async #takeInto(path: string, client: SessionClient, onProgress: () => void): Promise<TakenInSeries> {
     const unlock = await lockBackup(path);
     try {
       const backup = await openBackup(path, this.#options);
-      return { path, ...(await takeLink(client, backup, this.#options.progressOf)) };
+      const taken = await takeLink(client, backup, () => ({ at: onProgress, end: () => {} }));
+      const { number, chainId } = taken.link;
+      if (number === 1) this.#check.passed(path, this.#options.nowMs());
+      const before = this.#chainId;
+      this.#chainId = chainId;
+      // Nothing goes on from the one before: no node needs to keep its log for it.
+      if (before !== undefined && before !== chainId) await releaseHold(client, before);
+      return { path, ...taken };
     } finally {
       await unlock();
     }
   }
 
-  async #newest(): Promise<string | undefined> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const names = (await readdir(this.#directory)).filter((name) => backupName.test(name)).sort();
-    // One that was begun by a clock which was set back since stays the last for long, though newer ones are begun.
-    const last = names.findLast((name) => isNotAhead(timeOf(name), this.#options.nowMs()));
-    return last === undefined ? undefined : join(this.#directory, last);
+  /** Whoever adds to it hangs: a backup of another process goes on only while that process does. */
+  #isLockedForLong(path: string): boolean {
+    const nowMs = this.#options.nowMs();
+    if (this.#locked?.path !== path || !isNotAhead(this.#locked.sinceMs, nowMs))
+      this.#locked = { path, sinceMs: nowMs };
+    return nowMs - this.#locked.sinceMs >= stalledMs;
   }
-}
 
-/** `20260131T235959Z`. */
-function nameOf(timeMs: number): string {
-  return formatTime(timeMs).replace(/[-:]|\.\d+/g, '');
-}
-
-function timeOf(name: string): number {
-  return Date.parse(name.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)/, '$1-$2-$3:$4:'));
+  async #newest(): Promise<string | undefined> {
+    return (await backupsBelow(this.#directory, this.#options.nowMs())).at(-1);
+  }
 }
 
 function isGrown(links: readonly BackupLink[]): boolean {

@@ -4,7 +4,7 @@ import type { BackupDirectory, BackupLink, BackupWriter } from '@holdfast/storag
 import { formatBytes } from '../format.ts';
 import type { SessionClient } from '../io.ts';
 import { hashBytes } from './backup-files.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressSink } from './progress.ts';
 
 /** A node first writes what is only in memory: that may take a while. */
 const timeout = { timeoutMs: 120_000 };
@@ -25,7 +25,7 @@ export interface TakenLink {
 export async function takeLink(
   client: SessionClient,
   backup: BackupDirectory,
-  progressOf: (total: number) => Progress,
+  progressOf: (total: number) => ProgressSink,
 ): Promise<TakenLink> {
   const before = backup.links.at(-1);
   const since = before === undefined ? null : placeOf(before);
@@ -41,7 +41,7 @@ export async function takeLink(
       const link = await write(client, backup, begun, { chainId, before, progress });
       return { link, holdProblem: await hold(client, chainId, link.index) };
     } catch (error) {
-      if (before === undefined) await release(client, chainId);
+      if (before === undefined) await releaseHold(client, chainId);
       throw error;
     } finally {
       progress.end();
@@ -71,7 +71,7 @@ function refuseWrong(begun: BackupBegun, backup: BackupDirectory, before: Backup
 interface WriteOptions {
   readonly chainId: string;
   readonly before: BackupLink | undefined;
-  readonly progress: Progress;
+  readonly progress: ProgressSink;
 }
 
 async function write(
@@ -135,8 +135,8 @@ async function hold(client: SessionClient, chainId: string, index: number): Prom
   }
 }
 
-/** Nothing goes on from a backup that was not finished. A hold that stays ends by itself. */
-async function release(client: SessionClient, chainId: string): Promise<void> {
+/** Nothing goes on from a backup: its log need not be kept. A hold that stays ends by itself. */
+export async function releaseHold(client: SessionClient, chainId: string): Promise<void> {
   await client.execute<'backup-release'>({ type: 'backup-release', chainId }, holdTimeout).catch(() => undefined);
 }
 

@@ -1,7 +1,6 @@
 import type { Io, NodeSettings, StartedNode } from '../io.ts';
 import { BackupSchedule } from './backup-schedule.ts';
 import { BackupSeries, type BackupSeriesOptions } from './backup-series.ts';
-import { Progress } from './progress.ts';
 
 const timeoutMs = 10_000;
 
@@ -13,9 +12,7 @@ export async function nodeBackups(
   { everyMs, ...where }: Pick<BackupSeriesOptions, 'directory' | 'encryptionKeyFile'> & { readonly everyMs: number },
 ): Promise<BackupSchedule> {
   const nowMs = () => io.nowMs();
-  // Nobody watches.
-  const progressOf = (total: number) => new Progress(io, 'backup', total, false);
-  const series = new BackupSeries({ ...where, log, nowMs, progressOf });
+  const series = new BackupSeries({ ...where, log, nowMs });
   const client = await io.connect({ nodes: [node.address], timeoutMs, token });
   return new BackupSchedule({ series, everyMs, node, client, log, nowMs });
 }

@@ -6,7 +6,15 @@ const barWidth = 24;
 /** Without a terminal: a line at each of so many steps. */
 const steps = 10;
 
-export class Progress {
+/** Hears how far a job is. */
+export interface ProgressSink {
+  /** So much of it is done, which is... */
+  at(done: number, what: string): void;
+  /** Whether it is all done, or given up. */
+  end(): void;
+}
+
+export class Progress implements ProgressSink {
   readonly #io: Io;
   readonly #title: string;
   readonly #total: number;

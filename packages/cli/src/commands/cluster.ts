@@ -1,6 +1,7 @@
 /** `status`, `members` and `check`: the cluster itself. */
 import type { BackupStatus, CheckReport, ClusterStatus, NodeStatus } from '@holdfast/protocol';
 import type { Command } from 'commander';
+import { isStalled } from '../backup/backup-duty.ts';
 import { type ClusterOptions, clusterCommand, withClient } from '../command.ts';
 import { ExitWith, exitCodes } from '../exit-codes.ts';
 import { formatTime, printable } from '../format.ts';
@@ -15,7 +16,7 @@ export function statusCommand(io: Io): Command {
         const status = await client.execute<'status'>({ type: 'status' });
         const output = new Output(io, options.json === true);
         if (output.json) output.document(statusDocument(status));
-        else printStatus(output, status);
+        else printStatus(output, status, io.nowMs());
       });
     });
 }
@@ -45,11 +46,21 @@ function statusDocument({ clusterId, leader, term, commitIndex, nodes }: Cluster
 
 function backupDocument(backup: BackupStatus | null): Record<string, unknown> | null {
   if (backup === null) return null;
-  const { timeMs, isRunning, problem } = backup;
-  return { time: formatTime(timeMs), running: isRunning, problem };
+  const { timeMs, runningMs, problem, warning } = backup;
+  return {
+    time: formatTime(timeMs),
+    running: runningMs !== null,
+    progressTime: formatTime(runningMs),
+    problem,
+    warning,
+  };
 }
 
-function printStatus(output: Output, { clusterId, leader, term, commitIndex, nodes }: ClusterStatus): void {
+function printStatus(
+  output: Output,
+  { clusterId, leader, term, commitIndex, nodes }: ClusterStatus,
+  nowMs: number,
+): void {
   if (output.isTTY) {
     const voters = nodes.filter(isVoter);
     const up = voters.filter(({ state }) => state === 'up').length;
@@ -72,17 +83,26 @@ function printStatus(output: Output, { clusterId, leader, term, commitIndex, nod
       text(node.disk),
       text(node.version),
       text(node.peerId),
-      backupCell(output, node.backup),
+      backupCell(output, node.backup, nowMs),
     ]),
   );
   for (const { name, backup } of nodes) {
-    if (typeof backup?.problem !== 'string') continue;
-    output.hint(`the last backup of ${printable(name)} failed: ${printable(backup.problem)}`);
+    if (backup === null) continue;
+    const { runningMs, problem, warning } = backup;
+    const of = `of ${printable(name)}`;
+    if (isStalled(backup, nowMs)) {
+      output.hint(
+        `the backup ${of} has not come on since ${formatTime(runningMs)}: does its disk hang? others take the next`,
+      );
+    }
+    if (problem !== null) output.hint(`the last backup ${of} failed: ${printable(problem)}`);
+    if (warning !== null) output.hint(`see to the backups ${of}: ${printable(warning)}`);
   }
 }
 
-function backupCell(output: Output, backup: BackupStatus | null): Cell {
+function backupCell(output: Output, backup: BackupStatus | null, nowMs: number): Cell {
   if (backup === null) return text(null);
+  if (isStalled(backup, nowMs)) return text('stalled');
   return backup.problem === null ? output.time(backup.timeMs) : text('failed');
 }
 

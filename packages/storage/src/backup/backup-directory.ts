@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Disk } from '../disk.ts';
+import type { Disk, DiskFile } from '../disk.ts';
 import { defaultCompression } from '../envelope/compression.ts';
 import { type Keyring, SALT_BYTES } from '../envelope/keyring.ts';
 import { errnoOf, StorageError } from '../errors.ts';
@@ -111,18 +111,41 @@ export class BackupDirectory {
    * The bytes of a link, in pieces. Each is proved as it comes; only a complete iteration proves the whole.
    * @throws {StorageError} `BACKUP_DAMAGED`, `KEY_MISSING`, `IO`
    */
-  async *read({ number, clusterId, bytes, sha256, keyId }: BackupLink): AsyncGenerator<Uint8Array> {
+  async *read(link: BackupLink): AsyncGenerator<Uint8Array> {
+    const { number, clusterId, keyId } = link;
     const { disk, keyring } = this.#ports;
     const file = this.#dataPath(number);
-    const found = await hashFile(disk, file);
-    if (found.bytes !== bytes) throw damaged(file, `it has ${found.bytes} bytes instead of ${bytes}`);
-    if (found.sha256 !== sha256) throw damaged(file, 'its bytes are not what they were');
+    await this.checkBytes(link);
     try {
       yield* readSnapshot(disk, file, clusterId, this.#envelope(keyId === null ? undefined : keyring));
     } catch (error) {
       const isDamage = error instanceof StorageError && /^(SNAPSHOT_|WRONG_CLUSTER|NOT_SEALED)/.test(error.code);
       throw isDamage ? damaged(file, error.message) : error;
     }
+  }
+
+  /** Whether the data of all links are there, and as long as they were. @throws {StorageError} `BACKUP_DAMAGED`, `IO` */
+  async checkSizes(): Promise<void> {
+    const { disk } = this.#ports;
+    for (const { number, bytes } of this.#links) {
+      const path = this.#dataPath(number);
+      refuseOtherSize(path, await withFile(disk, path, (file) => file.sizeBytes()), bytes);
+    }
+  }
+
+  /**
+   * Whether the data of a link are, byte for byte, what they were.
+   * @param onRead after so many more bytes; the next are read when it resolves
+   * @throws {StorageError} `BACKUP_DAMAGED`, `IO`
+   */
+  async checkBytes(
+    { number, bytes, sha256 }: BackupLink,
+    onRead?: (sizeBytes: number) => Promise<void> | void,
+  ): Promise<void> {
+    const file = this.#dataPath(number);
+    const found = await hashFile(this.#ports.disk, file, onRead);
+    refuseOtherSize(file, found.bytes, bytes);
+    if (found.sha256 !== sha256) throw damaged(file, 'its bytes are not what they were');
   }
 
   async #finish(link: NewLink & Pick<BackupLink, 'number' | 'kind'>): Promise<BackupLink> {
@@ -186,25 +209,48 @@ export class BackupWriter {
   }
 }
 
-async function hashFile(disk: Disk, file: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
-  const opened = await disk.open(file, { create: false }).catch((error: unknown) => {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT') throw damaged(file, 'it is missing');
-    throw new StorageError({ code: 'IO', file, operation: 'open', errno }, { cause: error });
-  });
-  try {
+async function hashFile(
+  disk: Disk,
+  path: string,
+  onRead?: (sizeBytes: number) => Promise<void> | void,
+): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  return withFile(disk, path, async (file) => {
     const hash = createHash('sha256');
     const piece = new Uint8Array(HASHED_AT_ONCE);
     let bytes = 0;
     for (;;) {
-      const count = await opened.read(piece, bytes);
+      const count = await file.read(piece, bytes).catch((error: unknown) => {
+        throw unreadable(path, 'read', error);
+      });
       if (count === 0) return { bytes, sha256: hash.digest('hex') };
       hash.update(piece.subarray(0, count));
       bytes += count;
+      await onRead?.(count);
     }
+  });
+}
+
+async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
+  const file = await disk.open(path, { create: false }).catch((error: unknown) => {
+    throw unreadable(path, 'open', error);
+  });
+  try {
+    return await use(file);
   } finally {
-    await opened.close();
+    await file.close();
   }
+}
+
+/** A medium that does not give bytes back has lost them. */
+function unreadable(file: string, operation: string, error: unknown): StorageError {
+  const errno = errnoOf(error);
+  if (errno === 'ENOENT') return damaged(file, 'it is missing');
+  if (errno === 'EIO') return damaged(file, 'the disk cannot read it (EIO)');
+  return new StorageError({ code: 'IO', file, operation, errno }, { cause: error });
+}
+
+function refuseOtherSize(file: string, bytes: number, expected: number): void {
+  if (bytes !== expected) throw damaged(file, `it has ${bytes} bytes instead of ${expected}`);
 }
 
 async function list(disk: Disk, directory: string): Promise<string[]> {

@@ -1,0 +1,27 @@
+/**
+ * Backups below one directory: each in a directory of its own, whose name is the time at which it began. So the last one
+ * is the newest, of those that are not ahead of the clock.
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatTime } from '../format.ts';
+import { isNotAhead } from './backup-duty.ts';
+
+const backupName = /^\d{8}T\d{6}Z$/;
+
+/** The paths of the backups, oldest first. Makes the directory if need be. */
+export async function backupsBelow(directory: string, nowMs: number): Promise<readonly string[]> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const names = (await readdir(directory)).filter((name) => backupName.test(name)).sort();
+  // One that was begun by a clock which was set back since stays the last for long, though newer ones are begun.
+  return names.filter((name) => isNotAhead(timeOf(name), nowMs)).map((name) => join(directory, name));
+}
+
+/** `20260131T235959Z`. */
+export function nameOf(timeMs: number): string {
+  return formatTime(timeMs).replace(/[-:]|\.\d+/g, '');
+}
+
+function timeOf(name: string): number {
+  return Date.parse(name.replace(/^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)/, '$1-$2-$3:$4:'));
+}
