@@ -89,7 +89,20 @@ describe('patch and save', () => {
   }
 
   it('save tells conflicts, and that it was dropped', async () => {
-    const line = ['save', 's1', '{"a":1}', '--base-revision', '3', '--conflict', 'reject', '--ttl', '1m', '--json'];
+    const line = [
+      'save',
+      's1',
+      '{"a":1}',
+      '--base-revision',
+      '3',
+      '--conflict',
+      'reject',
+      '--ttl',
+      '1m',
+      '--lifetime',
+      '1h',
+      '--json',
+    ];
     const { request, stdout } = await sent(line, { metadata, conflicts: 2 });
     assert.deepEqual(request, {
       type: 'save',
@@ -100,6 +113,7 @@ describe('patch and save', () => {
       unset: [],
       policy: 'reject',
       ttlMs: 60_000,
+      lifetimeMs: 3_600_000,
       labels: null,
     });
     const { saved, conflicts } = JSON.parse(stdout);

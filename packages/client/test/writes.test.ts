@@ -64,6 +64,7 @@ describe('writes of a client', () => {
           unset: [],
           policy: 'merge',
           ttlMs: null,
+          lifetimeMs: null,
           labels: { user: 'u', tags: [], userLimit: null },
         },
         { type: 'increment', id: 's', field: 'n', by: 2, create: false, ttlMs: null },

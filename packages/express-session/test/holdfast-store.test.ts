@@ -164,6 +164,32 @@ describe('HoldfastStore', function () {
     assert.deepEqual([x, y], [1, 1]);
   });
 
+  it('ends a session lifetimeMs after it was made, however much it is used', async () => {
+    const { store, metadata } = open({ lifetimeMs: 1_500, touchAfterMs: 0 });
+    await store.set('s', data({ n: 0 }));
+    const end = Number((await metadata())?.createdAt) + 1_500;
+    for (let n = 1; n <= 3; n++) {
+      const used = Object.assign(await read(store), { cookie: data().cookie });
+      await store.touch('s', used);
+      await store.set('s', Object.assign(used, { n }));
+      assert.equal((await metadata())?.expiresAt, end);
+    }
+    await sleep(Math.max(0, end - Date.now()) + 50);
+    assert.equal(await store.get('s'), null);
+  });
+
+  it('gives a session of before its lifetime at the next save, or touch', async () => {
+    for (const use of ['set', 'touch'] as const) {
+      const { store, prefix, metadata } = open();
+      const limited = new HoldfastStore({ client: nodes.client, prefix, lifetimeMs: 30_000 });
+      await store.set('s', data({ n: 0 }));
+      await limited[use]('s', Object.assign(await read(limited), { cookie: data().cookie }));
+      const { createdAt, expiresAt, lifetimeMs } = (await metadata()) ?? assert.fail('no session');
+      assert.deepEqual([lifetimeMs, expiresAt], [30_000, createdAt + 30_000], use);
+      limited.close();
+    }
+  });
+
   it('tells of a save that was dropped', async () => {
     const { store } = open();
     const dropped: string[] = [];
@@ -237,7 +263,14 @@ describe('HoldfastStore', function () {
   });
 
   it('refuses options that mean nothing', () => {
-    const attempts = [{ conflict: 'maybe' }, { timeoutMs: 0 }, { touchAfterMs: -1 }, { prefix: 'x'.repeat(600) }];
+    const attempts = [
+      { conflict: 'maybe' },
+      { timeoutMs: 0 },
+      { touchAfterMs: -1 },
+      { lifetimeMs: 0 },
+      { lifetimeMs: 1.5 },
+      { prefix: 'x'.repeat(600) },
+    ];
     for (const options of attempts) {
       assert.throws(
         () => new HoldfastStore({ client: nodes.client, ...options } as HoldfastStoreOptions),

@@ -121,6 +121,14 @@ describe('a Fastify application', function () {
     assert.equal((await metadata())?.ttlMs, 7_000);
   });
 
+  it('ends sessions at the end of their lifetime', async () => {
+    const { store, metadata } = open({ lifetimeMs: 5_000 });
+    const { browser } = await serve(store, null);
+    await browser.get('/login/ada');
+    const { createdAt, expiresAt } = (await metadata()) ?? assert.fail('no session');
+    assert.equal(expiresAt, createdAt + 5_000);
+  });
+
   it('logs a user out everywhere, and is told of conflicts', async () => {
     const { store } = open({ user: ({ user }) => user as string | undefined, conflict: 'reject' });
     const devices = await Promise.all([serve(store), serve(store)]);

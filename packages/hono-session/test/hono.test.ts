@@ -68,6 +68,13 @@ describe('a Hono application', function () {
     assert.equal(await refused.destroyByUser('hono'), 1);
   });
 
+  it('ends sessions at the end of their lifetime', async () => {
+    const { store: sessions, metadata } = open({ lifetimeMs: 5_000 });
+    await serve(sessions).browser.get('/login/ada');
+    const { createdAt, expiresAt } = (await metadata()) ?? assert.fail('no session');
+    assert.equal(expiresAt, createdAt + 5_000);
+  });
+
   it('restarts the time to live of sessions that are only read, unless it is told not to', async () => {
     for (const disableTouch of [false, true]) {
       const { store: sessions, metadata } = open({ ttlMs: 5_000, touchAfterMs: 0, disableTouch });

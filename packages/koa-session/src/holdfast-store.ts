@@ -46,7 +46,8 @@ export class HoldfastStore {
     const { _maxAge: maxAgeMs } = fields;
     // The cluster keeps a session for longer than its cookie, by as much as koa-session asked for.
     if (typeof maxAgeMs === 'number' && expiresAt !== null && baseline.ttlMs !== null) {
-      fields._expire = expiresAt - baseline.ttlMs + maxAgeMs;
+      const isAtItsLimit = baseline.lifetimeMs !== null && expiresAt === baseline.createdAt + baseline.lifetimeMs;
+      fields._expire = isAtItsLimit ? expiresAt : expiresAt - baseline.ttlMs + maxAgeMs;
     }
     if (ctx !== undefined) this.#chains.begin(ctx, baseline);
     return fields;

@@ -67,6 +67,18 @@ describe('a Koa application', function () {
     assert.deepEqual((await browser.get('/')).body, {});
   });
 
+  it('keeps a session that is used until the end of its lifetime, and no longer', async () => {
+    const { store, metadata } = open({ lifetimeMs: 900 });
+    const { browser } = await serve(store, { rolling: true, maxAge: 700 });
+    await browser.get('/login/ada');
+    const { createdAt, expiresAt } = (await metadata()) ?? assert.fail('no session');
+    assert.equal(expiresAt, createdAt + 900);
+    await sleep(300);
+    assert.deepEqual((await browser.get('/')).body, { user: 'ada' });
+    await sleep(900);
+    assert.deepEqual((await browser.get('/')).body, {});
+  });
+
   it('gives sessions of the browser’s lifetime the time of the option', async () => {
     const { store, metadata } = open({ ttlMs: 9_000 });
     const { browser } = await serve(store, { maxAge: 'session' });

@@ -132,6 +132,7 @@ function checkSave(command: SaveCommand): void {
   checkOwnChanges(command);
   checkChanges(command);
   checkTtl(command.ttlMs);
+  checkLifetime(command.lifetimeMs);
   if (command.labels !== null) checkLabels(command.labels);
   if (command.policy === 'last-write' && command.unset.length > 0) {
     throw invalid('a last-write save replaces the whole data, and unsets nothing', 'leave the fields out of set');

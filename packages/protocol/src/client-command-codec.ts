@@ -21,7 +21,7 @@ const encoders: { readonly [T in PackedCommand['type']]: (command: CommandOf<T>)
   touch: ({ id, ttlMs }) => [id, ttlMs],
   delete: ({ ids }) => ids,
   patch: ({ id, set, unset, ifRevision }) => [id, ifRevision, valueFields(set), unset],
-  save: ({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, labels }) => [
+  save: ({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, lifetimeMs, labels }) => [
     id,
     baseRevision,
     ownChanges.flatMap(({ field, revision }) => [field, revision]),
@@ -29,6 +29,7 @@ const encoders: { readonly [T in PackedCommand['type']]: (command: CommandOf<T>)
     unset,
     policy,
     ttlMs,
+    lifetimeMs,
     labels === null ? null : labelFields(labels),
   ],
   regenerate: ({ id, newId }) => [id, newId],
@@ -66,6 +67,7 @@ const decoders: { readonly [T in PackedCommand['type']]: (fields: Fields) => Com
     unset: fields.texts('unset'),
     policy: fields.choice('policy', ['merge', 'last-write', 'reject']),
     ttlMs: fields.integerOrNull('ttlMs'),
+    lifetimeMs: fields.integerOrNull('lifetimeMs'),
     labels: readLabels(fields.listOrNull('labels')),
   }),
   regenerate: (fields) => ({ type: 'regenerate', id: fields.text('id'), newId: fields.text('newId') }),

@@ -83,6 +83,8 @@ export interface SaveCommand {
   readonly policy: ConflictPolicy;
   /** A new time to live; null: as before. */
   readonly ttlMs: number | null;
+  /** A new absolute limit, counted from the creation of the session; null: as before. */
+  readonly lifetimeMs: number | null;
   /** New user and tags; null: as before. */
   readonly labels: Labels | null;
 }

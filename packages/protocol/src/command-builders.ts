@@ -42,6 +42,8 @@ export interface SaveSettings {
   readonly conflict?: ConflictPolicy;
   /** A new time to live. Default: as before. */
   readonly ttlMs?: number;
+  /** A new absolute limit, counted from the creation of the session. Default: as before. */
+  readonly lifetimeMs?: number;
   /** New user and tags. Default: as before. */
   readonly labels?: { readonly user?: string; readonly tags?: readonly string[]; readonly userLimit?: UserLimit };
 }
@@ -88,7 +90,7 @@ export function saveCommand(
   id: string,
   baseRevision: number,
   changes: FieldChanges,
-  { ownChanges = new Map(), conflict: policy = 'merge', ttlMs, labels }: SaveSettings,
+  { ownChanges = new Map(), conflict: policy = 'merge', ttlMs, lifetimeMs, labels }: SaveSettings,
 ): SaveCommand {
   const { user = null, tags = [], userLimit = null } = labels ?? {};
   return {
@@ -99,6 +101,7 @@ export function saveCommand(
     ...fieldsOf(changes),
     policy,
     ttlMs: ttlMs ?? null,
+    lifetimeMs: lifetimeMs ?? null,
     labels: labels === undefined ? null : { user, tags, userLimit },
   };
 }

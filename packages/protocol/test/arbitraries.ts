@@ -82,6 +82,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       changes: fieldChanges,
       policy: fc.constantFrom('merge' as const, 'reject' as const),
       ttlMs,
+      lifetimeMs: ttlMs,
       labels: fc.option(fc.record({ user: fc.option(id), ...labels })),
     })
     .map(({ changes, ...save }) => ({ type: 'save' as const, ...save, ...changes })),

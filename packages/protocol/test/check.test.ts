@@ -127,6 +127,7 @@ describe('limits of commands', () => {
       /1001 own/,
     ],
     ['an own change before all', { ...save, ownChanges: [{ field: 'n', revision: -1 }] }, /own change is -1/],
+    ['a save with a lifetime of zero', { ...save, lifetimeMs: 0 }, /lifetime is 0 ms/],
     ['a negative base', { ...save, baseRevision: -1 }, /base revision is -1/],
     ['an increment that is no number', incrementCommand('a', 'n', { by: Number.NaN }), /NaN/],
     ['a new id that is the old one', { type: 'regenerate', id: 'a', newId: 'a' }, /the old one/],

@@ -14,6 +14,8 @@ export class Baseline {
   /** Null: no expiry. */
   readonly expiresAt: number | null;
   readonly ttlMs: number | null;
+  readonly createdAt: number;
+  readonly lifetimeMs: number | null;
   readonly user: string | null;
   readonly #read: () => StoredFields;
   #fields: StoredFields | undefined;
@@ -30,6 +32,8 @@ export class Baseline {
     this.ownChanges = ownChanges;
     this.expiresAt = metadata.expiresAt;
     this.ttlMs = metadata.ttlMs;
+    this.createdAt = metadata.createdAt;
+    this.lifetimeMs = metadata.lifetimeMs;
     this.user = metadata.user;
     this.#read = read;
   }
@@ -70,6 +74,7 @@ export class Baseline {
   isFresh(ttlMs: number | null, touchAfterMs: number | undefined, nowMs: number): boolean {
     if (ttlMs === null) return this.ttlMs === null;
     if (this.expiresAt === null || ttlMs !== this.ttlMs) return false;
-    return Math.abs(nowMs + ttlMs - this.expiresAt) < Math.min(touchAfterMs ?? ttlMs / 100, ttlMs / 2);
+    const endsAt = Math.min(nowMs + ttlMs, this.lifetimeMs === null ? Infinity : this.createdAt + this.lifetimeMs);
+    return Math.abs(endsAt - this.expiresAt) < Math.min(touchAfterMs ?? ttlMs / 100, ttlMs / 2);
   }
 }

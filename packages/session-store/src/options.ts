@@ -23,6 +23,8 @@ export interface SessionStoreOptions {
   readonly user?: (session: SessionFields) => string | undefined;
   /** Live sessions that a user may have. Default: any number. */
   readonly userLimit?: UserLimit;
+  /** Sessions end so long after they were made, however much they are used; whole milliseconds. Default: never so. */
+  readonly lifetimeMs?: number;
   /** A touch that moves the expiry by less is not sent. Default: 1 % of the time to live; half of it at most. */
   readonly touchAfterMs?: number;
   /** How long a call may take. Default 3,000. */
@@ -49,6 +51,7 @@ export interface SavedEvent {
 export interface Settings {
   readonly prefix: string;
   readonly conflict: ConflictPolicy;
+  readonly lifetimeMs: number | undefined;
   readonly touchAfterMs: number | undefined;
   readonly timeoutMs: number;
   readonly onUnavailable: 'error' | 'stale-read';
@@ -56,7 +59,8 @@ export interface Settings {
 
 /** @throws {RequestError} VALIDATION */
 export function settingsOf(options: SessionStoreOptions): Settings {
-  const { prefix = 'sess:', conflict = 'merge', touchAfterMs, timeoutMs = 3_000, onUnavailable = 'error' } = options;
+  const { prefix = 'sess:', conflict = 'merge', timeoutMs = 3_000, onUnavailable = 'error' } = options;
+  const { lifetimeMs, touchAfterMs } = options;
   if (Buffer.byteLength(prefix) >= limits.idBytesMax) {
     throw invalid(
       `the prefix has ${Buffer.byteLength(prefix)} bytes`,
@@ -69,13 +73,16 @@ export function settingsOf(options: SessionStoreOptions): Settings {
   if (!['error', 'stale-read'].includes(onUnavailable)) {
     throw invalid(`onUnavailable is ${onUnavailable}`, 'give error or stale-read');
   }
+  if (lifetimeMs !== undefined && !(Number.isInteger(lifetimeMs) && lifetimeMs > 0 && lifetimeMs <= limits.ttlMsMax)) {
+    throw invalid(`lifetimeMs is ${lifetimeMs}`, `give a whole number of milliseconds, 1 to ${limits.ttlMsMax}`);
+  }
   if (touchAfterMs !== undefined && !(touchAfterMs >= 0)) {
     throw invalid(`touchAfterMs is ${touchAfterMs}`, 'give a number of milliseconds, or 0 to send every touch');
   }
   if (!(timeoutMs > 0 && Number.isFinite(timeoutMs))) {
     throw invalid(`timeoutMs is ${timeoutMs}`, 'give a number of milliseconds above 0');
   }
-  return { prefix, conflict, touchAfterMs, timeoutMs, onUnavailable };
+  return { prefix, conflict, lifetimeMs, touchAfterMs, timeoutMs, onUnavailable };
 }
 
 export function invalid(problem: string, hint: string): RequestError {

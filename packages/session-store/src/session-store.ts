@@ -86,7 +86,7 @@ export class SessionStore {
     // What a save before it took is gone from its time.
     const deadline = { timeoutMs: Math.max(1, untilMs - performance.now()) };
     if (baseline === undefined || baseline.id !== sessionId) {
-      const options = { ...deadline, ...ttlOption(ttlMs), ...this.#labels(user) };
+      const options = { ...deadline, ...ttlOption(ttlMs), ...this.#lifetime(), ...this.#labels(user) };
       const metadata = await this.#availability.watch(this.#client.store(id, fields, options));
       return new Baseline(sessionId, metadata, () => fields);
     }
@@ -95,13 +95,15 @@ export class SessionStore {
     const isChanged = Object.keys(changes.set).length > 0 || changes.unset.length > 0;
     const ttl = baseline.ttlFor(ttlMs);
     const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
-    if (!isChanged && !isRelabelled && baseline.isFresh(ttl, touchAfterMs, Date.now())) return baseline;
+    const isAsItWas = !isChanged && !isRelabelled && !this.#isToBeLimited(baseline);
+    if (isAsItWas && baseline.isFresh(ttl, touchAfterMs, Date.now())) return baseline;
 
     const replaces = conflict === 'last-write';
     const sendsLabels = isRelabelled || (replaces && this.#user !== undefined);
     const options: SaveOptions = {
       ...deadline,
       ...ttlOption(replaces ? ttl : baseline.newTtl(ttlMs)),
+      ...(this.#isToBeLimited(baseline) ? this.#lifetime() : {}),
       conflict,
       ownChanges: baseline.ownChanges,
       ...(sendsLabels ? { labels: this.#labels(user) } : {}),
@@ -130,6 +132,11 @@ export class SessionStore {
   async touch(sessionId: string, ttlMs: number | null, baseline?: Baseline): Promise<void> {
     const id = this.#idOf(sessionId);
     const own = baseline?.id === sessionId ? baseline : undefined;
+    if (own !== undefined && this.#isToBeLimited(own)) {
+      const options = { ...this.#deadline(), ...ttlOption(own.newTtl(ttlMs)), ...this.#lifetime() };
+      await this.#unlessAway(this.#client.save(id, own.revision, {}, options));
+      return;
+    }
     if (own?.isFresh(own.ttlFor(ttlMs), this.#settings.touchAfterMs, Date.now())) return;
     const newTtl = own === undefined ? ttlMs : own.newTtl(ttlMs);
     await this.#unlessAway(this.#client.touch(id, { ...this.#deadline(), ...ttlOption(newTtl) }));
@@ -246,6 +253,17 @@ export class SessionStore {
 
   #deadline(): { timeoutMs: number } {
     return { timeoutMs: this.#settings.timeoutMs };
+  }
+
+  /** A session of before the option was given, or changed, gets its limit when it is saved or touched. */
+  #isToBeLimited(baseline: Baseline): boolean {
+    const { lifetimeMs } = this.#settings;
+    return lifetimeMs !== undefined && lifetimeMs !== baseline.lifetimeMs;
+  }
+
+  #lifetime(): { lifetimeMs?: number } {
+    const { lifetimeMs } = this.#settings;
+    return lifetimeMs === undefined ? {} : { lifetimeMs };
   }
 
   #labels(user: string | undefined): { user?: string; userLimit?: UserLimit } {

@@ -64,13 +64,16 @@ export function runSave(context: Context, command: SaveCommand): Reply {
   if (refusal !== undefined) return refusal;
   const labelsHash = labels === null ? record.labelsHash : hashLabels(user, tags);
   const ttlMs = command.ttlMs ?? record.ttlMs;
-  const isTouch = changed.size === 0 && ttlMs === record.ttlMs && isSameLabels(record, user, tags);
+  const lifetimeMs = command.lifetimeMs ?? record.lifetimeMs;
+  const isSameLife = ttlMs === record.ttlMs && lifetimeMs === record.lifetimeMs;
+  const isTouch = changed.size === 0 && isSameLife && isSameLabels(record, user, tags);
   const after: SessionRecord = {
     ...record,
     ...dataChange,
     lastAccessedAt: Math.max(record.lastAccessedAt, timeMs),
-    expiresAt: ttlMs === null ? record.expiresAt : expiryFrom(timeMs, ttlMs, record.createdAt, record.lifetimeMs),
+    expiresAt: expiryFrom(timeMs, ttlMs, record.createdAt, lifetimeMs),
     ttlMs,
+    lifetimeMs,
     user,
     tags,
     labelsHash,

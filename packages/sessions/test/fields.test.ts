@@ -154,6 +154,24 @@ describe('save', () => {
     await audit(node.machine);
   });
 
+  it('sets an absolute limit, which counts from the creation', async () => {
+    const node = await withData({ n: 1 }, { ttlMs: 100 });
+    const limited = node.done<SaveAnswer>(1_050, save(1, {}, { lifetimeMs: 120 })).metadata;
+    assert.deepEqual([limited?.expiresAt, limited?.lifetimeMs, limited?.revision], [1_120, 120, 2]);
+    const kept = node.done<SaveAnswer>(1_060, save(1, { n: 2 }, { ttlMs: 500 })).metadata;
+    assert.deepEqual([kept?.expiresAt, kept?.lifetimeMs], [1_120, 120]);
+    const over = node.done<SaveAnswer>(1_070, save(1, {}, { lifetimeMs: 10 })).metadata;
+    assert.equal(over?.expiresAt, 1_010);
+    assert.equal(node.done<SaveAnswer>(1_071, save(1, { n: 3 })).metadata, null, 'it is over');
+    await audit(node.machine);
+  });
+
+  it('gives an end to a session without one', async () => {
+    const node = await withData({ n: 1 });
+    assert.equal(node.done<SaveAnswer>(1_050, save(1, {}, { lifetimeMs: 120 })).metadata?.expiresAt, 1_120);
+    assert.equal(node.done<SaveAnswer>(1_060, save(1, {})).metadata?.expiresAt, 1_120);
+  });
+
   it('misses no conflict when more fields change than are kept apart', async () => {
     const node = await withData({});
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, i]));

@@ -170,7 +170,7 @@ export class Model {
     return this.#revise(id, live, wantedBy(set, unset), live.ttlMs, false);
   }
 
-  #save({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, labels }: SaveCommand): Outcome {
+  #save({ id, baseRevision, ownChanges, set, unset, policy, ttlMs, lifetimeMs, labels }: SaveCommand): Outcome {
     const live = this.live(id);
     if (!live || live.createdRevision > baseRevision) return { outcome: 'ok', number: -1 };
     if (!live.fields) return failed('VALIDATION');
@@ -187,9 +187,11 @@ export class Model {
     const relabelled =
       labels !== null && JSON.stringify([labels.user, labels.tags]) !== JSON.stringify([live.user, live.tags]);
     if (labels) Object.assign(live, { user: labels.user, tags: labels.tags });
-    if (relabelled) live.revision = this.revision + 1;
+    const limited = lifetimeMs !== null && lifetimeMs !== live.lifetimeMs;
+    if (limited) live.lifetimeMs = lifetimeMs;
+    if (relabelled || limited) live.revision = this.revision + 1;
     this.#revise(id, live, wanted, ttlMs ?? live.ttlMs, true);
-    this.#changed ||= relabelled;
+    this.#changed ||= relabelled || limited;
     return { outcome: 'ok', number: clashes.length };
   }
 
@@ -254,7 +256,7 @@ export class Model {
     if (ttlMs !== live.ttlMs) live.revision = revision;
     live.ttlMs = ttlMs;
     live.lastAccessedAt = Math.max(live.lastAccessedAt, this.timeMs);
-    if (slides && ttlMs !== null) live.expiresAt = this.#expiry(live);
+    if (slides) live.expiresAt = this.#expiry(live);
     this.#changed ||= JSON.stringify(live) !== before;
     this.sessions.set(id, live);
     return { outcome: 'ok', number: live.revision };

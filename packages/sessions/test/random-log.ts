@@ -80,6 +80,7 @@ const saveCommand: fc.Arbitrary<Command> = fc
     changes: fieldChanges,
     policy: fc.constantFrom('merge' as const, 'last-write' as const, 'reject' as const),
     ttlMs,
+    lifetimeMs: ttlMs,
     labels: fc.option(fc.record({ user: fc.option(user), tags, userLimit })),
   })
   .map(({ changes, ...save }) => {

@@ -9,6 +9,8 @@ export interface HoldfastDriverOptions {
   readonly prefix?: string;
   /** Time to live of items that are set without one, in seconds. Default: no expiry. */
   readonly ttl?: number;
+  /** Items end so long after they were first set, however often they are set again. Default: never so. */
+  readonly lifetimeMs?: number;
   /** How long a call may take. Default 3,000. */
   readonly timeoutMs?: number;
 }
@@ -18,13 +20,14 @@ export interface HoldfastDriverOptions {
  * `ttl` has them. Methods fail with a `RequestError` of `@holdfast/protocol`, by their deadline.
  */
 export function holdfastDriver(options: HoldfastDriverOptions): Driver<HoldfastDriverOptions, Client> {
-  const { client, prefix = 'unstorage:', timeoutMs = 3_000 } = options;
+  const { client, prefix = 'unstorage:', lifetimeMs, timeoutMs = 3_000 } = options;
   const deadline = { timeoutMs };
+  const lifetime = lifetimeMs === undefined ? {} : { lifetimeMs };
   const idOf = (key: string) => prefix + key;
 
   const get = async (key: string) => (await client.get(idOf(key), deadline))?.data;
   const set = async (key: string, value: unknown, settings: TransactionOptions | undefined) => {
-    await client.store(idOf(key), value, { ...deadline, ...ttlOption(settings?.ttl ?? options.ttl) });
+    await client.store(idOf(key), value, { ...deadline, ...lifetime, ...ttlOption(settings?.ttl ?? options.ttl) });
   };
   const scopeOf = (base: string | undefined) => filterOf(idOf(base ?? ''));
   const keysOf = async (base: string | undefined) => {

@@ -58,6 +58,16 @@ export function driverSuite(client: () => Client): void {
     assert.equal(await storage.getItemRaw('none'), null);
   });
 
+  it('ends items lifetimeMs after they were first set', async () => {
+    const limited = holdfastDriver({ client: client(), prefix: prefix(), lifetimeMs: 60_000 });
+    await limited.setItem?.('limited', 'a', { ttl: 60 });
+    const first = await client().meta(`${prefix()}limited`);
+    await limited.setItem?.('limited', 'b', { ttl: 60 });
+    const second = await client().meta(`${prefix()}limited`);
+    assert.equal(first?.expiresAt, Number(first?.createdAt) + 60_000);
+    assert.equal(second?.expiresAt, first?.expiresAt);
+  });
+
   it('lists keys, of all or below a base', async () => {
     await Promise.all(['a:1', 'a:2', 'ab:3', 'b'].map((key) => storage.setItem(key, key)));
     assert.deepEqual((await storage.getKeys()).sort(), ['a:1', 'a:2', 'ab:3', 'b']);

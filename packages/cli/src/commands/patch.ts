@@ -23,6 +23,7 @@ interface SaveOptions extends FieldOptions {
   readonly baseRevision: number;
   readonly conflict: ConflictPolicy;
   readonly ttl?: number;
+  readonly lifetime?: number;
 }
 
 export function patchCommand(io: Io): Command {
@@ -53,11 +54,16 @@ Nothing is saved when the session was deleted meanwhile: that is no error, and s
         .default('merge'),
     )
     .option('--ttl <duration>', 'set a new time to live', durationOption('--ttl', 1))
+    .option('--lifetime <duration>', 'set a new end, so long after it was created', durationOption('--lifetime', 1))
     .action(async (id: string, value: string | undefined, options: SaveOptions) => {
       const set = await readFields(io, value, options);
-      const settings = options.ttl === undefined ? {} : { ttlMs: options.ttl };
+      const { baseRevision, conflict, ttl, lifetime } = options;
+      const ends = {
+        ...(ttl === undefined ? {} : { ttlMs: ttl }),
+        ...(lifetime === undefined ? {} : { lifetimeMs: lifetime }),
+      };
       const changes = { set, unset: options.unset ?? [] };
-      const command = commandOfSave(id, options.baseRevision, changes, { ...settings, conflict: options.conflict });
+      const command = commandOfSave(id, baseRevision, changes, { ...ends, conflict });
       checkCommand(command);
       await withClient(io, options, async (client) => {
         const { metadata, conflicts } = await client.execute<'save'>(command, writeOptions(options));
