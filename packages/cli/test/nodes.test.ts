@@ -54,7 +54,7 @@ describe('start', () => {
     });
   });
 
-  for (const flag of ['--backup-dir b', '--backup-every 1h']) {
+  for (const flag of ['--backup-dir b', '--backup-every 1h', '--backup-keep 2']) {
     it(`refuses ${flag} alone, before anything is started`, async () => {
       const io = new FakeIo();
       const { exitCode, stderr } = await io.run(`start --data d ${flag}`);

@@ -8,6 +8,7 @@ import { isNotAhead, stalledMs } from './backup-duty.ts';
 import { bytesOf, type KeyOptions, lockBackup, openBackup } from './backup-files.ts';
 import { ChainCheck } from './chain-check.ts';
 import { releaseHold, type TakenLink, takeLink } from './create-backup.ts';
+import { removeOldBackups } from './remove-old-backups.ts';
 import { backupsBelow, nameOf } from './series-names.ts';
 
 /** To restore the last link all before it are read: a new backup begins when they have outgrown the full one... */
@@ -18,6 +19,8 @@ const linksMax = 1_000;
 export interface BackupSeriesOptions extends KeyOptions {
   /** Made when it is not there. */
   readonly directory: string;
+  /** How many whole backups stay; absent: all. */
+  readonly keep?: number;
   readonly log: NodeSettings['log'];
   readonly nowMs: () => number;
 }
@@ -35,6 +38,8 @@ export class BackupSeries {
   #chainId: string | undefined;
   /** The last one that was found damaged, while it is there. */
   #damaged: { readonly path: string; readonly problem: string } | undefined;
+  /** Why old ones could not be removed the last time. */
+  #removalProblem: string | undefined;
   /** One that another process has been adding to, and since when. */
   #locked: { readonly path: string; readonly sinceMs: number } | undefined;
 
@@ -53,14 +58,12 @@ export class BackupSeries {
 
   /** What somebody should see to. */
   async warning(): Promise<string | null> {
-    if (this.#damaged === undefined) return null;
-    const { path, problem } = this.#damaged;
-    const isThere = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) this.#damaged = undefined;
-    return isThere ? `${problem}; a new backup was begun: move ${path} elsewhere` : null;
+    if (this.#damaged !== undefined && !(await isThere(this.#damaged.path))) this.#damaged = undefined;
+    if (this.#damaged !== undefined) {
+      const { path, problem } = this.#damaged;
+      return `${problem}; a new backup was begun: move ${path} elsewhere`;
+    }
+    return this.#removalProblem === undefined ? null : `old backups were not removed: ${this.#removalProblem}`;
   }
 
   /**
@@ -69,6 +72,12 @@ export class BackupSeries {
    * @throws {RequestError | StorageError} `DIRECTORY_LOCKED` while another process takes one
    */
   async take(client: SessionClient, onProgress: () => void): Promise<TakenInSeries> {
+    const taken = await this.#takeLink(client, onProgress);
+    await this.#removeOld(onProgress);
+    return taken;
+  }
+
+  async #takeLink(client: SessionClient, onProgress: () => void): Promise<TakenInSeries> {
     const newest = await this.#newest();
     const added = newest === undefined ? undefined : await this.#takeNext(newest, client, onProgress);
     if (added !== undefined) return added;
@@ -117,6 +126,19 @@ export class BackupSeries {
     }
   }
 
+  /** The link that was taken is good all the same. */
+  async #removeOld(onProgress: () => void): Promise<void> {
+    const { keep, log } = this.#options;
+    if (keep === undefined) return;
+    try {
+      await removeOldBackups({ ...this.#options, directory: this.#directory, keep }, { at: onProgress, end: () => {} });
+      this.#removalProblem = undefined;
+    } catch (error) {
+      this.#removalProblem = problemOf(error);
+      log('error', 'old backups were not removed', { problem: this.#removalProblem });
+    }
+  }
+
   /** Whoever adds to it hangs: a backup of another process goes on only while that process does. */
   #isLockedForLong(path: string): boolean {
     const nowMs = this.#options.nowMs();
@@ -128,6 +150,13 @@ export class BackupSeries {
   async #newest(): Promise<string | undefined> {
     return (await backupsBelow(this.#directory, this.#options.nowMs())).at(-1);
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function isGrown(links: readonly BackupLink[]): boolean {

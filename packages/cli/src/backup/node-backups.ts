@@ -9,7 +9,10 @@ export async function nodeBackups(
   io: Io,
   node: StartedNode,
   { log, token }: NodeSettings,
-  { everyMs, ...where }: Pick<BackupSeriesOptions, 'directory' | 'encryptionKeyFile'> & { readonly everyMs: number },
+  {
+    everyMs,
+    ...where
+  }: Pick<BackupSeriesOptions, 'directory' | 'keep' | 'encryptionKeyFile'> & { readonly everyMs: number },
 ): Promise<BackupSchedule> {
   const nowMs = () => io.nowMs();
   const series = new BackupSeries({ ...where, log, nowMs });

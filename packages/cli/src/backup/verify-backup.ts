@@ -3,7 +3,7 @@ import { readLogRange, sessionItems } from '@holdfast/sessions';
 import type { BackupDirectory, BackupLink } from '@holdfast/storage';
 import { formatBytes } from '../format.ts';
 import { type BackupLinks, hashBytes } from './backup-files.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressSink } from './progress.ts';
 
 /** Between two looks at the progress. */
 const lookEvery = 256;
@@ -12,7 +12,7 @@ const lookEvery = 256;
  * Reads every byte of every link, and what is in them.
  * @throws {RequestError | StorageError} CORRUPT or `BACKUP_DAMAGED`
  */
-export async function verifyBackup(backup: BackupDirectory, links: BackupLinks, progress: Progress): Promise<void> {
+export async function verifyBackup(backup: BackupDirectory, links: BackupLinks, progress: ProgressSink): Promise<void> {
   let bytes = 0;
   let before: BackupLink | undefined;
   try {

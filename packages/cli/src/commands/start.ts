@@ -28,6 +28,7 @@ export interface StartOptions {
   readonly diskReserve?: number;
   readonly backupDir?: string;
   readonly backupEvery?: number;
+  readonly backupKeep?: number;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -87,6 +88,11 @@ export function startCommand(io: Io): Command {
         'one for the cluster in each such time; the leader takes it, if it may',
         durationOption('--backup-every', 1),
       )
+      .option(
+        '--backup-keep <n>',
+        'backups that stay, each a full one with its links; older ones are removed (default: all stay)',
+        integerOption('--backup-keep', 1, 1_000_000),
+      )
       .addOption(
         new Option('--log-level <level>', 'what goes to stderr')
           .choices(['debug', 'info', 'warn', 'error'])
@@ -112,8 +118,9 @@ async function runNode(io: Io, options: StartOptions): Promise<void> {
     });
   });
   const settings = await settingsOf(io, options, starting.signal);
-  const { backupDir, backupEvery } = options;
-  if ((backupDir === undefined) !== (backupEvery === undefined)) throw halfASchedule();
+  const { backupDir, backupEvery, backupKeep } = options;
+  const isHalf = (backupDir === undefined) !== (backupEvery === undefined);
+  if (isHalf || (backupDir === undefined && backupKeep !== undefined)) throw halfASchedule();
   const node = await io.startNode(settings).catch((error: unknown) => {
     // Asked to stop before it served: that is what was wanted.
     if (starting.signal.aborted) return undefined;
@@ -148,12 +155,13 @@ async function scheduleOf(
   io: Io,
   node: StartedNode,
   settings: NodeSettings,
-  { backupDir, backupEvery, encryptionKeyFile }: StartOptions,
+  { backupDir, backupEvery, backupKeep, encryptionKeyFile }: StartOptions,
 ): Promise<BackupSchedule | undefined> {
   if (backupDir === undefined || backupEvery === undefined) return undefined;
   const { nodeBackups } = await import('../backup/node-backups.ts');
   const keys = encryptionKeyFile === undefined ? {} : { encryptionKeyFile };
-  return nodeBackups(io, node, settings, { directory: backupDir, everyMs: backupEvery, ...keys });
+  const keep = backupKeep === undefined ? {} : { keep: backupKeep };
+  return nodeBackups(io, node, settings, { directory: backupDir, everyMs: backupEvery, ...keep, ...keys });
 }
 
 function halfASchedule(): Error {
