@@ -2,6 +2,7 @@
 import {
   decodeArray,
   decodeMetadata,
+  type EventPlace,
   encodeArray,
   encodeMetadata,
   eventTypes,
@@ -14,8 +15,8 @@ import { readSlices } from './range-reader.ts';
 
 /** What an engine holds of the event log. */
 export interface LoadedEvents {
-  /** Up to which revision changes, and touches, are gone. */
-  readonly compacted: readonly [number, number];
+  /** From where on changes, and touches, are all there. */
+  readonly keptFrom: readonly [EventPlace, EventPlace];
   readonly changes: readonly EventPage[];
   readonly touches: readonly EventPage[];
 }
@@ -63,8 +64,13 @@ function decodeEvent(fields: Fields): SessionEvent {
   return event;
 }
 
-export function encodeHeads(compacted: readonly [number, number]): Uint8Array {
-  return encodeArray(compacted);
+/** From where on each kind of event is kept. */
+export function encodeHeads(keptFrom: readonly [EventPlace, EventPlace]): Uint8Array {
+  return encodeArray(keptFrom.flatMap(({ revision, order }) => [revision, order]));
+}
+
+function readPlace(fields: Fields): EventPlace {
+  return { revision: fields.integer('revision'), order: fields.integer('order') };
 }
 
 /** Undefined for an engine that came from a snapshot: the log begins anew. */
@@ -72,12 +78,12 @@ export async function loadEvents(engine: Engine): Promise<LoadedEvents | undefin
   const heads = engine.get(eventHeadsKey());
   if (heads === undefined) return undefined;
   const fields = new Fields(decodeArray(heads, 'the event log'), 'the event log');
-  const compacted = [fields.integer('changes'), fields.integer('touches')] as const;
+  const keptFrom = [readPlace(fields), readPlace(fields)] as const;
   const view = engine.snapshot();
   try {
     const changes = await loadPages(view, eventKinds.change);
     const touches = await loadPages(view, eventKinds.touch);
-    return { compacted, changes, touches };
+    return { keptFrom, changes, touches };
   } finally {
     await view.release();
   }

@@ -15,7 +15,10 @@ import { eventHeadsKey, eventKinds } from './keys.ts';
 export interface EventLogOptions {
   /** Changes kept at most. Default 32,768. */
   readonly eventsMax?: number;
-  /** Bytes of the last data that deletions and expiries among them keep at most. Default 16 MiB. */
+  /**
+   * Bytes of the last data that deletions and expiries among them keep. Default 16 MiB. What one command ended is kept
+   * whole, and goes as later events come, by at most twice their data.
+   */
   readonly dataBytesMax?: number;
   /** Touches kept at most: they have a place of their own, and push out no change. Default 8,192. */
   readonly touchesMax?: number;
@@ -48,9 +51,10 @@ export class EventLog {
    */
   constructor(revision: number, loaded: LoadedEvents | undefined, options: EventLogOptions = {}) {
     const { eventsMax = 32_768, dataBytesMax = 16 * 1_048_576, touchesMax = 8_192 } = options;
-    const [compacted, touchesCompacted] = loaded?.compacted ?? [revision, revision];
-    this.#changes = new EventRing(eventKinds.change, compacted, { countMax: eventsMax, dataBytesMax });
-    this.#touches = new EventRing(eventKinds.touch, touchesCompacted, { countMax: touchesMax, dataBytesMax: 0 });
+    const start = behind(revision);
+    const [changesFrom, touchesFrom] = loaded?.keptFrom ?? [start, start];
+    this.#changes = new EventRing(eventKinds.change, changesFrom, { countMax: eventsMax, dataBytesMax });
+    this.#touches = new EventRing(eventKinds.touch, touchesFrom, { countMax: touchesMax, dataBytesMax: 0 });
     for (const page of loaded?.changes ?? []) this.#changes.load(page);
     for (const page of loaded?.touches ?? []) this.#touches.load(page);
   }
@@ -77,10 +81,10 @@ export class EventLog {
    */
   read(from: EventPlace, filter: EventFilter, bounds: EventPageBounds, revision: number): EventPage {
     const rings = filter.touches === true ? [this.#changes, this.#touches] : [this.#changes];
-    const compacted = Math.max(...rings.map((ring) => ring.compactedRevision));
-    if (from.revision <= compacted) throw new RequestError({ code: 'COMPACTED', revision: compacted + 1 });
+    const gaps = rings.map((ring) => ring.keptFrom).filter((keptFrom) => isBefore(from, keptFrom));
+    if (gaps.length > 0) throw new RequestError({ code: 'COMPACTED', revision: Math.max(...gaps.map(wholeRevision)) });
     const parts = rings.map((ring) => ring.read(from, (event) => matches(event, filter), bounds.events));
-    let next: EventPlace = { revision: revision + 1, order: 0 };
+    let next = behind(revision);
     // What one ring has not looked at must not be overtaken by the other.
     for (const part of parts) if (part.next !== undefined && isBefore(part.next, next)) next = part.next;
     const found = parts.flatMap((part) => part.events).filter((event) => isBefore(event, next));
@@ -101,13 +105,13 @@ export class EventLog {
 
   /** Forgets all: the log begins anew behind `revision`. */
   restart(revision: number): void {
-    this.#changes.restart(revision);
-    this.#touches.restart(revision);
+    this.#changes.restart(behind(revision));
+    this.#touches.restart(behind(revision));
   }
 
   /** What the engine must learn since the last call; later changes do not show in it. */
   beginWrite(): Iterable<EngineWrite> {
-    const heads = encodeHeads([this.#changes.compactedRevision, this.#touches.compactedRevision]);
+    const heads = encodeHeads([this.#changes.keptFrom, this.#touches.keptFrom]);
     const [changes, touches] = [this.#changes.beginWrite(), this.#touches.beginWrite()];
     return (function* () {
       yield* changes;
@@ -133,6 +137,16 @@ export class EventLog {
     }
     return this.#order++;
   }
+}
+
+/** Where the first event of the next revision will stand. */
+function behind(revision: number): EventPlace {
+  return { revision: revision + 1, order: 0 };
+}
+
+/** The first revision of which nothing is missing. */
+function wholeRevision({ revision, order }: EventPlace): number {
+  return order === 0 ? revision : revision + 1;
 }
 
 function matches(event: SessionEvent, { id, prefix, user }: EventFilter): boolean {

@@ -1,4 +1,4 @@
-import { type EventPlace, isBefore, type SessionEvent } from '@holdfast/protocol';
+import { type EventPlace, isBefore, placeAfter, type SessionEvent } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { type EventPage, encodeEvents } from './event-codec.ts';
 import { eventKey } from './keys.ts';
@@ -11,6 +11,8 @@ export interface RingBounds {
 /** Bounds of what stands under one key in the engine. */
 const pageEvents = 128;
 const pageDataBytes = 65_536;
+/** Data that any event may push out, besides twice as much as it brings. */
+const pushedOutBytes = 4_096;
 
 /** Events that are in the engine under one key, or on their way there. */
 interface WrittenPage {
@@ -19,7 +21,10 @@ interface WrittenPage {
   left: number;
 }
 
-/** The newest events of one kind, bounded by number and by the data they carry. */
+/**
+ * The newest events of one kind, bounded by number and by the data they carry. What one command did may carry more: it is
+ * kept until others come, and goes little by little then, so that who reads meanwhile loses nothing.
+ */
 export class EventRing {
   readonly #kind: number;
   readonly #bounds: RingBounds;
@@ -27,7 +32,7 @@ export class EventRing {
   /** Where the first event stands. */
   #first = 0;
   #dataBytes = 0;
-  #compactedRevision: number;
+  #keptFrom: EventPlace;
   /** Where the first events stand in the engine, oldest page first. */
   #pages: WrittenPage[] = [];
   /** How many events are left in them. */
@@ -36,30 +41,38 @@ export class EventRing {
   #emptied: Uint8Array[] = [];
   #writing: { readonly pages: readonly WrittenPage[]; readonly emptied: readonly Uint8Array[] } | undefined;
 
-  constructor(kind: number, compactedRevision: number, bounds: RingBounds) {
+  constructor(kind: number, keptFrom: EventPlace, bounds: RingBounds) {
     this.#kind = kind;
-    this.#compactedRevision = compactedRevision;
+    this.#keptFrom = keptFrom;
     this.#bounds = bounds;
   }
 
-  /** Of this revision and older ones events are missing. */
-  get compactedRevision(): number {
-    return this.#compactedRevision;
+  /** From there on none is missing. */
+  get keptFrom(): EventPlace {
+    return this.#keptFrom;
   }
 
   add(event: SessionEvent): void {
-    this.#events.push(event);
-    this.#dataBytes += event.data?.length ?? 0;
-    while (this.#length > this.#bounds.countMax || this.#dataBytes > this.#bounds.dataBytesMax) this.#drop();
+    this.#push(event);
+    const { countMax, dataBytesMax } = this.#bounds;
+    let mayPushOut = Math.max(pushedOutBytes, 2 * dataBytesOf(event));
+    for (;;) {
+      const oldest = this.#events[this.#first];
+      if (oldest === undefined) return;
+      const isOverData = this.#dataBytes > dataBytesMax && mayPushOut > 0 && oldest.revision < event.revision;
+      if (this.#length <= countMax && !isOverData) return;
+      mayPushOut -= dataBytesOf(oldest);
+      this.#drop(oldest);
+    }
   }
 
   /** A page that the engine has; some of its events may have been dropped before this start. */
   load({ key, events }: EventPage): void {
-    const kept = events.filter(({ revision }) => revision > this.#compactedRevision);
+    const kept = events.filter((event) => !isBefore(event, this.#keptFrom));
     if (kept.length === 0) this.#emptied.push(key);
     else this.#pages.push({ key, left: kept.length });
     this.#written += kept.length;
-    for (const event of kept) this.add(event);
+    for (const event of kept) this.#push(event);
   }
 
   /**
@@ -112,22 +125,26 @@ export class EventRing {
     this.#emptied = [...emptied, ...this.#emptied];
   }
 
-  /** Drops all; the next event is of a later revision. */
-  restart(revision: number): void {
-    while (this.#length > 0) this.#drop();
-    this.#compactedRevision = revision;
+  /** Drops all; the next event is at or behind `keptFrom`. */
+  restart(keptFrom: EventPlace): void {
+    for (const event of this.#events.slice(this.#first)) this.#drop(event);
+    this.#keptFrom = keptFrom;
   }
 
   get #length(): number {
     return this.#events.length - this.#first;
   }
 
-  #drop(): void {
-    const event = this.#events[this.#first];
-    if (event === undefined) return;
+  #push(event: SessionEvent): void {
+    this.#events.push(event);
+    this.#dataBytes += dataBytesOf(event);
+  }
+
+  /** @param oldest the first of all */
+  #drop(oldest: SessionEvent): void {
     this.#first += 1;
-    this.#dataBytes -= event.data?.length ?? 0;
-    this.#compactedRevision = event.revision;
+    this.#dataBytes -= dataBytesOf(oldest);
+    this.#keptFrom = placeAfter(oldest);
     const page = this.#pages[0];
     if (page !== undefined) {
       this.#written -= 1;
@@ -157,6 +174,10 @@ export class EventRing {
   }
 }
 
+function dataBytesOf({ data }: SessionEvent): number {
+  return data?.length ?? 0;
+}
+
 function pagesOf(events: readonly SessionEvent[]): SessionEvent[][] {
   const pages: SessionEvent[][] = [];
   let page: SessionEvent[] = [];
@@ -168,7 +189,7 @@ function pagesOf(events: readonly SessionEvent[]): SessionEvent[][] {
       dataBytes = 0;
     }
     page.push(event);
-    dataBytes += event.data?.length ?? 0;
+    dataBytes += dataBytesOf(event);
   }
   return pages;
 }

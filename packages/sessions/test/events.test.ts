@@ -123,6 +123,39 @@ describe('events', () => {
     assert.deepEqual(shown(node.machine.events(at(5), {}, upTo(9))).length, 4);
   });
 
+  it('of one command push out none of their own, and are pushed out little by little', async () => {
+    const bounds = { events: { dataBytesMax: 10_000 } };
+    const node = await Driven.open(bounds);
+    const ids = Array.from({ length: 10 }, (_, i) => `s${i}`);
+    for (const id of ids) node.done(1_000, store(id, { data: new Uint8Array(4_000) }));
+    node.done(1_000, store('small'));
+    node.done(1_000, { type: 'delete', ids });
+    const from = at(node.machine.revision);
+    assert.deepEqual(
+      node.machine.events(from, {}, upTo(99)).events.map(({ id }) => id),
+      ids,
+    );
+    // A reader that has taken the first three meets a small deletion, which pushes out two.
+    await node.machine.flush();
+    const again = await openMachine(node.engine, bounds);
+    const entry = node.log.add(1_001, [{ type: 'delete', ids: ['small'] }]);
+    for (const machine of [node.machine, again]) {
+      machine.apply(entry);
+      const { events } = machine.events({ revision: from.revision, order: 2 }, {}, upTo(99));
+      assert.deepEqual(
+        events.map(({ id }) => id),
+        [...ids.slice(2), 'small'],
+      );
+      assert.equal(
+        compactedAt(() => machine.events({ revision: from.revision, order: 1 }, {}, upTo(99))),
+        from.revision + 1,
+      );
+      assert.deepEqual(shown(machine.events(at(from.revision + 1), {}, upTo(99))), [
+        `${from.revision + 1} delete small`,
+      ]);
+    }
+  });
+
   it('are there after a restart and a replay, as if there had been none', async () => {
     const bounds = { events: { eventsMax: 6 } };
     const node = await Driven.open(bounds);
