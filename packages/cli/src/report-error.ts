@@ -79,10 +79,13 @@ function ofUsage(error: CommanderError, command: string | undefined): Report {
 /** What storage and transport throw at a node that starts: a word that is stable, and perhaps a hint. */
 const otherExitCodes: Readonly<Record<string, number>> = {
   ADDRESS_IN_USE: exitCodes.usage,
+  DIRECTORY_LOCKED: exitCodes.usage,
+  DIRECTORY_UNUSABLE: exitCodes.usage,
   KEY_FILE_UNUSABLE: exitCodes.usage,
   KEY_MISSING: exitCodes.usage,
   NOT_SEALED: exitCodes.usage,
   INVALID_ADDRESS: exitCodes.usage,
+  NO_SPACE: exitCodes.notReady,
   UNREACHABLE: exitCodes.unreachable,
 };
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openBackup } from '../src/backup/backup-files.ts';
+import { lockBackup, openBackup } from '../src/backup/backup-files.ts';
 import { takeLink } from '../src/backup/create-backup.ts';
 import { Progress } from '../src/backup/progress.ts';
 import { FakeCluster } from './fake-cluster.ts';
@@ -64,6 +64,14 @@ describe('verifying a backup', () => {
     assert.match(stderr, /no part of the backup, and not verified: notes.+txt/);
     assert.equal(stderr.includes('\u001b'), false);
     assert.deepEqual(JSON.parse((await verify('--json')).stdout).otherFiles, ['notes\u001b.txt']);
+  });
+
+  it('is not for a second one who adds a link at the same time: that is a usage error', async () => {
+    const unlock = await lockBackup(directory);
+    const { exitCode, stderr } = await new FakeIo().run(['backup', 'create', directory, '--incremental']);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /another process is taking a backup into .*\n {2}hint: wait until it has ended/);
+    await unlock();
   });
 
   it('refuses one of which no link is finished', async () => {

@@ -3,8 +3,11 @@
  * simulated disk can lose, tear and delay what was not yet synced.
  */
 export interface Disk {
-  /** Opens a file for reading and writing; creates it when `create` is given. */
-  open(path: string, options: { create: boolean }): Promise<DiskFile>;
+  /**
+   * Opens a file for reading and writing; creates it when `create` is given. With `readOnly` only for reading: also where
+   * nothing may be written.
+   */
+  open(path: string, options: OpenOptions): Promise<DiskFile>;
   /** Names in a directory, in no order; empty when the directory does not exist. */
   list(directory: string): Promise<string[]>;
   /** Makes a directory and its parents, for the owner only; one that is there is no error. */
@@ -18,6 +21,8 @@ export interface Disk {
   /** Makes creations, renames and removals inside `directory` durable. */
   syncDirectory(directory: string): Promise<void>;
 }
+
+export type OpenOptions = { readonly create: boolean; readonly readOnly?: false } | { readonly readOnly: true };
 
 export interface DiskSpace {
   /** As far as this process may use it. */

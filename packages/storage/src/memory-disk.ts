@@ -1,4 +1,4 @@
-import type { Disk, DiskFile, DiskSpace } from './disk.ts';
+import type { Disk, DiskFile, DiskSpace, OpenOptions } from './disk.ts';
 import { beginSync, type Inode, newInode, read, tear, truncate, write } from './memory-inode.ts';
 
 export type DiskOperation =
@@ -123,7 +123,7 @@ export class MemoryDisk implements Disk {
   mount(): Disk {
     const life = this.#life;
     return {
-      open: (path, options) => this.#run(life, 'open', path, () => this.#open(life, path, options.create)),
+      open: (path, options) => this.#run(life, 'open', path, () => this.#open(life, path, options)),
       list: (directory) => this.#run(life, 'list', directory, () => this.#list(directory)),
       makeDirectory: (directory) =>
         this.#run(life, 'makeDirectory', directory, () => void this.#directories.add(directory)),
@@ -141,7 +141,7 @@ export class MemoryDisk implements Disk {
     };
   }
 
-  open(path: string, options: { create: boolean }): Promise<DiskFile> {
+  open(path: string, options: OpenOptions): Promise<DiskFile> {
     return this.mount().open(path, options);
   }
   list(directory: string): Promise<string[]> {
@@ -163,14 +163,14 @@ export class MemoryDisk implements Disk {
     return this.mount().syncDirectory(directory);
   }
 
-  #open(life: number, path: string, create: boolean): DiskFile {
+  #open(life: number, path: string, options: OpenOptions): DiskFile {
     let inode = this.#files.get(path);
     if (inode === undefined) {
-      if (!create) throw errno('ENOENT', path);
+      if (options.readOnly || !options.create) throw errno('ENOENT', path);
       inode = newInode();
       this.#setEntry(path, inode);
     }
-    return this.#handle(life, path, inode);
+    return this.#handle(life, path, inode, options.readOnly === true);
   }
 
   #list(directory: string): string[] {
@@ -272,7 +272,7 @@ export class MemoryDisk implements Disk {
     return life === this.#life ? effect() : never();
   }
 
-  #handle(life: number, path: string, inode: Inode): DiskFile {
+  #handle(life: number, path: string, inode: Inode, isReadOnly: boolean): DiskFile {
     const run = <T>(operation: DiskOperation, effect: () => T) => this.#run(life, operation, path, effect);
     const runSync = (operation: DiskOperation) => {
       if (life !== this.#life) throw errno('EBADF', path);
@@ -280,6 +280,7 @@ export class MemoryDisk implements Disk {
     };
     return {
       writeSync: (parts, position) => {
+        if (isReadOnly) throw errno('EBADF', path);
         runSync('write');
         const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
         if (position + sizeBytes > inode.size) this.#takeRoom(path, position + sizeBytes - inode.size);

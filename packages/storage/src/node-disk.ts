@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { mkdir, open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Disk, DiskFile, DiskSpace } from './disk.ts';
+import type { Disk, DiskFile, DiskSpace, OpenOptions } from './disk.ts';
 import { errnoOf } from './errors.ts';
 
 /**
@@ -14,8 +14,8 @@ const ALLOCATE_CHUNK_BYTES = 1_048_576;
 
 /** The real file system. Owner-only permissions; errors are Node's own, with `code`. */
 export class NodeDisk implements Disk {
-  async open(path: string, options: { create: boolean }): Promise<DiskFile> {
-    const flags = fs.constants.O_RDWR | (options.create ? fs.constants.O_CREAT : 0);
+  async open(path: string, options: OpenOptions): Promise<DiskFile> {
+    const flags = flagsOf(options);
     const fd = await new Promise<number>((resolve, reject) => {
       fs.open(path, flags, 0o600, (error, opened) => (error === null ? resolve(opened) : reject(error)));
     });
@@ -58,6 +58,11 @@ export class NodeDisk implements Disk {
       await handle.close();
     }
   }
+}
+
+function flagsOf(options: OpenOptions): number {
+  if (options.readOnly) return fs.constants.O_RDONLY;
+  return fs.constants.O_RDWR | (options.create ? fs.constants.O_CREAT : 0);
 }
 
 class NodeFile implements DiskFile {

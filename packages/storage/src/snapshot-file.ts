@@ -233,7 +233,7 @@ class FrameReader {
 
 async function openFile(disk: Disk, path: string): Promise<DiskFile> {
   try {
-    return await disk.open(path, { create: false });
+    return await disk.open(path, { readOnly: true });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') throw new StorageError({ code: 'SNAPSHOT_MISSING', file: path });
     throw translate(error, path, 'open');

@@ -4,7 +4,7 @@ import { errnoOf, isNoSpace, StorageError } from './errors.ts';
 
 /** Undefined when there is none. Other errors are the disk's own. */
 export async function readWholeFile(disk: Disk, path: string): Promise<Uint8Array | undefined> {
-  const file = await disk.open(path, { create: false }).catch((error: unknown) => {
+  const file = await disk.open(path, { readOnly: true }).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   });

@@ -82,6 +82,35 @@ for (const [title, keyring] of [
       assert.equal(links[0]?.keyId ?? undefined, keyring?.newest.id);
     });
 
+    it('can be read where nothing may be written', async () => {
+      const disk = new MemoryDisk();
+      await add(await open(disk, keyring));
+      const opened = disk.open.bind(disk);
+      disk.open = async (path, options) => {
+        if (!options.readOnly) throw Object.assign(new Error('read-only'), { code: 'EROFS' });
+        return opened(path, options);
+      };
+      await readAll(disk, keyring);
+    });
+
+    it('is damaged where its medium gives nothing back, and otherwise unreadable', async () => {
+      const disk = new MemoryDisk();
+      await add(await open(disk, keyring));
+      const opened = disk.open.bind(disk);
+      for (const name of ['0001.manifest', '0001.data']) {
+        for (const [errno, code] of [
+          ['EIO', 'BACKUP_DAMAGED'],
+          ['EACCES', 'IO'],
+        ]) {
+          disk.open = async (path, options) => {
+            if (path.endsWith(name)) throw Object.assign(new Error('no'), { code: errno });
+            return opened(path, options);
+          };
+          await assert.rejects(readAll(disk, keyring), { code });
+        }
+      }
+    });
+
     it('is refused for any flipped byte and any missing file', async () => {
       const disk = new MemoryDisk();
       const backup = await open(disk, keyring);

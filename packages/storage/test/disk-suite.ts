@@ -24,6 +24,19 @@ export function diskSuite(name: string, make: () => Promise<{ disk: Disk; root: 
       await file.close();
     });
 
+    it('reads a file that it opened only for that', async () => {
+      const written = await disk.open(`${root}/a`, { create: true });
+      written.writeSync([Uint8Array.of(7)], 0);
+      await written.close();
+      const file = await disk.open(`${root}/a`, { readOnly: true });
+      const target = new Uint8Array(2);
+      assert.equal(await file.read(target, 0), 1);
+      assert.equal(target[0], 7);
+      assert.throws(() => file.writeSync([Uint8Array.of(8)], 0), { code: 'EBADF' });
+      await file.close();
+      await assert.rejects(disk.open(`${root}/none`, { readOnly: true }), { code: 'ENOENT' });
+    });
+
     it('writes many large parts', async () => {
       const file = await disk.open(`${root}/a`, { create: true });
       const parts = Array.from({ length: 1_500 }, (_, i) => new Uint8Array(100 + (i % 7)).fill(i));

@@ -57,7 +57,9 @@ export class BackupDirectory {
     let last: string | null = null;
     for (const name of manifestsOf(names)) {
       const file = `${directory}/${name}`;
-      const bytes = await readWholeFile(disk, file);
+      const bytes = await readWholeFile(disk, file).catch((error: unknown) => {
+        throw unreadable(file, 'read', error);
+      });
       if (bytes === undefined || bytes.length > MANIFEST_BYTES_MAX) throw damaged(file, 'it is no manifest');
       const { link, checksum } = decodeManifest(bytes, keyring, file);
       const before = links.at(-1);
@@ -231,7 +233,7 @@ async function hashFile(
 }
 
 async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
-  const file = await disk.open(path, { create: false }).catch((error: unknown) => {
+  const file = await disk.open(path, { readOnly: true }).catch((error: unknown) => {
     throw unreadable(path, 'open', error);
   });
   try {
