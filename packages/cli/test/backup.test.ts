@@ -72,6 +72,9 @@ describe('a link of a backup', () => {
     await take();
     cluster.clusterId = 'd';
     await assert.rejects(take(), { code: 'WRONG_CLUSTER' });
+    // Whose log does not reach so far.
+    cluster.hasGap = true;
+    await assert.rejects(take(), { code: 'WRONG_CLUSTER' });
     assert.equal((await openBackup(disk)).links.length, 1);
   });
 });

@@ -74,7 +74,7 @@ export class FakeCluster {
       if (number >= this.failsAtChunk) throw new RequestError({ code: 'TIMEOUT', timeoutMs: 1 });
       return { chunk: this.#chunks[number] ?? null };
     }
-    if (request.type === 'status') return { nodes: [{ ...leader, backup: this.backup }] };
+    if (request.type === 'status') return { clusterId: this.clusterId, nodes: [{ ...leader, backup: this.backup }] };
     this.asked.push(request.type);
     if (request.type === 'backup-release') this.released.push(request.chainId ?? '');
     if (request.type === 'backup-hold' && this.failsToHold) {

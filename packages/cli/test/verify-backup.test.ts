@@ -1,6 +1,6 @@
 /** `backup verify` and `inspect` on directories that hold more, or less, than finished links. */
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockBackup, openBackup } from '../src/backup/backup-files.ts';
@@ -64,6 +64,14 @@ describe('verifying a backup', () => {
     assert.match(stderr, /no part of the backup, and not verified: notes.+txt/);
     assert.equal(stderr.includes('\u001b'), false);
     assert.deepEqual(JSON.parse((await verify('--json')).stdout).otherFiles, ['notes\u001b.txt']);
+  });
+
+  it('leads on from a directory below which nodes put theirs', async () => {
+    const names = ['20261123T000000Z', '20261124T000000Z'];
+    for (const name of names) await mkdir(join(directory, 'all', name), { recursive: true });
+    const { exitCode, stderr } = await new FakeIo().run(['backup', 'verify', join(directory, 'all')]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /there is no backup in .*all, but 2 below it\n {2}hint: give one of them: .*20261124T000000Z/);
   });
 
   it('is not for a second one who adds a link at the same time: that is a usage error', async () => {

@@ -180,7 +180,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'NOT_SEALED':
       return 'go without --encryption-key-file; or, for a node, move the data directory aside and join again with the key: the others fill it';
     case 'BACKUP_DAMAGED':
-      return 'nothing was restored from it; use another copy, or another backup';
+      return 'nothing was changed; use another copy, or another backup. Links before that one are a backup, too: copy their files to a directory of their own';
     case 'IO':
       return 'check the path, its permissions and the disk';
   }

@@ -1,6 +1,6 @@
 /** Backups in directories of this machine. */
 import { randomBytes } from 'node:crypto';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { RequestError } from '@holdfast/protocol';
 import {
@@ -12,6 +12,7 @@ import {
   NodeDisk,
   readKeyFile,
 } from '@holdfast/storage';
+import { isBackupName } from './series-names.ts';
 
 /** The links of a backup, the full one first. */
 export type BackupLinks = readonly [BackupLink, ...BackupLink[]];
@@ -58,10 +59,16 @@ export function linksOf(backup: BackupDirectory, directory: string): BackupLinks
       hint: 'take it again with holdfast backup create; what is there is overwritten',
     });
   }
+  // Where nodes take backups by themselves each has a directory below.
+  const below = backup.remaining.others.filter(isBackupName);
+  const [newest] = below.slice(-1);
   throw new RequestError({
     code: 'VALIDATION',
-    problem: `there is no backup in ${directory}`,
-    hint: 'make one with holdfast backup create DIR',
+    problem: `there is no backup in ${directory}${newest === undefined ? '' : `, but ${below.length} below it`}`,
+    hint:
+      newest === undefined
+        ? 'make one with holdfast backup create DIR'
+        : `give one of them: ${join(directory, newest)}`,
   });
 }
 

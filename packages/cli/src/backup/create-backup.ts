@@ -28,6 +28,8 @@ export async function takeLink(
   progressOf: (total: number) => ProgressSink,
 ): Promise<TakenLink> {
   const before = backup.links.at(-1);
+  // Another cluster's log has other entries there, or none: that would be told first.
+  if (before !== undefined) refuseCluster(before, await client.execute<'status'>({ type: 'status' }));
   const since = before === undefined ? null : placeOf(before);
   const begun = await client.execute<'backup-begin'>({ type: 'backup-begin', since }, timeout);
   const { backupId } = begun;
@@ -55,10 +57,14 @@ function placeOf({ index, term, machineVersion }: BackupLink) {
   return { index, term, machineVersion };
 }
 
+function refuseCluster(before: BackupLink, { clusterId }: { readonly clusterId: string }): void {
+  if (before.clusterId === clusterId) return;
+  throw new RequestError({ code: 'WRONG_CLUSTER', expected: before.clusterId, actual: clusterId });
+}
+
 function refuseWrong(begun: BackupBegun, backup: BackupDirectory, before: BackupLink | undefined): void {
-  if (before !== undefined && before.clusterId !== begun.clusterId) {
-    throw new RequestError({ code: 'WRONG_CLUSTER', expected: before.clusterId, actual: begun.clusterId });
-  }
+  // The next node that was asked may have been another.
+  if (before !== undefined) refuseCluster(before, begun);
   if (begun.isSealed && !backup.isSealing) {
     throw new RequestError({
       code: 'VALIDATION',

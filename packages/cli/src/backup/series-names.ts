@@ -9,10 +9,15 @@ import { isNotAhead } from './backup-duty.ts';
 
 const backupName = /^\d{8}T\d{6}Z$/;
 
+/** Whether a directory of this name is one of them. */
+export function isBackupName(name: string): boolean {
+  return backupName.test(name);
+}
+
 /** The paths of the backups, oldest first. Makes the directory if need be. */
 export async function backupsBelow(directory: string, nowMs: number): Promise<readonly string[]> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const names = (await readdir(directory)).filter((name) => backupName.test(name)).sort();
+  const names = (await readdir(directory)).filter(isBackupName).sort();
   // One that was begun by a clock which was set back since stays the last for long, though newer ones are begun.
   return names.filter((name) => isNotAhead(timeOf(name), nowMs)).map((name) => join(directory, name));
 }
