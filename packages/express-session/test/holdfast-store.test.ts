@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RequestError } from '@holdfast/protocol';
@@ -188,6 +189,19 @@ describe('HoldfastStore', function () {
       assert.deepEqual([lifetimeMs, expiresAt], [30_000, createdAt + 30_000], use);
       limited.close();
     }
+  });
+
+  it('keeps session ids from the cluster with hashIds', async () => {
+    const { store, prefix } = open({ hashIds: true, conflict: 'reject' });
+    await store.set('s', data({ n: 0 }));
+    await store.set('s', Object.assign(await read(store), { n: 1 }));
+    await store.touch('s', await read(store));
+    const digest = createHash('sha256').update('s').digest('base64url');
+    assert.deepEqual(await store.ids(), [digest]);
+    assert.equal(await nodes.client.meta(`${prefix}s`), undefined);
+    assert.equal(await store.get(digest), null, 'the hash is no session id');
+    await store.destroy('s');
+    assert.equal(await store.length(), 0);
   });
 
   it('tells of a save that was dropped', async () => {

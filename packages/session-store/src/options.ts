@@ -15,6 +15,11 @@ export interface SessionStoreOptions {
   readonly client: Client;
   /** Before every session id. Default `sess:`. */
   readonly prefix?: string;
+  /**
+   * The cluster gets the SHA-256 of session ids, so that nobody who reads lists, events or backups can use a session. `ids`
+   * and `all` tell those then. Default false.
+   */
+  readonly hashIds?: boolean;
   /** Default: fields are stored as JSON keeps them: dates become text, functions and undefined go. */
   readonly serializer?: Serializer;
   /** What becomes of a field that two requests changed at once. Default `merge`: the later save has it. */
@@ -50,6 +55,7 @@ export interface SavedEvent {
 /** Options with their defaults. */
 export interface Settings {
   readonly prefix: string;
+  readonly hashIds: boolean;
   readonly conflict: ConflictPolicy;
   readonly lifetimeMs: number | undefined;
   readonly touchAfterMs: number | undefined;
@@ -60,7 +66,7 @@ export interface Settings {
 /** @throws {RequestError} VALIDATION */
 export function settingsOf(options: SessionStoreOptions): Settings {
   const { prefix = 'sess:', conflict = 'merge', timeoutMs = 3_000, onUnavailable = 'error' } = options;
-  const { lifetimeMs, touchAfterMs } = options;
+  const { hashIds = false, lifetimeMs, touchAfterMs } = options;
   if (Buffer.byteLength(prefix) >= limits.idBytesMax) {
     throw invalid(
       `the prefix has ${Buffer.byteLength(prefix)} bytes`,
@@ -82,7 +88,7 @@ export function settingsOf(options: SessionStoreOptions): Settings {
   if (!(timeoutMs > 0 && Number.isFinite(timeoutMs))) {
     throw invalid(`timeoutMs is ${timeoutMs}`, 'give a number of milliseconds above 0');
   }
-  return { prefix, conflict, lifetimeMs, touchAfterMs, timeoutMs, onUnavailable };
+  return { prefix, hashIds, conflict, lifetimeMs, touchAfterMs, timeoutMs, onUnavailable };
 }
 
 export function invalid(problem: string, hint: string): RequestError {

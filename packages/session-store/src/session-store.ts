@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Client, SaveOptions } from '@holdfast/client';
 import { limits, type Session, type SessionMetadata, type UserLimit } from '@holdfast/protocol';
 import { Availability, isAway } from './availability.ts';
@@ -173,7 +174,7 @@ export class SessionStore {
     return this.#availability.watch(this.#client.deleteByUser(user, this.#deadline()));
   }
 
-  /** Ids of live sessions, without the prefix, of all or of one user. */
+  /** Ids of live sessions, without the prefix, of all or of one user; hashed ones with `hashIds`. */
   ids(user?: string): Promise<string[]> {
     return this.#availability.watch(this.#listIds(user));
   }
@@ -243,7 +244,8 @@ export class SessionStore {
   }
 
   #idOf(sessionId: string): string {
-    return this.#settings.prefix + sessionId;
+    const { prefix, hashIds } = this.#settings;
+    return prefix + (hashIds ? createHash('sha256').update(sessionId).digest('base64url') : sessionId);
   }
 
   #own(): { prefix?: string } {
