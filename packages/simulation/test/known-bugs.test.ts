@@ -2,10 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { faultKinds } from '../src/faults/profile.ts';
 import { plantedBugs } from '../src/planted-bugs/planted-bugs.ts';
-
-const root = new URL('../../../', import.meta.url);
-/** A name in the documentation leaves out what the source escapes, and what its template fills in. */
-const plain = (text: string) => text.replaceAll('\\', '');
+import { assertTest, root } from './named-tests.ts';
 
 describe('the table of known bugs in docs/TESTING.md', () => {
   const text = readFileSync(new URL('docs/TESTING.md', root), 'utf8');
@@ -51,10 +48,5 @@ function check(reference: string): void {
     assert.ok(existsSync(new URL(`${path}.txt`, root)), `there is no transcript ${path}.txt: ${reference}`);
     return;
   }
-  const source = plain(readFileSync(new URL(`${path}.test.ts`, root), 'utf8'));
-  const titles = source.split('\n').filter((line) => /\b(it|describe)\(|^ *\[?['"`{]/.test(line));
-  assert.ok(
-    titles.some((title) => title.includes(words)),
-    `${path}.test.ts has no test with the words: ${words}`,
-  );
+  assertTest(new URL(`${path}.test.ts`, root), words);
 }
