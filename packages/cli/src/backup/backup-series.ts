@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { problemOf, RequestError } from '@holdfast/protocol';
-import { type BackupLink, StorageError } from '@holdfast/storage';
+import { type BackupLink, describeStorageFailure, StorageError } from '@holdfast/storage';
 import type { NodeSettings, SessionClient } from '../io.ts';
 import { isNotAhead, stalledMs } from './backup-duty.ts';
 import { bytesOf, type KeyOptions, lockBackup, openBackup } from './backup-files.ts';
@@ -102,7 +102,7 @@ export class BackupSeries {
         if (!this.#isLockedForLong(path)) throw error;
       } else if (!cannotGoOn(error)) throw error;
       if (error instanceof StorageError && error.code === 'BACKUP_DAMAGED') {
-        this.#damaged = { path, problem };
+        this.#damaged = { path, problem: describeStorageFailure(error.failure) };
         log('error', 'a backup is damaged; a new one begins', { path, problem });
       } else log('warn', 'a backup cannot go on; a new one begins', { path, problem });
       return undefined;
