@@ -17,9 +17,13 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs the built `holdfast` command to its end. */
-export async function holdfast(args: readonly string[], options: { input?: string } = {}): Promise<CommandResult> {
-  const child = spawn(process.execPath, [command, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+/** Runs the built `holdfast` command to its end; `through` is a program, with arguments, that runs it. */
+export async function holdfast(
+  args: readonly string[],
+  options: { readonly input?: string; readonly through?: readonly string[] } = {},
+): Promise<CommandResult> {
+  const [program = '', ...programArgs] = [...(options.through ?? []), process.execPath, command, ...args];
+  const child = spawn(program, programArgs, { stdio: ['pipe', 'pipe', 'pipe'] });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));

@@ -18,7 +18,7 @@ describe('what a node that cannot start says', () => {
     [{ code: 'NO_SPACE', file: 'f', errno: 'ENOSPC' }, 'NO_SPACE'],
     [{ code: 'ENGINE_FULL', directory, problem: 'write', errno: 'ENOSPC' }, 'NO_SPACE'],
     [{ code: 'ENGINE_LOCKED', directory }, 'VALIDATION'],
-    [{ code: 'DIRECTORY_LOCKED', directory, pid: 7 }, 'VALIDATION'],
+    [{ code: 'DIRECTORY_LOCKED', directory, holder: undefined }, 'VALIDATION'],
     [{ code: 'NEWER_VERSION', file: 'f', what: 'format', version: 2, versionMax: 1 }, 'UPGRADE_REQUIRED'],
   ] satisfies [StorageFailure, FailureCode][]) {
     it(`tells ${failure.code} as ${code}, and the next step once`, () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeRoomToStart } from './ballast.ts';
 import { acquireLock } from './directory-lock.ts';
 import type { Disk } from './disk.ts';
-import { errnoOf, isNoSpace } from './errors.ts';
+import { errnoOf, StorageError } from './errors.ts';
 import { NodeDisk } from './node-disk.ts';
 import { type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
 import { replaceWholeFile } from './whole-file.ts';
@@ -24,8 +24,9 @@ export class DataDirectory {
   }
 
   /**
-   * Makes the directory if needed and locks it. On a full disk the ballast makes room for that.
-   * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`
+   * Makes the directory if needed and locks it, before anything there is read or changed. On a full disk the ballast makes
+   * room for that.
+   * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`, `NO_SPACE`
    */
   static async open(path: string): Promise<DataDirectory> {
     try {
@@ -41,7 +42,8 @@ export class DataDirectory {
     }
     const disk = new NodeDisk();
     const release = await acquireLock(path).catch(async (error: unknown) => {
-      if (!(error instanceof Error) || !isNoSpace(error.cause)) throw error;
+      // Had somebody else the lock, that would have been told first.
+      if (!(error instanceof StorageError) || error.code !== 'NO_SPACE') throw error;
       await makeRoomToStart(disk, path);
       return acquireLock(path);
     });

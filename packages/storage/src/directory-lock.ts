@@ -1,99 +1,74 @@
-import { link, open, readFile, rename, unlink } from 'node:fs/promises';
+import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf, StorageError } from './errors.ts';
+import { StorageError } from './errors.ts';
+import { decodeHolder, type LockHolder } from './lock-holder.ts';
+import { lockBySystem } from './system-lock.ts';
 
-const LOCK_FILE = 'lock';
-const ATTEMPTS = 5;
-/** Instead of a start time. */
-const gone = 'gone';
+const LOCK_DIRECTORY = 'lock';
+/** Keeps the threads of one process apart; whoever has it asks for the other. */
+const THREADS = 'threads';
+/** Keeps processes apart, and is never asked for by a process that has it: see `lockBySystem`. */
+const PROCESSES = 'processes';
+const HOLDER_FILE = 'holder';
+
+interface HeldLock {
+  close(): Promise<void>;
+}
+
+/** Whoever forgets a lock has it still: a database that is collected as garbage would let it go. */
+const held = new Set<HeldLock>();
 
 /**
- * Takes the directory for this process. The lock names its holder by process id and, on Linux, by when that process
- * started, so that the lock of a dead process is recognised even when its id is in use again.
+ * Takes a directory for the caller alone: other processes are refused, in other containers too, and whoever asks again in
+ * this one. The system takes the lock back when the process ends, so none is ever stale. Nothing else in the directory is
+ * read or changed.
  * @returns what gives the lock back
- * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`
+ * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`, `NO_SPACE`
  */
 export async function acquireLock(directory: string): Promise<() => Promise<void>> {
-  const file = join(directory, LOCK_FILE);
-  const own = `${process.pid} ${(await startOf(process.pid)) ?? '-'}\n`;
-  const draft = `${file}.${process.pid}`;
+  // The process notes its locks by name: a directory must have one.
+  const path = join(await realpath(directory), LOCK_DIRECTORY);
+  const threads = await lockBySystem(join(path, THREADS));
+  if (threads === undefined) throw await lockedError(directory, path);
+  held.add(threads);
   try {
-    // Linking makes the name and its content appear as one: nobody reads a lock that is still empty.
-    await writeDraft(draft, own);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const processes = await lockBySystem(join(path, PROCESSES));
+    if (processes === undefined) throw await lockedError(directory, path);
+    held.add(processes);
+    await noteHolder(path);
+    return async () => {
+      await rm(join(path, HOLDER_FILE), { force: true }).catch(() => {});
       try {
-        await link(draft, file);
-        return () => release(file, own);
-      } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error;
+        await giveBack(processes);
+      } finally {
+        await giveBack(threads);
       }
-      await removeIfStale(directory, file);
-    }
-    throw new StorageError({ code: 'DIRECTORY_LOCKED', directory, pid: 0 });
+    };
   } catch (error) {
-    if (error instanceof StorageError) throw error;
-    throw new StorageError(
-      {
-        code: 'DIRECTORY_UNUSABLE',
-        file,
-        problem: `the lock cannot be made (${errnoOf(error)})`,
-        hint: 'check that the directory can be written',
-      },
-      { cause: error },
-    );
-  } finally {
-    await unlink(draft).catch(() => {});
+    await giveBack(threads);
+    throw error;
   }
 }
 
-async function writeDraft(draft: string, content: string): Promise<void> {
-  const handle = await open(draft, 'w', 0o600);
+async function giveBack(lock: HeldLock): Promise<void> {
+  held.delete(lock);
+  await lock.close();
+}
+
+/** For people; nothing depends on it. What cannot be written is left out, rather than told of an earlier holder. */
+async function noteHolder(path: string): Promise<void> {
+  const holder: LockHolder = { host: hostname(), pid: process.pid, since: new Date().toISOString() };
+  const file = join(path, HOLDER_FILE);
   try {
-    await handle.writeFile(content);
-  } finally {
-    await handle.close();
+    await rm(file, { force: true });
+    await writeFile(file, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  } catch {
+    await rm(file, { force: true }).catch(() => {});
   }
 }
 
-async function removeIfStale(directory: string, file: string): Promise<void> {
-  const content = await readFile(file, 'utf8').catch(() => undefined);
-  if (content === undefined) return;
-  const [pidText = '', start = ''] = content.trim().split(' ');
-  const pid = Number(pidText);
-  if (await isAlive(pid, start)) {
-    throw new StorageError({ code: 'DIRECTORY_LOCKED', directory, pid });
-  }
-  const stale = `${file}.stale.${process.pid}`;
-  await rename(file, stale).catch(() => {});
-  // Between reading and moving it, another process may have made it its own: then it gets it back.
-  const moved = await readFile(stale, 'utf8').catch(() => content);
-  if (moved !== content) await link(stale, file).catch(() => {});
-  await unlink(stale).catch(() => {});
-}
-
-async function release(file: string, own: string): Promise<void> {
-  const content = await readFile(file, 'utf8').catch(() => undefined);
-  if (content === own) await unlink(file).catch(() => {});
-}
-
-async function isAlive(pid: number, start: string): Promise<boolean> {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it is there and belongs to somebody else.
-    return errnoOf(error) === 'EPERM';
-  }
-  const current = await startOf(pid);
-  if (current === gone) return false;
-  return current === undefined || start === '-' || current === start;
-}
-
-/** When a process started, in the kernel's own count; undefined where the system does not tell. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The second field is the name in parentheses and may hold anything; the state is the first after it.
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  // A process that ended and was not yet collected by its parent holds nothing any more.
-  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? gone : fields?.[19];
+async function lockedError(directory: string, path: string): Promise<StorageError> {
+  const text = await readFile(join(path, HOLDER_FILE), 'utf8').catch(() => '');
+  return new StorageError({ code: 'DIRECTORY_LOCKED', directory, holder: decodeHolder(text) });
 }

@@ -1,3 +1,5 @@
+import type { LockHolder } from './lock-holder.ts';
+
 /** What can go wrong with stored bytes. `code` is stable; messages are not. Offsets and sizes are bytes. */
 export type StorageFailure =
   /** Bytes that were once durable are wrong or gone. The node must not vote; it rejoins and is filled again. */
@@ -41,8 +43,8 @@ export type StorageFailure =
   | { readonly code: 'NOT_SUPPORTED'; readonly problem: string }
   | { readonly code: 'SNAPSHOT_DAMAGED'; readonly file: string; readonly offset: number; readonly problem: string }
   | { readonly code: 'SNAPSHOT_MISSING'; readonly file: string }
-  /** Another process uses the data directory. `pid` is 0 when it could not be told. */
-  | { readonly code: 'DIRECTORY_LOCKED'; readonly directory: string; readonly pid: number }
+  /** Somebody else uses the directory, of a node or a backup; undefined when it is not known who. */
+  | { readonly code: 'DIRECTORY_LOCKED'; readonly directory: string; readonly holder: LockHolder | undefined }
   /** The data directory or a file in it is not what it should be; `hint` says what to do. */
   | { readonly code: 'DIRECTORY_UNUSABLE'; readonly file: string; readonly problem: string; readonly hint: string }
   /** The key file is missing, open to others or malformed; `hint` says what to do. */
@@ -118,7 +120,7 @@ export function describeStorageFailure(failure: StorageFailure): string {
     case 'SNAPSHOT_MISSING':
       return `there is no snapshot ${failure.file}`;
     case 'DIRECTORY_LOCKED':
-      return `data directory ${failure.directory} is in use by ${failure.pid > 0 ? `process ${failure.pid}` : 'another process'}`;
+      return `directory ${failure.directory} is in use by ${describeHolder(failure.holder)}`;
     case 'DIRECTORY_UNUSABLE':
       return `${failure.file}: ${failure.problem}`;
     case 'KEY_FILE_UNUSABLE':
@@ -171,7 +173,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'SNAPSHOT_MISSING':
       return 'it may have been replaced by a newer one';
     case 'DIRECTORY_LOCKED':
-      return 'stop that process, or use another data directory';
+      return 'stop that process, or use another directory';
     case 'DIRECTORY_UNUSABLE':
     case 'KEY_FILE_UNUSABLE':
       return failure.hint;
@@ -184,6 +186,11 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'IO':
       return 'check the path, its permissions and the disk';
   }
+}
+
+function describeHolder(holder: LockHolder | undefined): string {
+  if (holder === undefined) return 'another process';
+  return `process ${holder.pid} on host ${holder.host} since ${holder.since}`;
 }
 
 function describeKeys(ids: readonly string[]): string {

@@ -23,7 +23,7 @@ export function damaged({ directory }: Located, problem: string, cause?: unknown
 }
 
 export function failed({ directory }: Located, problem: string, cause?: unknown): StorageError {
-  const errno = isNoSpace(cause) ? errnoOf(cause) : noRoom.find(([words]) => words.test(problem))?.[1];
+  const errno = errnoOfNoRoom(cause, problem);
   if (errno !== undefined) return new StorageError({ code: 'ENGINE_FULL', directory, problem, errno }, { cause });
   return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
 }
@@ -34,6 +34,11 @@ const noRoom = [
   [/quota exceeded/i, 'EDQUOT'],
   [/file too large/i, 'EFBIG'],
 ] as const;
+
+/** Which error a full disk, or quota, made of what was tried; undefined when it is another error. */
+export function errnoOfNoRoom(cause: unknown, problem = messageOf(cause)): string | undefined {
+  return isNoSpace(cause) ? errnoOf(cause) : noRoom.find(([words]) => words.test(problem))?.[1];
+}
 
 /** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
 export function isDamage(error: unknown): boolean {

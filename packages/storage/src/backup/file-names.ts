@@ -4,7 +4,7 @@ import { damaged } from './manifest.ts';
 const MANIFEST_NAME = /^\d{4,}\.manifest$/;
 const LINK_NAME = /^(\d{4,})\.(data|data\.partial|manifest|manifest\.new)$/;
 /** Of whoever adds a link. */
-const LOCK_NAME = /^lock(\..*)?$/;
+const LOCK_NAME = /^lock$/;
 
 /** Files that belong to no link which counts. */
 export interface RemainingFiles {

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { acquireLock, StorageError } from '../src/index.ts';
+
+const main = fileURLToPath(new URL('lock-holder-main.ts', import.meta.url));
+const sources = ['--import', 'tsx', '--conditions=@holdfast/source'];
+/** As in another container: its process ids are its own. */
+const otherNamespace = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const isRefused = { name: 'StorageError', code: 'DIRECTORY_LOCKED' };
+
+describe('directory lock', () => {
+  let directory: string;
+  let children: ChildProcess[];
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    children = [];
+  });
+  afterEach(async () => {
+    for (const child of children) await killed(child);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** Another process that asks for it, and what it says of that. */
+  async function asked(...prefix: string[]): Promise<{ child: ChildProcess; answer: string }> {
+    const [command = '', ...args] = [...prefix, process.execPath, ...sources, main, directory];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    const [answer] = await once(child.stdout, 'data');
+    return { child, answer: String(answer).trim() };
+  }
+
+  it('keeps other processes out, and says who has it, where and since when', async () => {
+    const unlock = await acquireLock(directory);
+    const { answer } = await asked();
+    const holder = `process ${process.pid} on host ${hostname()} since 20\\d\\d-\\d\\d-\\d\\dT[\\d:.]+Z`;
+    assert.match(
+      answer,
+      new RegExp(`^directory ${directory} is in use by ${holder}; stop that process, or use another`),
+    );
+    await unlock();
+    assert.equal((await asked()).answer, 'held');
+    await assert.rejects(acquireLock(directory), isRefused);
+  });
+
+  it('is free again as soon as its holder was killed', async () => {
+    const { child } = await asked();
+    await assert.rejects(acquireLock(directory), isRefused);
+    await killed(child);
+    await (await acquireLock(directory))();
+  });
+
+  it('keeps out processes of another container, which see other process ids', async function () {
+    if (spawnSync(otherNamespace[0] ?? '', [...otherNamespace.slice(1), 'true']).status !== 0) {
+      this.skip();
+    }
+    const unlock = await acquireLock(directory);
+    assert.match((await asked(...otherNamespace)).answer, /is in use by/);
+    await unlock();
+    const { child, answer } = await asked(...otherNamespace);
+    assert.equal(answer, 'held');
+    await assert.rejects(acquireLock(directory), isRefused);
+    await killed(child);
+    // What was killed is its parent: it goes with that, a moment later.
+    for (let tries = 0; ; tries += 1) {
+      const unlock = await acquireLock(directory).catch((error: unknown) => {
+        if (tries === 100) throw error;
+      });
+      if (unlock !== undefined) return unlock();
+      await setTimeout(50);
+    }
+  });
+
+  it('refuses its own process too, under every name, and stays locked for others', async () => {
+    const other = `${directory}.link`;
+    await symlink(directory, other);
+    try {
+      const unlock = await acquireLock(directory);
+      for (const name of [directory, other]) await assert.rejects(acquireLock(name), isRefused);
+      // An attempt closes a file of the lock: that must not open the door.
+      assert.match((await asked()).answer, /is in use by/);
+      await assert.rejects(acquireLock(directory), isRefused);
+      await unlock();
+      await (await acquireLock(other))();
+    } finally {
+      await rm(other);
+    }
+  });
+
+  it('refuses other threads of its process, and stays locked for others', async () => {
+    const unlock = await acquireLock(directory);
+    // A thread begins without what lets the main one read sources.
+    const source = `require('tsx/cjs/api').register(); require(${JSON.stringify(main)});`;
+    const worker = new Worker(source, { eval: true, argv: [directory], stdout: true });
+    const [answer] = await once(worker.stdout, 'data');
+    await worker.terminate();
+    assert.match(String(answer), new RegExp(`in use by process ${process.pid} `));
+    assert.match((await asked()).answer, /is in use by/);
+    await unlock();
+  });
+
+  it('goes to one of many that ask at once', async () => {
+    const asking = await Promise.allSettled([1, 2, 3].map(() => acquireLock(directory)));
+    const others = await Promise.all([asked(), asked()]);
+    const unlocks = asking.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    assert.equal(unlocks.length, 1);
+    assert.deepEqual(others.filter(({ answer }) => answer === 'held').length, 0);
+    for (const unlock of unlocks) await unlock();
+    const answers = (await Promise.all([asked(), asked(), asked()])).map(({ answer }) => answer);
+    assert.equal(answers.filter((answer) => answer === 'held').length, 1, answers.join('\n'));
+  });
+
+  it('is taken whatever its files hold', async () => {
+    await (await acquireLock(directory))();
+    for (const lock of ['threads', 'processes']) {
+      const path = join(directory, 'lock', lock);
+      for (const change of ['', 'MANIFEST-000999\n', 'x'.repeat(100)]) {
+        await writeFile(join(path, 'CURRENT'), change);
+        await (await acquireLock(directory))();
+      }
+      for (const name of await readdir(path)) if (name !== 'LOCK') await writeFile(join(path, name), 'nonsense');
+      await (await acquireLock(directory))();
+    }
+  });
+
+  it('does not take an earlier holder, or half a word of it, for the one that has it', async () => {
+    const unlock = await acquireLock(directory);
+    const file = join(directory, 'lock', 'holder');
+    const text = await readFile(file, 'utf8');
+    for (const change of ['', text.slice(0, 20), '[]', 'null', '{"host":1}']) {
+      await writeFile(file, change);
+      await assert.rejects(acquireLock(directory), { ...isRefused, message: /is in use by another process;/ });
+    }
+    await unlock();
+    await assert.rejects(readFile(file), { code: 'ENOENT' });
+  });
+
+  it('is refused where it cannot be made', async () => {
+    await writeFile(join(directory, 'lock'), '');
+    await assert.rejects(acquireLock(directory), (error: StorageError) => {
+      assert.ok(error instanceof StorageError);
+      assert.equal(error.code, 'DIRECTORY_UNUSABLE');
+      assert.match(error.message, /the lock cannot be taken \(.*\); check that the directory can be written/);
+      return true;
+    });
+    await rm(join(directory, 'lock'));
+    await mkdir(join(directory, 'lock', 'threads', 'LOCK'), { recursive: true });
+    await assert.rejects(acquireLock(directory), { code: 'DIRECTORY_UNUSABLE' });
+  });
+});
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
