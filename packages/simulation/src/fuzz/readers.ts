@@ -1,6 +1,7 @@
 import { Keyring, MasterKey } from '@holdfast/storage';
 import type { Random } from '../world/random.ts';
 import { backupReader, logRangeReader } from './read-backup.ts';
+import { engineReader } from './read-engine.ts';
 import { logReader } from './read-log.ts';
 import { snapshotReader } from './read-snapshot.ts';
 import { stateReader } from './read-state.ts';
@@ -15,6 +16,8 @@ export async function fuzzReaders(random: Random): Promise<readonly FuzzReader[]
     await snapshotReader('snapshot file', random),
     await snapshotReader('sealed snapshot file', random, keyring),
     await stateReader('state'),
+    await engineReader('engine', random),
+    await engineReader('sealed engine', random, keyring),
     await backupReader('backup', random),
     await backupReader('sealed backup', random, keyring),
     await logRangeReader('part of the log', random),
