@@ -26,20 +26,22 @@ export interface ConnectOptions {
   readonly token: Uint8Array | undefined;
 }
 
+export interface WriteOptions {
+  /** Of an earlier attempt, as OUTCOME_UNKNOWN names it. */
+  readonly requestId?: string;
+  readonly timeoutMs?: number;
+}
+
 export interface DeleteManyOptions {
   readonly onProgress?: (deleted: number) => void;
 }
 
 /** The part of the client that commands use. Nothing is dialled before the first request. */
 export interface SessionClient {
-  /**
-   * @param options.requestId of an earlier attempt, as OUTCOME_UNKNOWN names it
-   * @throws {RequestError}
-   */
-  execute<O extends Operation>(
-    request: Extract<Request, { type: O }>,
-    options?: { readonly requestId?: string; readonly timeoutMs?: number },
-  ): Promise<Answers[O]>;
+  /** @throws {RequestError} */
+  execute<O extends Operation>(request: Extract<Request, { type: O }>, options?: WriteOptions): Promise<Answers[O]>;
+  /** Deletes sessions by id, in several steps if they have much data; resolves to how many were there. */
+  delete(ids: readonly string[], options?: WriteOptions): Promise<number>;
   /** Deletes every session of a user; `onProgress` hears after each step how many so far. */
   deleteByUser(user: string, options?: DeleteManyOptions): Promise<number>;
   /** Deletes every session that matches. */

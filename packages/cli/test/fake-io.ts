@@ -9,6 +9,7 @@ import type {
   NodeSettings,
   StartedNode,
   StopReason,
+  WriteOptions,
 } from '../src/io.ts';
 import { run } from '../src/run.ts';
 
@@ -36,7 +37,7 @@ export interface Result {
 export class FakeIo implements Io {
   readonly #stdout: Buffer[] = [];
   readonly #stderr: string[] = [];
-  readonly requests: { request: Request; options: { requestId?: string; timeoutMs?: number } | undefined }[] = [];
+  readonly requests: { request: Request; options: WriteOptions | undefined }[] = [];
   readonly deletions: ListFilter[] = [];
   /** What deletions of many tell of their progress. */
   deletionSteps: readonly number[] = [0];
@@ -91,10 +92,14 @@ export class FakeIo implements Io {
     return {
       execute: async <O extends Request['type']>(
         request: Extract<Request, { type: O }>,
-        requestOptions?: { requestId?: string; timeoutMs?: number },
+        requestOptions?: WriteOptions,
       ): Promise<Answers[O]> => {
         this.requests.push({ request, options: requestOptions });
         return this.answer(request) as Answers[O];
+      },
+      delete: async (ids: readonly string[], requestOptions?: WriteOptions) => {
+        this.requests.push({ request: { type: 'delete', ids }, options: requestOptions });
+        return (this.answer({ type: 'delete', ids }) as Answers['delete']).deleted;
       },
       deleteByUser: async (user: string, options?: DeleteManyOptions) => this.#deleteMany({ user }, options),
       deleteMatching: async (filter: ListFilter, options?: DeleteManyOptions) => this.#deleteMany(filter, options),

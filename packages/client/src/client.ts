@@ -32,7 +32,7 @@ import {
   txnCommand,
 } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
-import { type DeleteManyOptions, deleteByUser, deleteMatching } from './delete-many.ts';
+import { type DeleteManyOptions, deleteByUser, deleteIds, deleteMatching } from './delete-many.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EarlierClients } from './earlier-clients.ts';
 import { EarlierIdentity, parseRequestId } from './identity.ts';
@@ -197,13 +197,17 @@ export class Client implements AsyncDisposable {
     return this.#submit(command, options, readLoaded, true) as Promise<LoadedSession<T> | undefined>;
   }
 
-  /** Deletes sessions, at most 1,000 at once; those that are not there are no error. Resolves to how many were. */
-  async delete(ids: string | readonly string[], options: RequestOptions = {}): Promise<number> {
-    return (await this.execute({ type: 'delete', ids: typeof ids === 'string' ? [ids] : ids }, options)).deleted;
+  /**
+   * Deletes at most 1,000 sessions; those that are not there are no error. Resolves to how many were. It is one step, unless
+   * they have more than 4 MiB of data: then some may be gone when it fails. `timeoutMs` is for each step.
+   * @param options.requestId that of an earlier call's step, which counts what it deleted then
+   */
+  delete(ids: string | readonly string[], options: RequestOptions = {}): Promise<number> {
+    return deleteIds(this, typeof ids === 'string' ? [ids] : ids, options);
   }
 
   /**
-   * Deletes every session of a user: all at once, unless there are more than 1,000. Resolves to how many were there.
+   * Deletes every session of a user: all at once, unless there are more than 1,000 or 4 MiB. Resolves to how many were there.
    * `timeoutMs` is for each step.
    */
   deleteByUser(user: string, options: DeleteManyOptions = {}): Promise<number> {

@@ -1,4 +1,4 @@
-/** Deletions of more sessions than one command may name. */
+/** Deletions of more sessions than one command may name, or end. */
 import { type Answers, type ListFilter, limits, type Operation, type Request, RequestError } from '@holdfast/protocol';
 import type { RequestOptions } from './options.ts';
 
@@ -14,6 +14,18 @@ interface Executor {
 
 /** Passes over the list at most: sessions that change all the time are met again in the next. */
 const passesMax = 20;
+
+/** In one command, unless the sessions have so much data that it takes several. `requestId` is that of the first. */
+export async function deleteIds(client: Executor, ids: readonly string[], options: RequestOptions): Promise<number> {
+  const { requestId, ...each } = options;
+  let { deleted, left } = await client.execute<'delete'>({ type: 'delete', ids }, options);
+  while (left > 0) {
+    const answer = await client.execute<'delete'>({ type: 'delete', ids: ids.slice(-left) }, each);
+    deleted += answer.deleted;
+    left = answer.left;
+  }
+  return deleted;
+}
 
 export async function deleteByUser(client: Executor, user: string, options: DeleteManyOptions): Promise<number> {
   const { onProgress, ...each } = options;
@@ -46,10 +58,14 @@ export async function deleteMatching(
       const [first] = page.items;
       if (first === undefined) continue;
       const sessions = page.items.map(({ id, metadata }) => ({ id, revision: metadata.revision }));
-      const answer = await client.execute<'delete-unchanged'>({ type: 'delete-unchanged', sessions }, each);
-      if (answer.changed > 0) changed = first.id;
-      total += answer.deleted;
-      onProgress?.(total);
+      for (let left = sessions.length; left > 0; ) {
+        const command = { type: 'delete-unchanged', sessions: sessions.slice(-left) } as const;
+        const answer = await client.execute<'delete-unchanged'>(command, each);
+        left = answer.left;
+        if (answer.changed > 0) changed = first.id;
+        total += answer.deleted;
+        onProgress?.(total);
+      }
     } while (cursor !== null);
     if (changed === undefined) return total;
     if (pass === passesMax - 1) throw new RequestError({ code: 'CONFLICT', id: changed, currentRevision: null });

@@ -172,7 +172,7 @@ function answerFor(request: Request): object {
     case 'get':
       return { id: request.id, data: Buffer.from([0xa0 + request.id.length, ...Buffer.from(request.id)]), metadata };
     case 'delete':
-      return { deleted: request.ids.length };
+      return { deleted: request.ids.length, left: 0 };
     case 'count':
       return { count: 7 };
     default:

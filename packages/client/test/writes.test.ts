@@ -122,7 +122,7 @@ describe('deletion of many', () => {
   afterEach(closeAll);
 
   /** A node with sessions whose revisions change under the first deletion. */
-  async function sessions(count: number, pageSize: number, changing: readonly number[]) {
+  async function sessions(count: number, pageSize: number, changing: readonly number[], endedMax = pageSize) {
     const node = await startNode();
     const revisions = new Map(Array.from({ length: count }, (_, i) => [`s${String(i).padStart(4, '0')}`, i]));
     let changes = [...changing];
@@ -141,9 +141,11 @@ describe('deletion of many', () => {
       assert.ok(request.type === 'delete-unchanged');
       for (const i of changes) revisions.set(`s${String(i).padStart(4, '0')}`, 1_000_000);
       changes = [];
-      const same = request.sessions.filter(({ id, revision }) => revisions.get(id) === revision);
+      const seen = request.sessions.slice(0, endedMax);
+      const same = seen.filter(({ id, revision }) => revisions.get(id) === revision);
       for (const { id } of same) revisions.delete(id);
-      return { answer: { deleted: same.length, changed: request.sessions.length - same.length } };
+      const left = request.sessions.length - seen.length;
+      return { answer: { deleted: same.length, changed: seen.length - same.length, left } };
     };
     return { node, revisions };
   }
@@ -155,6 +157,28 @@ describe('deletion of many', () => {
     assert.equal(await clientOf([node]).deleteMatching({ prefix: 's' }, { onProgress }), 25);
     assert.equal(revisions.size, 0);
     assert.deepEqual(progress, [9, 19, 24, 25]);
+  });
+
+  it('names again what a command did not come to', async () => {
+    const { node, revisions } = await sessions(25, 10, [3], 4);
+    const progress: number[] = [];
+    const onProgress = (deleted: number) => progress.push(deleted);
+    assert.equal(await clientOf([node]).deleteMatching({ prefix: 's' }, { onProgress }), 25);
+    assert.equal(revisions.size, 0);
+    assert.deepEqual(progress, [3, 7, 9, 13, 17, 19, 23, 24, 25]);
+  });
+
+  it('of ids goes on with those that a command did not come to', async () => {
+    const node = await startNode();
+    const named: (readonly string[])[] = [];
+    node.decide = ({ request }) => {
+      assert.ok(request.type === 'delete');
+      named.push(request.ids);
+      const left = Math.max(0, request.ids.length - 2);
+      return { answer: { deleted: request.ids.includes('c') ? 1 : 2, left } };
+    };
+    assert.equal(await clientOf([node]).delete(['a', 'b', 'c', 'd', 'e']), 4);
+    assert.deepEqual(named, [['a', 'b', 'c', 'd', 'e'], ['c', 'd', 'e'], ['e']]);
   });
 
   it('of a user takes one command, or as many as there are sessions for', async () => {

@@ -27,11 +27,11 @@ type MetadataOperation = 'store' | 'touch' | 'meta' | 'patch' | 'regenerate';
 type OtherOperation = Exclude<Operation, DataOperation | MetadataOperation>;
 
 const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readonly Packed[] } = {
-  delete: (answer) => [answer.deleted],
+  delete: (answer) => [answer.deleted, answer.left],
   save: (answer) => [answer.conflicts, answer.metadata === null ? null : encodeMetadata(answer.metadata)],
   increment: (answer) => [answer.value, ...encodeMetadata(answer.metadata)],
   'delete-by-user': (answer) => [answer.deleted, answer.left],
-  'delete-unchanged': (answer) => [answer.deleted, answer.changed],
+  'delete-unchanged': (answer) => [answer.deleted, answer.changed, answer.left],
   txn: (answer) => [answer.succeeded, answer.results.flatMap(resultFields)],
   'touch-due': (answer) => [answer.isDue, ...encodeMetadata(answer.metadata)],
   watch: ({ next, events }) => [next.revision, next.order, events.map(eventFields)],
@@ -100,7 +100,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
 };
 
 const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O] } = {
-  delete: (fields) => ({ deleted: fields.integer('deleted') }),
+  delete: (fields) => ({ deleted: fields.integer('deleted'), left: fields.integer('left') }),
   save: (fields) => {
     const conflicts = fields.integer('conflicts');
     const list = fields.listOrNull('metadata');
@@ -110,7 +110,11 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
   },
   increment: (fields) => ({ value: fields.number('value'), metadata: decodeMetadata(fields) }),
   'delete-by-user': (fields) => ({ deleted: fields.integer('deleted'), left: fields.integer('left') }),
-  'delete-unchanged': (fields) => ({ deleted: fields.integer('deleted'), changed: fields.integer('changed') }),
+  'delete-unchanged': (fields) => ({
+    deleted: fields.integer('deleted'),
+    changed: fields.integer('changed'),
+    left: fields.integer('left'),
+  }),
   txn: (fields) => ({ succeeded: fields.boolean('succeeded'), results: readResults(fields.list('results')) }),
   'touch-due': (fields) => ({ isDue: fields.boolean('isDue'), metadata: decodeMetadata(fields) }),
   watch: (fields) => {

@@ -246,17 +246,18 @@ export type TxnResult = {
 export interface Answers {
   store: SessionMetadata;
   touch: SessionMetadata;
-  delete: { readonly deleted: number };
+  /** `left`: ids at the end of the list that were not looked at, since what was deleted had much data. */
+  delete: { readonly deleted: number; readonly left: number };
   patch: SessionMetadata;
   save: SaveAnswer;
   /** Of the session under its new id. */
   regenerate: SessionMetadata;
   take: Session;
   increment: { readonly value: number; readonly metadata: SessionMetadata };
-  /** `left`: sessions of the user beyond those that one command can find; delete them by a list. */
+  /** `left`: sessions of the user beyond those that one command can find, or may end; delete them by a list. */
   'delete-by-user': { readonly deleted: number; readonly left: number };
-  /** `changed`: live sessions that were not as seen, and stayed. */
-  'delete-unchanged': { readonly deleted: number; readonly changed: number };
+  /** `changed`: live sessions that were not as seen, and stayed. `left`: as of `delete`. */
+  'delete-unchanged': { readonly deleted: number; readonly changed: number; readonly left: number };
   txn: TxnAnswer;
   'restore-begin': { readonly nextChunk: number };
   'restore-chunk': { readonly nextChunk: number };
@@ -299,8 +300,11 @@ export interface Answers {
 
 /** What the cluster's own commands answer, to the node that proposed them. */
 export interface SystemAnswers {
-  /** `removedSinceLastCleanup` counts all that sweeps removed since a command with `endsCleanup`, this one included. */
-  expire: { readonly removed: number; readonly removedSinceLastCleanup: number };
+  /**
+   * `removedSinceLastCleanup` counts all that sweeps removed since a command with `endsCleanup`, this one included. `left`:
+   * as of `delete`.
+   */
+  expire: { readonly removed: number; readonly removedSinceLastCleanup: number; readonly left: number };
   /** How many of the accesses still met the session they read. */
   access: { readonly counted: number };
   /** `created` is false when this peer id and nonce had the id already. */

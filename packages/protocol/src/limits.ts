@@ -42,6 +42,11 @@ export const limits = {
   sessionsPerUserMax: 1_000,
   /** Ids in one delete, expire or access command. */
   idsPerCommandMax: 1_000,
+  /**
+   * Data of the sessions that one delete, expire, delete-unchanged or delete-by-user ends, about: the last may have more.
+   * The answer tells how many are left. A transaction does all or nothing, and is not bounded.
+   */
+  endedBytesPerCommandMax: 4 * 1_048_576,
   /** Time to live: a hundred years. */
   ttlMsMax: 100 * 365 * 86_400_000,
   /** Answers the cluster keeps for one client, so that a retry finds its own. */

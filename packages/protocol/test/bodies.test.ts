@@ -76,17 +76,17 @@ describe('bodies', () => {
   });
 
   const answers: { readonly [O in Operation]?: Answers[O] } = {
-    delete: { deleted: 3 },
+    delete: { deleted: 3, left: 2 },
     count: { count: 12_345_678_901 },
     save: { metadata: null, conflicts: 0 },
     increment: { value: -0.5, metadata: someMetadata },
     'delete-by-user': { deleted: 2, left: 1 },
-    'delete-unchanged': { deleted: 2, changed: 1 },
+    'delete-unchanged': { deleted: 2, changed: 1, left: 4 },
     txn: {
       succeeded: false,
       results: [
         { operation: 'store', answer: someMetadata },
-        { operation: 'delete', answer: { deleted: 1 } },
+        { operation: 'delete', answer: { deleted: 1, left: 0 } },
         { operation: 'increment', answer: { value: 3, metadata: someMetadata } },
       ],
     },

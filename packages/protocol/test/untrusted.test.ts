@@ -97,7 +97,7 @@ const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown, Uint
   [
     'txn answer',
     (bytes) => decodeAnswer('txn', bytes),
-    encodeAnswer('txn', { succeeded: true, results: [{ operation: 'delete', answer: { deleted: 1 } }] }),
+    encodeAnswer('txn', { succeeded: true, results: [{ operation: 'delete', answer: { deleted: 1, left: 0 } }] }),
   ],
   ['query', (bytes) => decodeQuery(operationCodes.list, bytes), list],
   [

@@ -98,11 +98,13 @@ export class Sweeper {
   /** Goes on as long as something is removed. @returns how many were */
   async #expire(ids: readonly string[]): Promise<number> {
     let removedInAll = 0;
-    for (let at = 0; at < ids.length; at += IDS_PER_COMMAND) {
-      const command = { type: 'expire', ids: ids.slice(at, at + IDS_PER_COMMAND) } as const;
-      const { removed } = await this.#ports.commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
+    for (let at = 0; at < ids.length; ) {
+      const some = ids.slice(at, at + IDS_PER_COMMAND);
+      const command = { type: 'expire', ids: some } as const;
+      const { removed, left } = await this.#ports.commands.run(command, { timeoutMs: COMMAND_TIMEOUT_MS });
       if (removed === 0) break;
       removedInAll += removed;
+      at += some.length - left;
     }
     return removedInAll;
   }

@@ -44,7 +44,7 @@ describe('a disk that is nearly full', () => {
       assert.equal(dataOf(await cluster.complete(cluster.query(nodeId, get('a')), 'a read')), 'a');
     }
     revisionOf(await write(2, { type: 'touch', id: 'a', ttlMs: 60_000 }));
-    assert.deepEqual(await write(3, { type: 'delete', ids: ['b'] }), { ok: true, answer: { deleted: 1 } });
+    assert.deepEqual(await write(3, { type: 'delete', ids: ['b'] }), { ok: true, answer: { deleted: 1, left: 0 } });
     short.clear();
     await takesStores('d');
     assert.deepEqual(cluster.failures, []);

@@ -13,6 +13,8 @@ describe('the sweeper', () => {
   let nowMs: number;
   let isLeader: boolean;
   let commands: string[];
+  /** A command ends no more. */
+  let endedMax: number;
   let failure: Error | undefined;
   let errors: unknown[];
 
@@ -23,6 +25,7 @@ describe('the sweeper', () => {
     nowMs = 0;
     isLeader = true;
     commands = [];
+    endedMax = Number.POSITIVE_INFINITY;
     failure = undefined;
     errors = [];
   });
@@ -37,9 +40,11 @@ describe('the sweeper', () => {
         commands.push(`expire ${ids.length}`);
         await settled();
         if (failure !== undefined) throw failure;
-        const due = ids.filter((id) => (sessions.get(id) ?? Number.POSITIVE_INFINITY) <= logTimeMs);
+        const isDue = (id: string) => (sessions.get(id) ?? Number.POSITIVE_INFINITY) <= logTimeMs;
+        const due = ids.filter(isDue).slice(0, endedMax);
         for (const id of due) sessions.delete(id);
-        return { removed: due.length, removedSinceLastCleanup: 0 };
+        const left = ids.length - 1 - ids.lastIndexOf(due.at(-1) ?? '');
+        return { removed: due.length, removedSinceLastCleanup: 0, left: due.length < endedMax ? 0 : left };
       },
       async passTime() {
         commands.push('time');
@@ -70,6 +75,15 @@ describe('the sweeper', () => {
     assert.equal(await create().sweep(5), 1_230);
     assert.deepEqual(commands, [...Array(12).fill('expire 100'), 'expire 30']);
     assert.deepEqual([...sessions.keys()], ['kept']);
+  });
+
+  it('names again what a command did not come to', async () => {
+    for (let i = 0; i < 230; i += 1) sessions.set(`s${i}`, 5);
+    logTimeMs = 5;
+    endedMax = 40;
+    assert.equal(await create().sweep(5), 230);
+    assert.deepEqual(commands, [...Array(4).fill('expire 100'), 'expire 70', 'expire 30']);
+    assert.equal(sessions.size, 0);
   });
 
   it('lets time pass in the log when what is due by the clock is not by the log', async () => {

@@ -26,6 +26,8 @@ export interface Context {
   readonly staging: RestoreStaging;
   readonly times: EntryTimes;
   readonly hashBytes: (bytes: Uint8Array, seed: number) => number;
+  /** A command ends no further session once the data of those it ended is as much. */
+  readonly endedBytesMax: number;
   /** Where the data of sessions is kept. */
   readonly slabs: Slabs;
 }

@@ -62,7 +62,7 @@ function withOwnData(answer: Answers[ClientCommand['type']]): object {
 }
 
 const systemFields: { readonly [C in keyof SystemAnswers]: (answer: SystemAnswers[C]) => (number | boolean)[] } = {
-  expire: (answer) => [answer.removed, answer.removedSinceLastCleanup],
+  expire: (answer) => [answer.removed, answer.removedSinceLastCleanup, answer.left],
   access: (answer) => [answer.counted],
   'allocate-member': (answer) => [answer.nodeId, answer.created],
   'update-member': (answer) => [answer.changed],
@@ -74,6 +74,7 @@ const systemAnswers: { readonly [C in keyof SystemAnswers]: (fields: Fields) => 
   expire: (fields) => ({
     removed: fields.integer('removed'),
     removedSinceLastCleanup: fields.integer('removedSinceLastCleanup'),
+    left: fields.integer('left'),
   }),
   access: (fields) => ({ counted: fields.integer('counted') }),
   'allocate-member': (fields) => ({ nodeId: fields.integer('nodeId'), created: fields.boolean('created') }),

@@ -8,6 +8,7 @@ import type {
   TouchCommand,
 } from '@holdfast/protocol';
 import { type Context, conflict, notFound } from './context.ts';
+import { endInTurn } from './end-in-turn.ts';
 import { allChanged } from './field-revisions.ts';
 import { hashId, hashLabels } from './hash.ts';
 import { expiryAfterTouch, expiryFrom, isLive, revise, withTimes } from './session-record.ts';
@@ -72,29 +73,31 @@ export function runTouch(context: Context, command: TouchCommand): Reply {
   return { ok: true, operation: 'touch', answer: revise(changes, record, touched, isTouch) };
 }
 
-export function runDelete({ changes, times }: Context, command: DeleteCommand): Reply {
+export function runDelete({ changes, times, endedBytesMax }: Context, { ids }: DeleteCommand): Reply {
   let deleted = 0;
-  for (const id of command.ids) {
+  const left = endInTurn(ids, endedBytesMax, (id) => {
     const record = changes.get(id, hashId(id));
-    if (record === undefined) continue;
+    if (record === undefined) return 0;
     if (isLive(record, times.timeMs)) deleted += 1;
     changes.remove(record);
-  }
-  return { ok: true, operation: 'delete', answer: { deleted } };
+    return record.data.length;
+  });
+  return { ok: true, operation: 'delete', answer: { deleted, left } };
 }
 
-export function runExpire({ state, changes, times }: Context, command: ExpireCommand): Reply {
+export function runExpire({ state, changes, times, endedBytesMax }: Context, command: ExpireCommand): Reply {
   let removed = 0;
-  for (const id of command.ids) {
+  const left = endInTurn(command.ids, endedBytesMax, (id) => {
     const record = changes.get(id, hashId(id));
-    if (record === undefined || isLive(record, times.timeMs)) continue;
+    if (record === undefined || isLive(record, times.timeMs)) return 0;
     changes.remove(record);
     removed += 1;
-  }
+    return record.data.length;
+  });
   state.expiredTotal += removed;
   const removedSinceLastCleanup = state.expiredTotal - state.expiredAtCleanup;
   if (command.endsCleanup === true) state.expiredAtCleanup = state.expiredTotal;
-  const answer: SystemAnswers['expire'] = { removed, removedSinceLastCleanup };
+  const answer: SystemAnswers['expire'] = { removed, removedSinceLastCleanup, left };
   return { ok: true, operation: 'expire', answer };
 }
 

@@ -1,23 +1,20 @@
 /** The replicated state machine: the door. */
 import {
   type Answers,
-  type BatchCommand,
-  type Command,
-  decodeBatch,
   type EventFilter,
   type EventPage,
   type EventPlace,
-  type Failure,
   type ListFilter,
+  limits,
 } from '@holdfast/protocol';
 import type { ConfState, LogIndex, NodeId, Term } from '@holdfast/raft';
 import type { Engine } from '@holdfast/storage';
 import { heldIndices } from './backup-holds.ts';
 import { Slabs } from './bytes.ts';
-import type { ClientTable } from './client-table.ts';
-import { CommandRunner, decodeOrFailure } from './command-runner.ts';
+import { CommandRunner } from './command-runner.ts';
 import type { Context } from './context.ts';
 import { DueFinder } from './due-finder.ts';
+import { EntryApplier } from './entry-applier.ts';
 import { EventLog, type EventPageBounds } from './event-log.ts';
 import { closed, Flusher } from './flusher.ts';
 import { hashId } from './hash.ts';
@@ -27,7 +24,6 @@ import { Lister, type ListPage } from './lister.ts';
 import { type Loaded, loadMachine } from './machine-loader.ts';
 import { encodeState, factsOf, type MachineState, type StateFacts } from './machine-state.ts';
 import { RecordStore } from './record-store.ts';
-import { beginMoving, dropAbandoned } from './restore-commands.ts';
 import { RestoreMover } from './restore-mover.ts';
 import { RestoreStaging } from './restore-staging.ts';
 import { Restores } from './restores.ts';
@@ -36,9 +32,9 @@ import { installSnapshot } from './snapshot-install.ts';
 import type { ReadingPorts, SnapshotOptions, StateSnapshot } from './snapshot-source.ts';
 import { takeSnapshot, verifyState } from './state-views.ts';
 import { Tombstones } from './tombstones.ts';
-import type { Applied, LogEntry, MemberRecord, Reply, SessionMachineOptions, SessionRecord } from './types.ts';
+import type { Applied, LogEntry, MemberRecord, SessionMachineOptions, SessionRecord } from './types.ts';
 import { UserRosters } from './user-rosters.ts';
-import { builtInVersions, type MachineVersions, refuseAbove } from './versions.ts';
+import { builtInVersions, type MachineVersions } from './versions.ts';
 
 const defaultCacheBytes = 256 * 1_048_576;
 
@@ -57,8 +53,8 @@ export class SessionMachine {
   readonly #records: RecordStore;
   readonly #events: EventLog;
   readonly #known: readonly [KnownIds, KnownIds];
-  readonly #clients: ClientTable;
   readonly #context: Context;
+  readonly #applier: EntryApplier;
   readonly #runner: CommandRunner;
   readonly #lister: Lister;
   readonly #due: DueFinder;
@@ -69,13 +65,11 @@ export class SessionMachine {
   /** What comes back from backups. */
   readonly restores: Restores;
   #isClosed = false;
-  #isApplying = false;
 
   private constructor(engine: Engine, options: SessionMachineOptions, { state, clients, events }: Loaded) {
     const { versions = builtInVersions, cacheBytes = defaultCacheBytes } = options;
     this.#engine = engine;
     this.#state = state;
-    this.#clients = clients;
     const { yieldTurn = () => Promise.resolve() } = options;
     const known = { engine, flush: () => this.flush(), yieldTurn, count: () => state.counters.totalSessions() };
     const knownIds = new KnownIds({ ...known, range: sessionRange(), idOf: sessionKeyId });
@@ -91,17 +85,22 @@ export class SessionMachine {
     this.#tombstones = new Tombstones(engine);
     this.#staging = new RestoreStaging(engine);
     const kept = { state, records, rosters, events: this.#events, tombstones: this.#tombstones };
-    const isApplying = () => this.#isApplying;
+    const isApplying = () => this.#applier.isApplying;
     this.#flusher = new Flusher({ ...kept, engine, clients, staging: this.#staging, yieldTurn, isApplying });
     this.#versions = versions;
     const times = { timeMs: state.logTimeMs, earliestExpiryMs: Number.POSITIVE_INFINITY };
     const changes = new AppliedChanges({ ...kept, times });
     this.#reading = { hashBytes, yieldTurn, versions };
     const staging = this.#staging;
-    this.#context = { versions, state, records, changes, staging, times, hashBytes, slabs: new Slabs() };
+    const endedBytesMax = limits.endedBytesPerCommandMax;
+    const slabs = new Slabs();
+    const context = { versions, state, records, changes, staging, times, hashBytes, endedBytesMax, slabs };
+    this.#context = context;
     const mover = new RestoreMover({ ...kept, engine, staging, times, hashBytes, flush: known.flush, yieldTurn });
     this.restores = new Restores(state, mover);
     this.#runner = new CommandRunner(this.#context, changes);
+    const { restores } = this;
+    this.#applier = new EntryApplier({ context, runner: this.#runner, clients, events: this.#events, restores });
     this.#lister = new Lister({ engine, shards, cursorSecret, hashBytes, yieldTurn });
     this.#due = new DueFinder({ engine, times, records, settle: () => this.#settle(), yieldTurn });
   }
@@ -221,43 +220,13 @@ export class SessionMachine {
    * batch. The entry is not applied then, and the node must stop.
    * @param revisionMax at this revision it stops, even within the entry: nothing may be applied after that
    */
-  apply({ index, term, payload }: LogEntry, revisionMax = Number.POSITIVE_INFINITY): Applied {
-    this.#checkNext(index);
-    if (payload.length === 0) {
-      this.#advance(index, term);
-      return { index, header: undefined, replies: [] };
-    }
-    const { header, commands } = decodeBatch(payload, this.#versions.max);
-    // All are decoded before one is run: an unknown command must not leave half an entry applied.
-    const decoded = commands.map((command) => this.#decode(command));
-    const timeMs = Math.max(this.#state.logTimeMs, header.timeMs);
-    this.#context.times.timeMs = timeMs;
-    this.#state.logTimeMs = timeMs;
-    this.#clients.forgetIdle(timeMs);
-    dropAbandoned(this.#state, this.#staging, timeMs);
-    this.#isApplying = true;
-    const replies: Reply[] = [];
-    for (const [i, { identity }] of commands.entries()) {
-      if (this.#state.revision >= revisionMax) break;
-      const command = decoded[i];
-      if (command === undefined) throw new Error('a command was lost in decoding');
-      replies.push(
-        identity === undefined
-          ? this.#runner.run(command, index)
-          : this.#clients.once(identity, timeMs, () => this.#runner.run(command, index)),
-      );
-    }
-    if (this.#state.revision < revisionMax) beginMoving(this.#state, this.#events);
-    this.#isApplying = false;
-    this.#advance(index, term);
-    return { index, header, replies };
+  apply(entry: LogEntry, revisionMax = Number.POSITIVE_INFINITY): Applied {
+    return this.#applier.apply(entry, revisionMax);
   }
 
   /** A configuration change took effect. It is an entry of its own; `conf` is what Raft made of it. */
   applyConfChange(index: LogIndex, term: Term, conf: ConfState): void {
-    this.#checkNext(index);
-    this.#state.members.applyConf(conf);
-    this.#advance(index, term);
+    this.#applier.applyConfChange(index, term, conf);
   }
 
   /**
@@ -344,12 +313,6 @@ export class SessionMachine {
     return this.#flusher.flush();
   }
 
-  /** No leader proposes what the cluster is not ready for; should it happen, all nodes refuse it alike. */
-  #decode({ operationCode, body }: BatchCommand): Command | Failure {
-    const needed = this.#versions.ofCommand(operationCode);
-    return refuseAbove(this.#state.version, needed) ?? decodeOrFailure(operationCode, body);
-  }
-
   /** Before a scan of the engine: everything applied is in it. */
   async #settle(): Promise<void> {
     if (this.#isClosed) throw closed();
@@ -385,16 +348,5 @@ export class SessionMachine {
     this.#isClosed = true;
     for (const filter of this.#known) filter.close();
     await this.#flusher.close();
-  }
-
-  #checkNext(index: LogIndex): void {
-    const { appliedIndex } = this.#state;
-    if (this.restores.isMoving) throw new Error(`entry ${index} while a restore is not finished`);
-    if (index !== appliedIndex + 1) throw new Error(`entry ${index} cannot follow applied entry ${appliedIndex}`);
-  }
-
-  #advance(index: LogIndex, term: Term): void {
-    this.#state.appliedIndex = index;
-    this.#state.appliedTerm = term;
   }
 }

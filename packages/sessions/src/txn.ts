@@ -13,7 +13,7 @@ export function runTxn(
 ): Reply {
   const succeeded = command.guards.every((guard) => holds(context, guard));
   const draft = new Draft(context.changes);
-  const drafting = { ...context, changes: draft };
+  const drafting = { ...context, changes: draft, endedBytesMax: Number.POSITIVE_INFINITY };
   const results: TxnResult[] = [];
   for (const operation of succeeded ? command.thenDo : command.elseDo) {
     const reply = runOne(drafting, operation);

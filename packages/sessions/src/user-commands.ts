@@ -1,6 +1,7 @@
 /** Commands and limits about all sessions of a user, and deletions by a list. */
 import type { DeleteByUserCommand, DeleteUnchangedCommand, UserLimit } from '@holdfast/protocol';
 import { type Context, refused } from './context.ts';
+import { endInTurn } from './end-in-turn.ts';
 import { hashId } from './hash.ts';
 import { isLive } from './session-record.ts';
 import type { Reply, SessionRecord } from './types.ts';
@@ -33,30 +34,36 @@ export function makeRoom(
   return undefined;
 }
 
-export function runDeleteByUser({ changes, times }: Context, { user }: DeleteByUserCommand): Reply {
+export function runDeleteByUser(context: Context, { user }: DeleteByUserCommand): Reply {
+  const { changes, times, endedBytesMax } = context;
   const { ids, untracked } = changes.rosterOf(user);
   let deleted = 0;
-  for (const id of ids) {
+  const left = endInTurn(ids, endedBytesMax, (id) => {
     const record = changes.get(id, hashId(id));
-    if (record === undefined) continue;
+    if (record === undefined) return 0;
     if (isLive(record, times.timeMs)) deleted += 1;
     changes.remove(record);
-  }
-  return { ok: true, operation: 'delete-by-user', answer: { deleted, left: untracked } };
+    return record.data.length;
+  });
+  return { ok: true, operation: 'delete-by-user', answer: { deleted, left: untracked + left } };
 }
 
-export function runDeleteUnchanged({ changes, times }: Context, { sessions }: DeleteUnchangedCommand): Reply {
+export function runDeleteUnchanged(context: Context, { sessions }: DeleteUnchangedCommand): Reply {
+  const { changes, times, endedBytesMax } = context;
   let deleted = 0;
   let changed = 0;
-  for (const { id, revision } of sessions) {
+  const left = endInTurn(sessions, endedBytesMax, ({ id, revision }) => {
     const record = changes.get(id, hashId(id));
-    if (record === undefined || !isLive(record, times.timeMs)) continue;
-    if (record.revision === revision) {
-      changes.remove(record);
-      deleted += 1;
-    } else changed += 1;
-  }
-  return { ok: true, operation: 'delete-unchanged', answer: { deleted, changed } };
+    if (record === undefined || !isLive(record, times.timeMs)) return 0;
+    if (record.revision !== revision) {
+      changed += 1;
+      return 0;
+    }
+    changes.remove(record);
+    deleted += 1;
+    return record.data.length;
+  });
+  return { ok: true, operation: 'delete-unchanged', answer: { deleted, changed, left } };
 }
 
 /** Sessions of one transaction have one revision; their ids then decide, alike on every node. */

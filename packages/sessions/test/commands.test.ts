@@ -112,16 +112,16 @@ describe('delete and expire', () => {
   it('delete counts live sessions only, and removes expired ones silently', async () => {
     const node = await Driven.open();
     node.applyAll(1_000, [store('a'), store('b', { ttlMs: 10 }), store('c')]);
-    assert.deepEqual(node.done(1_010, { type: 'delete', ids: ['a', 'b', 'a', 'nobody'] }), { deleted: 1 });
+    assert.deepEqual(node.done(1_010, { type: 'delete', ids: ['a', 'b', 'a', 'nobody'] }), { deleted: 1, left: 0 });
     assert.equal(node.machine.stats().totalSessions, 1);
-    assert.deepEqual(node.done(1_010, { type: 'delete', ids: ['a'] }), { deleted: 0 });
+    assert.deepEqual(node.done(1_010, { type: 'delete', ids: ['a'] }), { deleted: 0, left: 0 });
   });
 
   it('expire removes what is past its expiry at the time of the entry, and nothing else', async () => {
     const node = await Driven.open();
     node.applyAll(1_000, [store('a', { ttlMs: 100 }), store('b', { ttlMs: 101 }), store('c')]);
     const answer = node.done(1_100, { type: 'expire', ids: ['a', 'b', 'c', 'd'] });
-    assert.deepEqual(answer, { removed: 1, removedSinceLastCleanup: 1 });
+    assert.deepEqual(answer, { removed: 1, removedSinceLastCleanup: 1, left: 0 });
     assert.equal(node.machine.get('a'), undefined);
     assert.notEqual(node.machine.get('b'), undefined);
   });
@@ -131,7 +131,7 @@ describe('delete and expire', () => {
     node.applyAll(1_000, [store('a', { ttlMs: 1 }), store('b', { ttlMs: 1 })]);
     node.done(2_000, { type: 'expire', ids: ['a'] });
     const last = node.done(2_000, { type: 'expire', ids: ['b'], endsCleanup: true });
-    assert.deepEqual(last, { removed: 1, removedSinceLastCleanup: 2 });
+    assert.deepEqual(last, { removed: 1, removedSinceLastCleanup: 2, left: 0 });
     assert.equal(node.machine.removedSinceLastCleanup, 0);
   });
 
@@ -140,7 +140,11 @@ describe('delete and expire', () => {
     node.done(1_000, store('a', { ttlMs: 100 }));
     assert.deepEqual(await node.machine.dueIds(1_100, 10), ['a']);
     node.done(1_090, { type: 'touch', id: 'a', ttlMs: null });
-    assert.deepEqual(node.done(1_100, { type: 'expire', ids: ['a'] }), { removed: 0, removedSinceLastCleanup: 0 });
+    assert.deepEqual(node.done(1_100, { type: 'expire', ids: ['a'] }), {
+      removed: 0,
+      removedSinceLastCleanup: 0,
+      left: 0,
+    });
   });
 });
 

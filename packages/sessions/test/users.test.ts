@@ -112,7 +112,7 @@ describe('delete-unchanged', () => {
     node.done(1_001, { type: 'touch', id: 'a', ttlMs: null });
     const sessions = ['a', 'b', 'c', 'x'].map((id, i) => ({ id, revision: i + 1 }));
     const answer = node.done(1_005, { type: 'delete-unchanged', sessions });
-    assert.deepEqual(answer, { deleted: 1, changed: 1 });
+    assert.deepEqual(answer, { deleted: 1, changed: 1, left: 0 });
     assert.deepEqual([node.machine.get('a'), node.machine.get('b')?.revision], [undefined, 4]);
   });
 });

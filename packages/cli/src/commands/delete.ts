@@ -14,8 +14,8 @@ interface DeleteOptions extends WriteOptions {
 export function deleteCommand(io: Io): Command {
   return writeCommand(io, 'delete')
     .description(
-      `Removes sessions: those of the ids, all at once and at most ${limits.idsPerCommandMax}; or all of a user; or all whose ids
-begin with a prefix, in steps. Ids that are not there are no error.`,
+      `Removes sessions: those of the ids, at most ${limits.idsPerCommandMax}, at once unless they have more than 4 MiB of data; or
+all of a user; or all whose ids begin with a prefix, in steps. Ids that are not there are no error.`,
     )
     .argument('[id...]', 'session ids')
     .option('--user <user>', 'all sessions of this user: log out everywhere')
@@ -34,7 +34,7 @@ async function deleteIds(io: Io, ids: readonly string[], options: DeleteOptions)
   const command = { type: 'delete', ids } as const;
   checkCommand(command);
   await withClient(io, options, async (client) => {
-    const { deleted } = await client.execute<'delete'>(command, writeOptions(options));
+    const deleted = await client.delete(ids, writeOptions(options));
     print(new Output(io, options.json === true), deleted, ` of ${ids.length}`);
   });
 }

@@ -70,8 +70,8 @@ export const sessionBugs: readonly PlantedBug[] = [
     breaks: 'log time falls when a leader with a late clock takes over: what had expired is there again',
     patches: [
       {
-        file: 'packages/sessions/src/session-machine.ts',
-        find: 'const timeMs = Math.max(this.#state.logTimeMs, header.timeMs);',
+        file: 'packages/sessions/src/entry-applier.ts',
+        find: 'const timeMs = Math.max(state.logTimeMs, header.timeMs);',
         replace: 'const timeMs = header.timeMs;',
       },
       {
@@ -102,9 +102,9 @@ export const sessionBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/sessions/src/session-commands.ts',
-        find: 'if (record === undefined || isLive(record, times.timeMs)) continue;\n    changes.remove(record);',
+        find: 'if (record === undefined || isLive(record, times.timeMs)) return 0;\n    changes.remove(record);',
         replace:
-          'if (record === undefined || (isLive(record, times.timeMs) && record.expiresAt === null)) continue;\n    changes.remove(record);',
+          'if (record === undefined || (isLive(record, times.timeMs) && record.expiresAt === null)) return 0;\n    changes.remove(record);',
       },
     ],
     foundBy: ['linearizability'],
@@ -142,8 +142,8 @@ export const sessionBugs: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/sessions/src/user-commands.ts',
-        find: 'let deleted = 0;\n  for (const id of ids) {',
-        replace: 'let deleted = 0;\n  for (const id of ids.slice(1)) {',
+        find: 'endInTurn(ids, endedBytesMax',
+        replace: 'endInTurn(ids.slice(1), endedBytesMax',
       },
     ],
     foundBy: ['linearizability'],
