@@ -1,28 +1,20 @@
-import {
-  type Failure,
-  isClientCommandCode,
-  type Operation,
-  operationCodes,
-  RequestError,
-  type WireReply,
-} from '@holdfast/protocol';
+import { type Failure, RequestError, type WireReply } from '@holdfast/protocol';
 import type { Host } from '@holdfast/transport';
 import { atTurnEnd } from '@holdfast/transport/turn';
 import type { Connection } from './connection.ts';
-import { ClientIdentity, formatRequestId, type Identity } from './identity.ts';
+import { ClientIdentity, type Identity } from './identity.ts';
 import { LeaderRoute } from './leader-route.ts';
 import { isFinal, Link, type LinkEvents } from './link.ts';
 import type { OpenRequest } from './open-request.ts';
 import type { Settings } from './options.ts';
+import { mayHappen, outcomeAtDeadline, outcomeUnknown, unreachable, type Way } from './outcome.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { SessionOrder } from './session-order.ts';
 import { SignalWatch } from './signal-watch.ts';
-import { watchWaitMs } from './watch.ts';
+import { leaveIfSilent } from './silence.ts';
 
 /** How often open requests are looked at besides when the earliest deadline comes. */
 const checkMs = 250;
-/** A node that owes an answer to a simple request and has said nothing for so long is given up for another. */
-const silenceMs = 2_000;
 const retryMsMin = 20;
 const retryMsMax = 200;
 /** New client ids for one write. */
@@ -114,7 +106,7 @@ export class Dispatcher implements LinkEvents {
   /** Why a new request cannot be taken in. */
   #whyNot(request: OpenRequest, signal: AbortSignal | undefined): unknown {
     const { inFlightMax, waitingMax, openBytesMax } = this.#settings;
-    if (this.#closed) return new RequestError(this.#unreachable('the client is closed'));
+    if (this.#closed) return new RequestError(unreachable(this.#way, 'the client is closed'));
     if (signal?.aborted === true) return signal.reason;
     const { size } = this.#open;
     if (size < inFlightMax + waitingMax && this.#openBytes + request.body.length <= openBytesMax) return undefined;
@@ -156,7 +148,7 @@ export class Dispatcher implements LinkEvents {
     if (request.identity === connection.identity) return true;
     if (request.inDoubt || request.isRepeat) {
       // It was under way when the cluster forgot that client: nobody can tell any more.
-      this.#fail(request, this.#unknown(request));
+      this.#fail(request, outcomeUnknown(request, this.#way));
       return false;
     }
     // It has none, or was only ever refused and waited while another write found its client forgotten.
@@ -224,7 +216,7 @@ export class Dispatcher implements LinkEvents {
 
   /** The cluster does not know this client any more, as after a long idle time. A write never in doubt starts anew. */
   #expired(request: OpenRequest): void {
-    if (request.inDoubt) this.#fail(request, this.#unknown(request));
+    if (request.inDoubt) this.#fail(request, outcomeUnknown(request, this.#way));
     else if (request.isRepeat || request.renewals === renewalsMax) this.#fail(request, { code: 'CLIENT_EXPIRED' });
     else {
       if (request.identity === this.#identity) this.#identity = new ClientIdentity();
@@ -269,7 +261,7 @@ export class Dispatcher implements LinkEvents {
     for (const request of requests) {
       request.inDoubt ||= request.isWrite;
       if (failure !== undefined) request.lastFailure = failure;
-      if (final) this.#fail(request, request.inDoubt ? this.#unknown(request) : failure);
+      if (final) this.#fail(request, request.inDoubt ? outcomeUnknown(request, this.#way) : failure);
     }
     this.#leader.lost(connection);
     // What was under way goes before what has not been sent yet.
@@ -280,13 +272,14 @@ export class Dispatcher implements LinkEvents {
 
   onRefused(failure: Failure, final: boolean): void {
     if (!final) return;
-    for (const request of [...this.#open]) this.#fail(request, request.inDoubt ? this.#unknown(request) : failure);
+    for (const request of [...this.#open])
+      this.#fail(request, request.inDoubt ? outcomeUnknown(request, this.#way) : failure);
   }
 
   /** The caller's signal came. */
   #giveUp(request: OpenRequest): void {
     if (mayHappen(request)) {
-      this.#fail(request, this.#unknown(request));
+      this.#fail(request, outcomeUnknown(request, this.#way));
     } else {
       this.#settle(request);
       request.reject(request.signal?.reason);
@@ -327,7 +320,7 @@ export class Dispatcher implements LinkEvents {
     const nowMs = performance.now();
     let nextMs = nowMs + checkMs;
     for (const request of this.#open) {
-      if (request.deadlineMs <= nowMs) this.#fail(request, this.#outcomeAtDeadline(request));
+      if (request.deadlineMs <= nowMs) this.#fail(request, outcomeAtDeadline(request, this.#way));
       else nextMs = Math.min(nextMs, request.deadlineMs);
     }
     this.#nextCheckMs = Number.POSITIVE_INFINITY;
@@ -338,30 +331,19 @@ export class Dispatcher implements LinkEvents {
     this.#checkAt(nextMs);
   };
 
-  #outcomeAtDeadline(request: OpenRequest): Failure {
-    const failure = request.lastFailure ?? this.#link.lastFailure;
-    if (!request.isWrite) return failure ?? { code: 'TIMEOUT', timeoutMs: request.timeoutMs };
-    if (mayHappen(request)) return this.#unknown(request);
-    if (failure !== undefined) return failure;
-    if (this.#link.connection === undefined) return this.#unreachable('no connection in time');
-    const problem = 'it was not sent in time, behind other requests of this client';
-    return { code: 'OVERLOADED', problem };
-  }
-
-  #unknown({ identity, sequence }: OpenRequest): Failure {
-    const { clientId, bornMs } = identity ?? this.#identity;
-    return { code: 'OUTCOME_UNKNOWN', requestId: formatRequestId({ clientId, bornMs, sequence }) };
-  }
-
-  #unreachable(problem: string): Failure {
-    return { code: 'UNREACHABLE', addresses: this.#link.addresses, problem };
+  get #way(): Way {
+    const { connection, addresses, lastFailure } = this.#link;
+    return { identity: this.#identity, isConnected: connection !== undefined, addresses, lastFailure };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
     for (const request of [...this.#open]) {
-      this.#fail(request, mayHappen(request) ? this.#unknown(request) : this.#unreachable('the client was closed'));
+      this.#fail(
+        request,
+        mayHappen(request) ? outcomeUnknown(request, this.#way) : unreachable(this.#way, 'the client was closed'),
+      );
     }
     clearTimeout(this.#checkTimer);
     await Promise.all([this.#link.close(), this.#leader.close()]);
@@ -373,27 +355,4 @@ function dropIdentity(request: OpenRequest): void {
   request.identity?.answered(request.sequence);
   request.identity = undefined;
   request.sequence = 0;
-}
-
-function leaveIfSilent(connection: Connection, nowMs: number): void {
-  if (nowMs - connection.heardAtMs < silenceMs) return;
-  for (const { operation, sentAtMs } of connection.requests) {
-    if (nowMs - sentAtMs < silenceMs) return;
-    if (nowMs - sentAtMs < answerWithinMs(operation)) continue;
-    connection.abandon(`${connection.address} owes an answer and is silent`);
-    return;
-  }
-}
-
-/** A node that says nothing for so long after it was asked is given up; Infinity where the work may take any time. */
-function answerWithinMs(operation: Operation): number {
-  if (operation === 'watch') return silenceMs + watchWaitMs;
-  // Answered as soon as its turn comes: no scan, no other nodes but for the log.
-  const isSimple = operation === 'get' || operation === 'meta' || operation === 'touch-due';
-  return isSimple || isClientCommandCode(operationCodes[operation]) ? silenceMs : Number.POSITIVE_INFINITY;
-}
-
-/** Whether a request that ends now may still be carried out, or has been. */
-function mayHappen(request: OpenRequest): boolean {
-  return request.isWrite && (request.inDoubt || request.connection !== undefined);
 }
