@@ -189,10 +189,9 @@ export class Dispatcher implements LinkEvents {
         break;
       case 'NOT_READY':
         this.#leader.lost(connection);
-        if (this.#link.hasAlternatives) {
-          this.#link.leave(connection, true);
-          this.#makeReady(request);
-        } else this.#retryLater(request);
+        if (this.#link.hasAlternatives) this.#link.leave(connection, true);
+        // The others may not be ready either, as while a restored backup is taken over.
+        this.#retryLater(request);
         break;
       case 'NO_QUORUM':
         this.#leader.lost(connection);

@@ -99,6 +99,17 @@ describe('fail-over', () => {
     assert.equal(one.got.length, 1);
   });
 
+  it('pauses before it asks another node, when one is not ready: all of them may be', async () => {
+    const nodes = [await startNode(), await startNode()];
+    for (const node of nodes) node.decide = () => ({ code: 'NOT_READY', problem: 'a backup is being taken over' });
+    const client = clientOf(nodes);
+    await assert.rejects(client.get('a', { timeoutMs: 400 }), withCode('NOT_READY'));
+    const asked = nodes.map(({ got }) => got.length);
+    assert.ok(asked.every((count) => count > 0));
+    // Pauses of at least 10, 20, 40, 80 and then 100 ms.
+    assert.ok(asked.reduce((sum, count) => sum + count, 0) <= 7, `asked ${asked} times`);
+  });
+
   it('leaves a node that has gone silent for one that answers, within its deadline', async () => {
     const [one, two] = [await startNode(), await startNode()];
     const client = clientOf([one, two]);
