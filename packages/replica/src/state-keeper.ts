@@ -10,6 +10,8 @@ import type { NodeLog } from './node-log.ts';
  * session become one write, and an engine write costs more than everything else about a change.
  */
 const FLUSH_DIRTY_BYTES = 160 * 1_048_576;
+/** More or less by up to this share, at random: nodes that all write at one index would slow the cluster down. */
+const FLUSH_SPREAD = 0.25;
 /** The memory engine takes a batch in one go on this thread: small batches do not hold up heartbeats. */
 const FLUSH_DIRTY_BYTES_IN_MEMORY = 1_048_576;
 /** With this many the engine does not keep up: applying waits. */
@@ -27,6 +29,8 @@ const ENGINE_ROOM_BYTES = 8 * 1_048_576;
 
 export interface StateKeeperPorts {
   readonly clock: Clock;
+  /** At least 0, below 1. */
+  readonly random: () => number;
   readonly log: Log;
   readonly engine: Engine;
   readonly snapshotFiles: SnapshotFiles;
@@ -51,7 +55,8 @@ export class StateKeeper {
   #timer: Timer | undefined;
   #flushedAtMs: number;
   #trimmedAtMs: number;
-  readonly #flushDirtyBytes: number;
+  /** The next flush is due with so many bytes of changes. */
+  #flushDirtyBytes = 0;
   /** One thing after the other: flushes, checkpoints, and whoever needs the engine alone. */
   #last: Promise<void> = Promise.resolve();
   #isFlushQueued = false;
@@ -66,7 +71,7 @@ export class StateKeeper {
     this.#ports = ports;
     this.#flushedAtMs = ports.clock.monotonicMs();
     this.#trimmedAtMs = this.#flushedAtMs;
-    this.#flushDirtyBytes = ports.engine.kind === 'memory' ? FLUSH_DIRTY_BYTES_IN_MEMORY : FLUSH_DIRTY_BYTES;
+    this.#drawFlushBytes();
     this.watch(ports.machine());
   }
 
@@ -195,17 +200,27 @@ export class StateKeeper {
     this.#isFlushQueued = true;
     this.#queue(async () => {
       this.#isFlushQueued = false;
-      await this.#ports.machine().flush();
-      this.#flushedAtMs = this.#ports.clock.monotonicMs();
+      await this.#flush();
     });
+  }
+
+  async #flush(): Promise<void> {
+    await this.#ports.machine().flush();
+    this.#flushedAtMs = this.#ports.clock.monotonicMs();
+    this.#drawFlushBytes();
+  }
+
+  #drawFlushBytes(): void {
+    const { engine, random } = this.#ports;
+    const usualBytes = engine.kind === 'memory' ? FLUSH_DIRTY_BYTES_IN_MEMORY : FLUSH_DIRTY_BYTES;
+    this.#flushDirtyBytes = usualBytes * (1 + FLUSH_SPREAD * (2 * random() - 1));
   }
 
   async #checkpoint(): Promise<boolean> {
     const { log, engine, machine } = this.#ports;
     const { appliedIndex, appliedTerm, conf } = machine();
     const at = { index: appliedIndex, term: appliedTerm, conf };
-    await machine().flush();
-    this.#flushedAtMs = this.#ports.clock.monotonicMs();
+    await this.#flush();
     const checkpoint = (await engine.checkpoint()) ? at : await this.#writeSnapshotFile();
     if (checkpoint === undefined) return false;
     // A snapshot from a peer has replaced the log meanwhile: this checkpoint would lie before its beginning.

@@ -48,6 +48,7 @@ describe('the rotation of keys', () => {
     machine = await SessionMachine.open(engine, { hashBytes: (data, seed) => crc32(data, seed), shards: 1 });
     keeper = new StateKeeper({
       clock,
+      random: () => 0.5,
       log,
       engine,
       snapshotFiles: files,

@@ -19,6 +19,7 @@ describe('the state keeper', () => {
   let keeper: StateKeeper;
   let created: number;
   let hasRoom: boolean;
+  let draw: number;
   let isWhole: boolean;
   let fatal: unknown[];
 
@@ -36,10 +37,12 @@ describe('the state keeper', () => {
       return create(meta, metaBytes);
     };
     fatal = [];
+    draw = 0.5;
     hasRoom = true;
     isWhole = true;
     keeper = new StateKeeper({
       clock,
+      random: () => draw,
       log,
       engine,
       snapshotFiles: files,
@@ -91,6 +94,29 @@ describe('the state keeper', () => {
     );
     assert.ok(log.firstIndex() - 1 <= log.lastCheckpoint.index, 'nothing is trimmed that no checkpoint covers');
     assert.ok(log.sizeBytes() < 10 * MEBIBYTE, `${log.sizeBytes()} bytes of log`);
+  });
+
+  it('flushes each time at another number of bytes, so that nodes do not all do it at one index', async () => {
+    let dirtyBytes = 0;
+    let flushes = 0;
+    Object.defineProperty(machine, 'dirtyBytes', { get: () => dirtyBytes });
+    machine.flush = async () => {
+      flushes += 1;
+    };
+    const flushesAt = async (sizeBytes: number) => {
+      const before = flushes;
+      dirtyBytes = sizeBytes;
+      keeper.onApplied();
+      await keeper.exclusively(settled);
+      dirtyBytes = 0;
+      return flushes > before;
+    };
+    assert.deepEqual([await flushesAt(MEBIBYTE - 1), await flushesAt(MEBIBYTE)], [false, true]);
+    draw = 0;
+    assert.ok(await flushesAt(2 * MEBIBYTE));
+    draw = 0.999;
+    assert.deepEqual([await flushesAt(0.7 * MEBIBYTE), await flushesAt(0.75 * MEBIBYTE)], [false, true]);
+    assert.deepEqual([await flushesAt(1.2 * MEBIBYTE), await flushesAt(1.25 * MEBIBYTE)], [false, true]);
   });
 
   it('trims nothing while the state is not known to be whole', async () => {

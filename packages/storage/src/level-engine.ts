@@ -11,11 +11,11 @@ import { type LevelDatabase, type LevelSnapshot, VIEWS } from './level-port.ts';
 
 /** Pairs fetched in one go; the database itself stops earlier at the byte mark. */
 const PAIRS_PER_READ = 1_000;
-/** A large batch is put together over several turns: each operation takes some microseconds, one that is sealed more. */
-const OPERATIONS_PER_TURN = 512;
-const SEALED_OPERATIONS_PER_TURN = 96;
+/** A large batch is put together over many turns: each operation takes some 20 µs, one that is sealed more. */
+const OPERATIONS_PER_TURN = 128;
+const SEALED_OPERATIONS_PER_TURN = 48;
 /** As much as is compressed in a turn. */
-const VALUE_BYTES_PER_TURN = 524_288;
+const VALUE_BYTES_PER_TURN = 131_072;
 const READ_AHEAD_BYTES_MAX = 262_144;
 /** Above every key: see `#flush`. */
 const BEYOND_ALL_KEYS = new Uint8Array(64).fill(0xff);
