@@ -1,9 +1,10 @@
-import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeRoomToStart } from './ballast.ts';
 import { acquireLock } from './directory-lock.ts';
 import type { Disk } from './disk.ts';
 import { errnoOf, StorageError } from './errors.ts';
+import { makeDirectories } from './make-directories.ts';
 import { NodeDisk } from './node-disk.ts';
 import { type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
 import { replaceWholeFile } from './whole-file.ts';
@@ -30,8 +31,7 @@ export class DataDirectory {
    */
   static async open(path: string): Promise<DataDirectory> {
     try {
-      // 0700: it holds the node's key and everyone's sessions.
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeDirectories(path);
     } catch (error) {
       throw unusable(
         path,

@@ -16,6 +16,7 @@ export type { LevelDatabase } from './level-port.ts';
 export { Log } from './log.ts';
 export { type AppendWork, type LogOptions, logSegmentSizeBytes } from './log-options.ts';
 export type { Checkpoint, LogPosition } from './log-payload.ts';
+export { makeDirectories } from './make-directories.ts';
 export { type DiskCopy, type DiskOperation, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { NodeDisk } from './node-disk.ts';
 export { type KnownMember, type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';

@@ -28,6 +28,19 @@ export function failed({ directory }: Located, problem: string, cause?: unknown)
   return new StorageError({ code: 'ENGINE_FAILED', directory, problem }, { cause });
 }
 
+/** Of the errors with which a system refuses a lock, those that say that another has it (`fcntl(2)`, `LockFile`). */
+const isHeld = /: (already held by process|[^:]*temporarily unavailable|permission denied|[^:]*another process[^:]*)$/i;
+
+/** Whether a database was not opened because somebody has it open, rather than because locks fail there. */
+export function isHeldElsewhere(error: unknown): boolean {
+  return isLockError(error) && isHeld.test(messageOf(error));
+}
+
+/** Of the lock itself: that its file cannot be opened is another error. */
+function isLockError(error: unknown): boolean {
+  return errnoOf(error) === 'LEVEL_LOCKED';
+}
+
 /** LevelDB keeps only the words of what the system refused. */
 const noRoom = [
   [/no space left on device/i, 'ENOSPC'],
@@ -42,6 +55,8 @@ export function errnoOfNoRoom(cause: unknown, problem = messageOf(cause)): strin
 
 /** LevelDB found nonsense in its files, or cannot read one: a missing, an emptied, one on a bad sector. */
 export function isDamage(error: unknown): boolean {
+  // The words may be the same; the records were not read yet.
+  if (isLockError(error)) return false;
   const problem = messageOf(error);
   return isCorrupt(error) || isGone(problem) || /invalid argument|(input\/output|i\/o) error/i.test(problem);
 }

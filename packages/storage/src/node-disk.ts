@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
-import { mkdir, open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { open as openHandle, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk, DiskFile, DiskSpace, OpenOptions } from './disk.ts';
 import { errnoOf } from './errors.ts';
+import { makeDirectories } from './make-directories.ts';
 
 /**
  * Writes up to this size are copied together and handed over in one plain write: measured 8 µs instead of 19 µs for
@@ -32,7 +33,7 @@ export class NodeDisk implements Disk {
   }
 
   async makeDirectory(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(directory);
     // The new name must survive a power cut as much as what will be put into it.
     await this.syncDirectory(join(directory, '..'));
   }

@@ -1,14 +1,13 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { errnoOf, StorageError } from './errors.ts';
-import { errnoOfNoRoom, isDamage, messageOf } from './level-failures.ts';
+import { StorageError } from './errors.ts';
+import { errnoOfNoRoom, isDamage, isHeldElsewhere, messageOf } from './level-failures.ts';
+import { makeDirectories } from './make-directories.ts';
 
 /** The file that LevelDB locks. It stays for good: a lock on a file that is removed keeps nobody out. */
 const LOCK_FILE = 'LOCK';
 const ATTEMPTS = 3;
-/** What the system says when it knows no such locks, or none here, rather than that another has it. */
-const noLocks = /no locks available|not (supported|implemented)|invalid argument/i;
 
 /**
  * A lock that the operating system keeps for a process, and takes back when that ends, however it ends: Node.js has
@@ -22,18 +21,19 @@ const noLocks = /no locks available|not (supported|implemented)|invalid argument
  * @throws {StorageError} `NO_SPACE`, `DIRECTORY_UNUSABLE`
  */
 export async function lockBySystem(directory: string): Promise<ClassicLevel | undefined> {
+  await makeDirectories(directory).catch((error: unknown) => {
+    throw unusable(directory, 'the directory of its lock cannot be made', error);
+  });
   for (let attempt = 1; ; attempt += 1) {
     const database = new ClassicLevel(directory, { cacheSize: 0, writeBufferSize: 65_536 });
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
       await database.open();
       return database;
     } catch (error) {
       // abstract-level says that it is not open; the cause says why.
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      const isRefused = errnoOf(cause) === 'LEVEL_LOCKED';
-      if (isRefused && !noLocks.test(messageOf(cause))) return undefined;
-      if (isRefused || attempt === ATTEMPTS || !isDamage(cause)) throw unusable(directory, cause);
+      if (isHeldElsewhere(cause)) return undefined;
+      if (attempt === ATTEMPTS || !isDamage(cause)) throw unusable(directory, 'the lock cannot be taken', cause);
       await emptyDatabase(directory);
     }
   }
@@ -46,10 +46,10 @@ async function emptyDatabase(directory: string): Promise<void> {
   }
 }
 
-function unusable(directory: string, cause: unknown): StorageError {
+function unusable(directory: string, what: string, cause: unknown): StorageError {
   const errno = errnoOfNoRoom(cause);
   if (errno !== undefined) return new StorageError({ code: 'NO_SPACE', file: directory, errno }, { cause });
-  const problem = `the lock cannot be taken (${messageOf(cause)})`;
+  const problem = `${what} (${messageOf(cause)})`;
   const hint = 'check that the directory can be written, and lies on a file system that keeps locks';
   return new StorageError({ code: 'DIRECTORY_UNUSABLE', file: directory, problem, hint }, { cause });
 }

@@ -84,6 +84,12 @@ describe('data directory', () => {
     await assert.rejects(DataDirectory.open(join(root, 'deep')), { code: 'DIRECTORY_UNUSABLE' });
   });
 
+  it('is refused where the system makes none, as in /proc', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const isRefused = { code: 'DIRECTORY_UNUSABLE', message: /\/proc\/holdfast: it cannot be made \(ENOENT\)/ };
+    await assert.rejects(DataDirectory.open('/proc/holdfast'), isRefused);
+  });
+
   for (const [why, change, code, message] of [
     ['is cut', (text: string) => text.slice(0, 50), 'DIRECTORY_UNUSABLE', /not valid JSON/],
     ['is not an object', () => '[]', 'DIRECTORY_UNUSABLE', /missing or wrong/],

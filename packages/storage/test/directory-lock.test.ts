@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { acquireLock, StorageError } from '../src/index.ts';
+import { isHeldElsewhere } from '../src/level-failures.ts';
 
 const main = fileURLToPath(new URL('lock-holder-main.ts', import.meta.url));
 const sources = ['--import', 'tsx', '--conditions=@holdfast/source'];
@@ -146,12 +147,27 @@ describe('directory lock', () => {
     await assert.rejects(acquireLock(directory), (error: StorageError) => {
       assert.ok(error instanceof StorageError);
       assert.equal(error.code, 'DIRECTORY_UNUSABLE');
-      assert.match(error.message, /the lock cannot be taken \(.*\); check that the directory can be written/);
+      assert.match(error.message, /of its lock cannot be made \(ENOTDIR.*\); check that the directory can be written/);
       return true;
     });
     await rm(join(directory, 'lock'));
     await mkdir(join(directory, 'lock', 'threads', 'LOCK'), { recursive: true });
-    await assert.rejects(acquireLock(directory), { code: 'DIRECTORY_UNUSABLE' });
+    await assert.rejects(acquireLock(directory), {
+      code: 'DIRECTORY_UNUSABLE',
+      message: /the lock cannot be taken \(/,
+    });
+  });
+
+  it('is held by another when the system says so of the lock, and of nothing else', () => {
+    const refused = (words: string, code = 'LEVEL_LOCKED') =>
+      isHeldElsewhere(Object.assign(new Error(`IO error: lock /permission denied/LOCK: ${words}`), { code }));
+    for (const words of ['Resource temporarily unavailable', 'Permission denied', 'already held by process']) {
+      assert.equal(refused(words), true, words);
+      assert.equal(refused(words, 'LEVEL_IO_ERROR'), false, words);
+    }
+    for (const words of ['Input/output error', 'Stale file handle', 'Bad file descriptor', 'No locks available']) {
+      assert.equal(refused(words), false, words);
+    }
   });
 });
 

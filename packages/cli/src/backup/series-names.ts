@@ -2,8 +2,9 @@
  * Backups below one directory: each in a directory of its own, whose name is the time at which it began. So the last one
  * is the newest, of those that are not ahead of the clock.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '@holdfast/storage';
 import { formatTime } from '../format.ts';
 import { isNotAhead } from './backup-duty.ts';
 
@@ -16,7 +17,7 @@ export function isBackupName(name: string): boolean {
 
 /** The paths of the backups, oldest first. Makes the directory if need be. */
 export async function backupsBelow(directory: string, nowMs: number): Promise<readonly string[]> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectories(directory);
   const names = (await readdir(directory)).filter(isBackupName).sort();
   // One that was begun by a clock which was set back since stays the last for long, though newer ones are begun.
   return names.filter((name) => isNotAhead(timeOf(name), nowMs)).map((name) => join(directory, name));
