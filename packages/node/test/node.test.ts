@@ -1,6 +1,6 @@
 /** Whole nodes on real disks and loopback: what only `startNode` decides. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestError } from '@holdfast/protocol';
@@ -58,6 +58,22 @@ describe('a node', function () {
     await stop(await start('one', anyPort));
     await rm(join(directory, 'one', 'log'), { recursive: true });
     await assert.rejects(start('one'), refusal('CORRUPT', /no log in .*one\/log/, /--join/));
+  });
+
+  it('that has lost its record is refused, founds no other cluster, and comes back with the record', async () => {
+    const first = await start('one', anyPort);
+    const { clusterId } = first;
+    await stop(first);
+    const file = join(directory, 'one', 'node.json');
+    await rename(file, join(directory, 'copy'));
+    for (const join of [[], ['127.0.0.1:1']]) {
+      await assert.rejects(
+        start('one', { join }),
+        refusal('VALIDATION', /node\.json.*gone.*engine, log/, /Restore this/),
+      );
+    }
+    await rename(join(directory, 'copy'), file);
+    assert.equal((await start('one')).clusterId, clusterId);
   });
 
   describe('restarted without its token', () => {

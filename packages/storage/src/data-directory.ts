@@ -6,7 +6,7 @@ import type { Disk } from './disk.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { makeDirectories } from './make-directories.ts';
 import { NodeDisk } from './node-disk.ts';
-import { type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
+import { NODE_FILE, type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
 import { replaceWholeFile } from './whole-file.ts';
 
 const KEY_FILE = 'peer.key';
@@ -62,9 +62,20 @@ export class DataDirectory {
     return join(this.path, 'snapshots');
   }
 
-  /** As `readNodeRecord`. */
-  readNode(): Promise<NodeRecord | undefined> {
-    return readNodeRecord(this.#disk, this.path);
+  /**
+   * As `readNodeRecord`. A node writes its record before any data: data without one is that of a node whose record is
+   * lost, and never a directory to begin anew in.
+   */
+  async readNode(): Promise<NodeRecord | undefined> {
+    const record = await readNodeRecord(this.#disk, this.path);
+    if (record !== undefined) return record;
+    const data = await this.#data();
+    if (data.length === 0) return undefined;
+    throw unusable(
+      join(this.path, NODE_FILE),
+      `it is gone, but the data of a node lies beside it: ${data.join(', ')}`,
+      'nothing was changed. Restore this file from a copy of the directory, or move the directory aside and join again',
+    );
   }
 
   /** As `writeNodeRecord`. */
@@ -102,6 +113,17 @@ export class DataDirectory {
     const key = await generate();
     await replaceWholeFile(this.#disk, this.path, KEY_FILE, [key]);
     return key;
+  }
+
+  /** Names of what may hold data of a node. An empty directory does not: it may be where a volume is mounted. */
+  async #data(): Promise<string[]> {
+    const names = (await this.#disk.list(this.path)).filter((name) =>
+      /^(log|snapshots|engine(\..*)?|damaged-.*)$/.test(name),
+    );
+    const isEmpty = await Promise.all(
+      names.map(async (name) => (await this.#disk.list(join(this.path, name)).catch(() => [name])).length === 0),
+    );
+    return names.filter((_, number) => !isEmpty[number]).sort();
   }
 
   /** Lets other processes use the directory. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DataDirectory, type NodeRecord, type StorageError } from '../src/index.ts';
 
 const record: NodeRecord = {
@@ -88,6 +88,37 @@ describe('data directory', () => {
     if (process.platform !== 'linux') this.skip();
     const isRefused = { code: 'DIRECTORY_UNUSABLE', message: /\/proc\/holdfast: it cannot be made \(ENOENT\)/ };
     await assert.rejects(DataDirectory.open('/proc/holdfast'), isRefused);
+  });
+
+  for (const data of [
+    'log/0000000000000001.log',
+    'engine/CURRENT',
+    'engine.damaged/CURRENT',
+    'snapshots/1-1.snapshot',
+    'damaged-1/log/x',
+  ]) {
+    it(`is refused when there is no node.json, but ${data}; and nothing there is changed`, async () => {
+      const file = join(path, data);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, 'x');
+      const directory = await DataDirectory.open(path);
+      const [name = ''] = data.split('/');
+      await assert.rejects(directory.readNode(), {
+        code: 'DIRECTORY_UNUSABLE',
+        message: new RegExp(`node\\.json: it is gone, but .*: ${name};`),
+      });
+      await directory.close();
+      assert.deepEqual((await readdir(path)).sort(), [name, 'lock'].sort());
+      assert.equal(await readFile(file, 'utf8'), 'x');
+    });
+  }
+
+  it('belongs to nobody while what will hold data is empty, as where volumes are mounted', async () => {
+    await mkdir(join(path, 'log'), { recursive: true });
+    const directory = await DataDirectory.open(path);
+    await directory.nonce(() => 'of a join that was cut off');
+    assert.equal(await directory.readNode(), undefined);
+    await directory.close();
   });
 
   for (const [why, change, code, message] of [
