@@ -22,6 +22,7 @@ import { checkConfig, checkToken, defaults, type NodeConfig } from './config.ts'
 import { isEngineDamage, startRepairing } from './engine-repair.ts';
 import { askClusterId, requestJoin } from './join-client.ts';
 import { KnownMembers } from './known-members.ts';
+import { watchLock } from './lock-watch.ts';
 import { fetchLostState } from './lost-state.ts';
 import { Member } from './member.ts';
 import { lossShownBy, SelfReplacement } from './replacement.ts';
@@ -70,6 +71,8 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   const keyring = await keyringOf(config);
   const directory = await DataDirectory.open(config.dataDirectory);
   opened.push(() => directory.close());
+  const lock = watchLock(directory, systemClock);
+  opened.push(async () => lock.stop());
   let isDamaged = false;
   // When all else is closed. Found while it was read: a start would not look there, and take the engine for sound.
   opened.push(async () => {
@@ -122,7 +125,13 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   opened.push(() => knownMembers.settled());
   const member = createMember(config, record, host, address, ports, stored, knownMembers);
   opened.push(() => member.stop({ abandon: true }));
-  const failedEarly = member.failed.then((error) => Promise.reject(error));
+  // Whoever has the directory now must not find this node writing there.
+  const lockLost = lock.lost.then(async (error) => {
+    await member.stop({ abandon: true }).catch(() => {});
+    return error;
+  });
+  const ended = Promise.race([member.failed, lockLost]);
+  const failedEarly = ended.then((error) => Promise.reject(error));
   try {
     const startedAtMs = systemClock.monotonicMs();
     await Promise.race([member.start(config.signal), failedEarly]);
@@ -136,7 +145,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   failedEarly.catch(() => {});
 
   let failure: Error | undefined;
-  const failed = member.failed.then(async (error) => {
+  const failed = ended.then(async (error) => {
     failure = error;
     if (member.dataLoss !== undefined) await replacement.note(member.dataLoss).catch(() => {});
     return asRequestError(error);
@@ -149,6 +158,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
     failed,
     entrance: { host, address, token: config.token, accept: (channel) => member.acceptClient(channel) },
     async stop() {
+      lock.stop();
       await member.stop({ abandon: failure !== undefined });
       // Found while it was read: a start would not look there, and take the engine for sound.
       if (isEngineDamage(failure)) await setEngineAside(directory.engineDirectory);

@@ -1,7 +1,7 @@
 import { chmod, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeRoomToStart } from './ballast.ts';
-import { acquireLock } from './directory-lock.ts';
+import { acquireLock, type DirectoryLock } from './directory-lock.ts';
 import type { Disk } from './disk.ts';
 import { errnoOf, StorageError } from './errors.ts';
 import { makeDirectories } from './make-directories.ts';
@@ -16,12 +16,12 @@ export const NONCE_FILE = 'nonce';
 export class DataDirectory {
   readonly path: string;
   readonly #disk: Disk;
-  readonly #release: () => Promise<void>;
+  readonly #lock: DirectoryLock;
 
-  private constructor(path: string, disk: Disk, release: () => Promise<void>) {
+  private constructor(path: string, disk: Disk, lock: DirectoryLock) {
     this.path = path;
     this.#disk = disk;
-    this.#release = release;
+    this.#lock = lock;
   }
 
   /**
@@ -41,7 +41,7 @@ export class DataDirectory {
       );
     }
     const disk = new NodeDisk();
-    const release = await acquireLock(path).catch(async (error: unknown) => {
+    const lock = await acquireLock(path).catch(async (error: unknown) => {
       // Had somebody else the lock, that would have been told first.
       if (!(error instanceof StorageError) || error.code !== 'NO_SPACE') throw error;
       await makeRoomToStart(disk, path);
@@ -49,7 +49,7 @@ export class DataDirectory {
     });
     // There may have been just room enough for the lock.
     await makeRoomToStart(disk, path);
-    return new DataDirectory(path, disk, release);
+    return new DataDirectory(path, disk, lock);
   }
 
   get logDirectory(): string {
@@ -126,9 +126,14 @@ export class DataDirectory {
     return names.filter((_, number) => !isEmpty[number]).sort();
   }
 
+  /** Whether it is still in use by this process alone. @throws {StorageError} `DIRECTORY_UNUSABLE` */
+  checkLock(): Promise<void> {
+    return this.#lock.check();
+  }
+
   /** Lets other processes use the directory. */
   close(): Promise<void> {
-    return this.#release();
+    return this.#lock.release();
   }
 }
 

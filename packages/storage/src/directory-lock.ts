@@ -1,16 +1,28 @@
-import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { StorageError } from './errors.ts';
+import { errnoOf, StorageError } from './errors.ts';
 import { decodeHolder, type LockHolder } from './lock-holder.ts';
-import { lockBySystem } from './system-lock.ts';
+import { LOCK_FILE, lockBySystem } from './system-lock.ts';
 
 const LOCK_DIRECTORY = 'lock';
 /** Keeps the threads of one process apart; whoever has it asks for the other. */
-const THREADS = 'threads';
+const IN_PROCESS = 'in-process';
 /** Keeps processes apart, and is never asked for by a process that has it: see `lockBySystem`. */
-const PROCESSES = 'processes';
+const BETWEEN_PROCESSES = 'between-processes';
 const HOLDER_FILE = 'holder';
+const NOTE = 'no lock is ever stale: do not remove this directory';
+
+/** A directory that is the caller's alone. */
+export interface DirectoryLock {
+  /**
+   * Whether it is still. A lock is on files: whoever removes them lets in the next that asks.
+   * @throws {StorageError} `DIRECTORY_UNUSABLE` when they are gone, or others
+   */
+  check(): Promise<void>;
+  /** Gives it back. */
+  release(): Promise<void>;
+}
 
 interface HeldLock {
   close(): Promise<void>;
@@ -23,32 +35,70 @@ const held = new Set<HeldLock>();
  * Takes a directory for the caller alone: other processes are refused, in other containers too, and whoever asks again in
  * this one. The system takes the lock back when the process ends, so none is ever stale. Nothing else in the directory is
  * read or changed.
- * @returns what gives the lock back
  * @throws {StorageError} `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`, `NO_SPACE`
  */
-export async function acquireLock(directory: string): Promise<() => Promise<void>> {
+export async function acquireLock(directory: string): Promise<DirectoryLock> {
   // The process notes its locks by name: a directory must have one.
   const path = join(await realpath(directory), LOCK_DIRECTORY);
-  const threads = await lockBySystem(join(path, THREADS));
-  if (threads === undefined) throw await lockedError(directory, path);
-  held.add(threads);
+  const inner = await lockBySystem(join(path, IN_PROCESS));
+  if (inner === undefined) throw await lockedError(directory, path);
+  held.add(inner);
   try {
-    const processes = await lockBySystem(join(path, PROCESSES));
-    if (processes === undefined) throw await lockedError(directory, path);
-    held.add(processes);
+    const outer = await lockBySystem(join(path, BETWEEN_PROCESSES));
+    if (outer === undefined) throw await lockedError(directory, path);
+    held.add(outer);
     await noteHolder(path);
-    return async () => {
-      await rm(join(path, HOLDER_FILE), { force: true }).catch(() => {});
-      try {
-        await giveBack(processes);
-      } finally {
-        await giveBack(threads);
-      }
-    };
+    return new HeldDirectory(path, inner, outer, await lockedFiles(path));
   } catch (error) {
-    await giveBack(threads);
+    await giveBack(inner);
     throw error;
   }
+}
+
+class HeldDirectory implements DirectoryLock {
+  readonly #path: string;
+  readonly #inner: HeldLock;
+  readonly #outer: HeldLock;
+  readonly #files: string;
+
+  constructor(path: string, inner: HeldLock, outer: HeldLock, files: string) {
+    this.#path = path;
+    this.#inner = inner;
+    this.#outer = outer;
+    this.#files = files;
+  }
+
+  async check(): Promise<void> {
+    const found = await lockedFiles(this.#path).catch((error: unknown) => {
+      if (/^(ENOENT|ENOTDIR)$/.test(errnoOf(error))) return undefined;
+      // The system does not say: the files may be there.
+      return this.#files;
+    });
+    if (found === this.#files) return;
+    const problem = `it was ${found === undefined ? 'removed' : 'replaced'} while the directory was in use`;
+    const hint =
+      'another process may use the directory now: stop that one, too, then start one alone. No lock is ever stale: never remove it';
+    throw new StorageError({ code: 'DIRECTORY_UNUSABLE', file: this.#path, problem, hint });
+  }
+
+  async release(): Promise<void> {
+    // The note of another, who has the directory now, is not to go.
+    await this.check().then(
+      () => rm(join(this.#path, HOLDER_FILE), { force: true }).catch(() => {}),
+      () => {},
+    );
+    try {
+      await giveBack(this.#outer);
+    } finally {
+      await giveBack(this.#inner);
+    }
+  }
+}
+
+/** Which files are locked there: device and number tell one from another of the same name. */
+async function lockedFiles(path: string): Promise<string> {
+  const files = [IN_PROCESS, BETWEEN_PROCESSES].map((lock) => stat(join(path, lock, LOCK_FILE), { bigint: true }));
+  return (await Promise.all(files)).map(({ dev, ino }) => `${dev}:${ino}`).join(' ');
 }
 
 async function giveBack(lock: HeldLock): Promise<void> {
@@ -62,7 +112,7 @@ async function noteHolder(path: string): Promise<void> {
   const file = join(path, HOLDER_FILE);
   try {
     await rm(file, { force: true });
-    await writeFile(file, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    await writeFile(file, `${JSON.stringify({ ...holder, note: NOTE })}\n`, { mode: 0o600 });
   } catch {
     await rm(file, { force: true }).catch(() => {});
   }

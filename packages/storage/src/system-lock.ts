@@ -6,7 +6,7 @@ import { errnoOfNoRoom, isDamage, isHeldElsewhere, messageOf } from './level-fai
 import { makeDirectories } from './make-directories.ts';
 
 /** The file that LevelDB locks. It stays for good: a lock on a file that is removed keeps nobody out. */
-const LOCK_FILE = 'LOCK';
+export const LOCK_FILE = 'LOCK';
 const ATTEMPTS = 3;
 
 /**

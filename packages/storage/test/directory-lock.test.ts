@@ -38,14 +38,14 @@ describe('directory lock', () => {
   }
 
   it('keeps other processes out, and says who has it, where and since when', async () => {
-    const unlock = await acquireLock(directory);
+    const lock = await acquireLock(directory);
     const { answer } = await asked();
     const holder = `process ${process.pid} on host ${hostname()} since 20\\d\\d-\\d\\d-\\d\\dT[\\d:.]+Z`;
     assert.match(
       answer,
       new RegExp(`^directory ${directory} is in use by ${holder}; stop that process, or use another`),
     );
-    await unlock();
+    await lock.release();
     assert.equal((await asked()).answer, 'held');
     await assert.rejects(acquireLock(directory), isRefused);
   });
@@ -54,26 +54,26 @@ describe('directory lock', () => {
     const { child } = await asked();
     await assert.rejects(acquireLock(directory), isRefused);
     await killed(child);
-    await (await acquireLock(directory))();
+    await (await acquireLock(directory)).release();
   });
 
   it('keeps out processes of another container, which see other process ids', async function () {
     if (spawnSync(otherNamespace[0] ?? '', [...otherNamespace.slice(1), 'true']).status !== 0) {
       this.skip();
     }
-    const unlock = await acquireLock(directory);
+    const lock = await acquireLock(directory);
     assert.match((await asked(...otherNamespace)).answer, /is in use by/);
-    await unlock();
+    await lock.release();
     const { child, answer } = await asked(...otherNamespace);
     assert.equal(answer, 'held');
     await assert.rejects(acquireLock(directory), isRefused);
     await killed(child);
     // What was killed is its parent: it goes with that, a moment later.
     for (let tries = 0; ; tries += 1) {
-      const unlock = await acquireLock(directory).catch((error: unknown) => {
+      const lock = await acquireLock(directory).catch((error: unknown) => {
         if (tries === 100) throw error;
       });
-      if (unlock !== undefined) return unlock();
+      if (lock !== undefined) return lock.release();
       await setTimeout(50);
     }
   });
@@ -82,20 +82,20 @@ describe('directory lock', () => {
     const other = `${directory}.link`;
     await symlink(directory, other);
     try {
-      const unlock = await acquireLock(directory);
+      const lock = await acquireLock(directory);
       for (const name of [directory, other]) await assert.rejects(acquireLock(name), isRefused);
       // An attempt closes a file of the lock: that must not open the door.
       assert.match((await asked()).answer, /is in use by/);
       await assert.rejects(acquireLock(directory), isRefused);
-      await unlock();
-      await (await acquireLock(other))();
+      await lock.release();
+      await (await acquireLock(other)).release();
     } finally {
       await rm(other);
     }
   });
 
   it('refuses other threads of its process, and stays locked for others', async () => {
-    const unlock = await acquireLock(directory);
+    const lock = await acquireLock(directory);
     // A thread begins without what lets the main one read sources.
     const source = `require('tsx/cjs/api').register(); require(${JSON.stringify(main)});`;
     const worker = new Worker(source, { eval: true, argv: [directory], stdout: true });
@@ -103,43 +103,57 @@ describe('directory lock', () => {
     await worker.terminate();
     assert.match(String(answer), new RegExp(`in use by process ${process.pid} `));
     assert.match((await asked()).answer, /is in use by/);
-    await unlock();
+    await lock.release();
   });
 
   it('goes to one of many that ask at once', async () => {
     const asking = await Promise.allSettled([1, 2, 3].map(() => acquireLock(directory)));
     const others = await Promise.all([asked(), asked()]);
-    const unlocks = asking.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    assert.equal(unlocks.length, 1);
+    const locks = asking.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    assert.equal(locks.length, 1);
     assert.deepEqual(others.filter(({ answer }) => answer === 'held').length, 0);
-    for (const unlock of unlocks) await unlock();
+    for (const lock of locks) await lock.release();
     const answers = (await Promise.all([asked(), asked(), asked()])).map(({ answer }) => answer);
     assert.equal(answers.filter((answer) => answer === 'held').length, 1, answers.join('\n'));
   });
 
   it('is taken whatever its files hold', async () => {
-    await (await acquireLock(directory))();
-    for (const lock of ['threads', 'processes']) {
-      const path = join(directory, 'lock', lock);
+    await (await acquireLock(directory)).release();
+    for (const name of ['in-process', 'between-processes']) {
+      const path = join(directory, 'lock', name);
       for (const change of ['', 'MANIFEST-000999\n', 'x'.repeat(100)]) {
         await writeFile(join(path, 'CURRENT'), change);
-        await (await acquireLock(directory))();
+        await (await acquireLock(directory)).release();
       }
       for (const name of await readdir(path)) if (name !== 'LOCK') await writeFile(join(path, name), 'nonsense');
-      await (await acquireLock(directory))();
+      await (await acquireLock(directory)).release();
     }
   });
 
   it('does not take an earlier holder, or half a word of it, for the one that has it', async () => {
-    const unlock = await acquireLock(directory);
+    const lock = await acquireLock(directory);
     const file = join(directory, 'lock', 'holder');
     const text = await readFile(file, 'utf8');
     for (const change of ['', text.slice(0, 20), '[]', 'null', '{"host":1}']) {
       await writeFile(file, change);
       await assert.rejects(acquireLock(directory), { ...isRefused, message: /is in use by another process;/ });
     }
-    await unlock();
+    await lock.release();
     await assert.rejects(readFile(file), { code: 'ENOENT' });
+  });
+
+  it('is lost when its files are removed, and finds that out; then it leaves those of the next alone', async () => {
+    const path = join(directory, 'lock');
+    const lock = await acquireLock(directory);
+    await lock.check();
+    await rm(path, { recursive: true });
+    const isLost = (how: string) => ({ code: 'DIRECTORY_UNUSABLE', message: new RegExp(`/lock: it was ${how} while`) });
+    await assert.rejects(lock.check(), isLost('removed'));
+    const { child, answer } = await asked();
+    assert.equal(answer, 'held');
+    await assert.rejects(lock.check(), isLost('replaced'));
+    await lock.release();
+    assert.match(await readFile(join(path, 'holder'), 'utf8'), new RegExp(`"pid":${child.pid}.*do not remove`));
   });
 
   it('is refused where it cannot be made', async () => {
@@ -151,7 +165,7 @@ describe('directory lock', () => {
       return true;
     });
     await rm(join(directory, 'lock'));
-    await mkdir(join(directory, 'lock', 'threads', 'LOCK'), { recursive: true });
+    await mkdir(join(directory, 'lock', 'in-process', 'LOCK'), { recursive: true });
     await assert.rejects(acquireLock(directory), {
       code: 'DIRECTORY_UNUSABLE',
       message: /the lock cannot be taken \(/,

@@ -45,7 +45,8 @@ export async function openBackup(directory: string, { encryptionKeyFile }: KeyOp
 export async function lockBackup(directory: string): Promise<() => Promise<void>> {
   const path = resolve(directory);
   await makeBackupDirectory(new NodeDisk(), path);
-  return acquireLock(path);
+  const lock = await acquireLock(path);
+  return () => lock.release();
 }
 
 /** The links of a backup that must be whole. @throws {RequestError} CORRUPT, VALIDATION */
