@@ -15,6 +15,7 @@ export * from './failure-codec.ts';
 export * from './fields.ts';
 export * from './frames.ts';
 export * from './handshake.ts';
+export * from './kept-replies.ts';
 export * from './limits.ts';
 export * from './map-fields.ts';
 export * from './number-value.ts';

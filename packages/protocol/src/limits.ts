@@ -51,6 +51,8 @@ export const limits = {
   ttlMsMax: 100 * 365 * 86_400_000,
   /** Answers the cluster keeps for one client, so that a retry finds its own. */
   clientWindow: 1_024,
+  /** Once those of takes and transactions have so many bytes, only the lowest unanswered write is still taken. */
+  clientKeptBytesMax: 1_048_576,
   /** A client id is remembered at least this long after its last write (log time). */
   clientIdleMs: 10 * 60_000,
   /** Client ids remembered at once; beyond it new ones are refused. */

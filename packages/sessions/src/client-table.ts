@@ -4,10 +4,9 @@ import {
   encodeArray,
   type Failure,
   Fields,
+  keptBytesOf,
   limits,
   type RequestIdentity,
-  type Session,
-  type TxnAnswer,
 } from '@holdfast/protocol';
 import type { EngineWrite } from '@holdfast/storage';
 import { copyOf } from './bytes.ts';
@@ -36,10 +35,6 @@ const forgottenAfterMs = limits.clientIdleMs + bornAheadMs;
 /** Kept replies in all, and the bytes of large ones, in all and of one client; every node counts them alike. */
 const repliesMax = 1_000_000;
 const largeBytesMax = 64 * 1_048_576;
-/** With one more large reply, and small ones in all other places of the window, a client still is one snapshot item. */
-const clientLargeBytesMax = 1_048_576;
-/** What the answer to one operation of a transaction takes at most. */
-const txnResultBytes = 2_048;
 
 const contradiction: Failure = {
   code: 'VALIDATION',
@@ -116,12 +111,15 @@ export class ClientTable {
 
   /** Why no reply can be kept for one more request of a client; undefined when it can. */
   #overloadOf({ lowestUnanswered, largeBytes }: Client, sequence: number): string | undefined {
+    const { clientKeptBytesMax } = limits;
     if (sequence >= lowestUnanswered + limits.clientWindow) {
       return `a client may have ${limits.clientWindow} unanswered writes; this one has more`;
     }
     if (this.#replyCount >= repliesMax) return `the cluster keeps ${repliesMax} unanswered writes already`;
-    if (largeBytes >= clientLargeBytesMax) {
-      return `the client has ${largeBytes} bytes of takes and transactions unanswered; the limit is ${clientLargeBytesMax}`;
+    // The lowest is taken: those behind it, which fill the room, can be forgotten only after it. So there are at most two
+    // large replies beyond the limit, and small ones in all other places of the window: one item of a snapshot.
+    if (largeBytes >= clientKeptBytesMax && sequence !== lowestUnanswered) {
+      return `the client has ${largeBytes} bytes of takes and transactions unanswered; the limit is ${clientKeptBytesMax}`;
     }
     if (this.#largeBytes >= largeBytesMax) {
       return `the cluster keeps ${this.#largeBytes} bytes of unanswered takes and transactions already`;
@@ -219,11 +217,9 @@ export class ClientTable {
   }
 }
 
-/** Bytes of a reply that may be large, about; 0 for all that are small by their limits. */
+/** Bytes of a reply that may be large; failures are small. */
 function largeBytesOf(reply: Reply): number {
-  if (!reply.ok) return 0;
-  if (reply.operation === 'take') return (reply.answer as Session).data.length;
-  return reply.operation === 'txn' ? (reply.answer as TxnAnswer).results.length * txnResultBytes : 0;
+  return reply.ok ? keptBytesOf(reply.operation, reply.answer) : 0;
 }
 
 function newClient(identity: RequestIdentity): Client {

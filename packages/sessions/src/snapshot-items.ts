@@ -21,8 +21,8 @@ export const itemKinds = {
 } as const;
 const chunkBytesMax = 262_144;
 const itemHeadBytes = 5;
-/** A session with the largest data, user, tags and id fits by far. */
-const itemBytesMax = 4 * 1_048_576;
+/** The largest is a client with as many and as large kept replies as may be: 5 MiB. A session fits by far. */
+const itemBytesMax = 8 * 1_048_576;
 
 /** An item as it was read. */
 export interface ItemBytes {

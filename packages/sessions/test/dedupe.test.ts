@@ -139,19 +139,32 @@ describe('exactly once (Raft thesis §6.3)', () => {
     assert.equal(failure.code, 'OVERLOADED');
   });
 
+  it('takes the lowest unanswered write, whatever those behind it have filled', async () => {
+    const node = await Driven.open();
+    const thenDo = Array.from({ length: limits.txnOperationsMax }, () => store('a'));
+    const txn = { type: 'txn', guards: [], thenDo, elseDo: [] } as const;
+    const send = (sequence: number) =>
+      node.apply(1_000, { command: txn, identity: identity(sequence, { lowestUnanswered: 1 }) });
+    const taken = [2, 3, 4, 5, 6, 1].map((sequence) => send(sequence).ok);
+    assert.deepEqual(taken, [true, true, true, true, false, true]);
+    assert.equal(send(6).ok, false, 'it makes room only for itself');
+  });
+
   it('a client with as many and as large replies as may be kept fits into a snapshot', async () => {
     const node = await Driven.open();
     const tags = Array.from({ length: limits.tagsMax }, (_, i) => `${i}`.padEnd(limits.tagBytesMax, 't'));
     const user = 'u'.repeat(limits.userBytesMax);
     const name = (i: number) => `${i}`.padEnd(limits.idBytesMax, 'i');
     const thenDo = Array.from({ length: limits.txnOperationsMax }, () => store(name(0), { user, tags }));
-    node.done(1_000, store('large', { data: new Uint8Array(limits.valueBytesMax) }));
-    const small = Array.from({ length: limits.clientWindow - 4 }, () => store(name(1), { user, tags }));
+    for (const id of ['large', 'large2']) node.done(1_000, store(id, { data: new Uint8Array(limits.valueBytesMax) }));
+    const small = Array.from({ length: limits.clientWindow - 5 }, () => store(name(1), { user, tags }));
     const txn = { type: 'txn', guards: [], thenDo, elseDo: [] } as const;
     const commands = [...small, txn, txn, txn, { type: 'take', id: 'large' } as const];
     for (const [i, command] of commands.entries()) {
-      node.done(1_000, { command, identity: identity(i + 1, { lowestUnanswered: 1 }) });
+      node.done(1_000, { command, identity: identity(i + 2, { lowestUnanswered: 1 }) });
     }
+    const last = { command: { type: 'take', id: 'large2' } as const, identity: identity(1) };
+    node.done(1_000, last);
     const { chunks } = await takeSnapshot(node.machine);
     const copy = await SessionMachine.install(new TinyEngine(), each(chunks), options);
     assert.deepEqual(copy.shardHashes(), node.machine.shardHashes());
