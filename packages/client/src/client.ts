@@ -14,6 +14,7 @@ import {
   idsOf,
   incrementCommand,
   isWrite,
+  keptBytesMaxOf,
   type ListFilter,
   type ListItem,
   type Operation,
@@ -330,10 +331,11 @@ export class Client implements AsyncDisposable {
     if (isWrite(request)) {
       checkCommand(request);
       const body = encodeCommandBody(request);
-      return new OpenRequest(request.type, body, idsOf(request), timeoutMs, read, absentAsUndefined);
+      const keptBytesMax = keptBytesMaxOf(request);
+      return new OpenRequest(request.type, body, idsOf(request), timeoutMs, read, absentAsUndefined, keptBytesMax);
     }
     checkQuery(request);
-    return new OpenRequest(request.type, encodeQuery(request), undefined, timeoutMs, read, absentAsUndefined);
+    return new OpenRequest(request.type, encodeQuery(request), undefined, timeoutMs, read, absentAsUndefined, 0);
   }
 
   #repeat(request: OpenRequest, requestId: string, signal: AbortSignal | undefined): Promise<unknown> {

@@ -152,12 +152,13 @@ export class Connection {
       this.#underWay.set(request.number, request);
       this.#underWayBytes += request.body.length;
       bytes += size;
+      if (request.isWrite) request.lowestUnanswered = this.identity.lowestUnanswered(request.sequence);
       wire.push({
         number: request.number,
         operationCode: request.operationCode,
         timeoutMs: nodeTimeoutMs(request.deadlineMs - nowMs),
         sequence: request.sequence,
-        lowestUnanswered: request.isWrite ? this.identity.lowestUnanswered(request.sequence) : 0,
+        lowestUnanswered: request.lowestUnanswered,
         body: request.body,
       });
     }

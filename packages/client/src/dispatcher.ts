@@ -136,7 +136,14 @@ export class Dispatcher implements LinkEvents {
     } else this.#readyReads.sendTo(main, inFlightMax, () => true);
     if (forWrites === undefined || this.#readyWrites.isEmpty) return;
     if (leaderWrites) this.#leader.want();
-    this.#readyWrites.sendTo(forWrites, inFlightMax, (request) => this.#identify(request, forWrites));
+    let isFull = false;
+    this.#readyWrites.sendTo(forWrites, inFlightMax, (request) => {
+      // What takes room waits behind what did not find enough, else many small ones would keep out a large one.
+      if (isFull && request.identity === undefined && request.keptBytesMax !== 0) return false;
+      const isIdentified = this.#identify(request, forWrites);
+      isFull ||= !isIdentified && !request.settled;
+      return isIdentified;
+    });
   };
 
   get #hasReady(): boolean {
@@ -153,7 +160,7 @@ export class Dispatcher implements LinkEvents {
     }
     // It has none, or was only ever refused and waited while another write found its client forgotten.
     dropIdentity(request);
-    const sequence = connection.identity.begin();
+    const sequence = connection.identity.begin(request.keptBytesMax);
     if (sequence === undefined) return false;
     request.identity = connection.identity;
     request.sequence = sequence;
@@ -167,7 +174,8 @@ export class Dispatcher implements LinkEvents {
       return;
     }
     connection.refusals = 0;
-    this.#settle(request);
+    // Where only the answer tells: its body is little longer than what counts.
+    this.#settle(request, { keptBytes: request.keptBytesMax ?? reply.body.length });
     try {
       request.resolve(request.readAnswer(request.operation, reply.body));
     } catch (error) {
@@ -205,6 +213,9 @@ export class Dispatcher implements LinkEvents {
         this.#retryLater(request);
         break;
       case 'OVERLOADED':
+        request.identity?.refused(request.lowestUnanswered);
+        this.#retryLater(request);
+        break;
       case 'UNREACHABLE':
         this.#retryLater(request);
         break;
@@ -288,20 +299,22 @@ export class Dispatcher implements LinkEvents {
   #fail(request: OpenRequest, failure: Failure): void {
     if (request.settled) return;
     // What became of an earlier attempt may be asked once more.
-    this.#settle(request, request.isRepeat || failure.code === 'OUTCOME_UNKNOWN');
+    this.#settle(request, { isUnknown: request.isRepeat || failure.code === 'OUTCOME_UNKNOWN' });
     request.reject(new RequestError(failure));
   }
 
-  /** Takes a request out of everything; its promise is the caller's. */
-  #settle(request: OpenRequest, unknown = false): void {
+  /** Takes a request out of everything; its promise is the caller's. `keptBytes`: of its answer. */
+  #settle(request: OpenRequest, { isUnknown = false, keptBytes = 0 } = {}): void {
     request.settled = true;
     this.#open.delete(request);
     this.#openBytes -= request.body.length;
     request.connection?.forget(request);
     this.#signals.remove(request);
     if (request.isWrite) {
-      if (unknown) request.identity?.abandon(request.sequence);
-      else if (request.sequence > 0) request.identity?.answered(request.sequence);
+      if (isUnknown) request.identity?.abandon(request.sequence);
+      else if (request.sequence > 0) request.identity?.answered(request.sequence, keptBytes);
+      // There may be room for one that waited for it.
+      if (!this.#readyWrites.isEmpty) this.#scheduleFlush();
       this.#order.leave(request, (next) => this.#makeReady(next));
     }
     if (this.#open.size === 0) this.#link.rest();
@@ -351,7 +364,7 @@ export class Dispatcher implements LinkEvents {
 
 /** What the cluster knows nothing of can be a new write of another client. */
 function dropIdentity(request: OpenRequest): void {
-  request.identity?.answered(request.sequence);
+  request.identity?.answered(request.sequence, 0);
   request.identity = undefined;
   request.sequence = 0;
 }

@@ -19,6 +19,8 @@ export class OpenRequest {
   readonly readAnswer: ReadAnswer;
   /** A session that is not there is answered `undefined` instead of NOT_FOUND. */
   readonly absentAsUndefined: boolean;
+  /** See `keptBytesMaxOf`; 0 for queries. */
+  readonly keptBytesMax: number | undefined;
   resolve: (answer: unknown) => void = ignore;
   reject: (error: unknown) => void = ignore;
   settled = false;
@@ -29,6 +31,8 @@ export class OpenRequest {
   /** Given at the first sending, or from the start to a write that is repeated; kept for all further ones. */
   identity: Identity | undefined;
   sequence = 0;
+  /** What its latest sending told. */
+  lowestUnanswered = 0;
   /** Where it is under way now, since when and under which number. */
   connection: Connection | undefined;
   sentAtMs = 0;
@@ -50,6 +54,7 @@ export class OpenRequest {
     timeoutMs: number,
     readAnswer: ReadAnswer,
     absentAsUndefined: boolean,
+    keptBytesMax: number | undefined,
   ) {
     this.operation = operation;
     this.operationCode = operationCodes[operation];
@@ -60,6 +65,7 @@ export class OpenRequest {
     this.deadlineMs = performance.now() + timeoutMs;
     this.readAnswer = readAnswer;
     this.absentAsUndefined = absentAsUndefined;
+    this.keptBytesMax = keptBytesMax;
   }
 }
 

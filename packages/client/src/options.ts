@@ -24,7 +24,10 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
   /** Gives up early. What was sent may still be carried out. */
   readonly signal?: AbortSignal;
-  /** Repeats an earlier write, as `OUTCOME_UNKNOWN` named it: it is applied once. */
+  /**
+   * Repeats an earlier write, as `OUTCOME_UNKNOWN` named it: it is applied once. CLIENT_EXPIRED when too much was written
+   * since for its outcome to be kept: 1,023 writes, or takes and transactions whose answers count 1 MiB.
+   */
   readonly requestId?: string;
 }
 

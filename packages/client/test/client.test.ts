@@ -166,10 +166,12 @@ describe('a client', () => {
   it('never lets the window of unanswered writes grow over what the cluster remembers', async () => {
     const node = await startNode();
     node.decide = ({ wire }) => (wire.sequence === 1 ? 'silence' : { answer: metadata });
-    const client = clientOf([node], { inFlightMax: 2_000, timeoutMs: 700 });
+    const client = clientOf([node], { inFlightMax: 2_000 });
     // Connected before the time of the writes begins.
     await client.meta('x', { timeoutMs: 20_000 });
-    const writes = Array.from({ length: 1_100 }, (_, at) => client.store(`${at}`, 1));
+    const writes = Array.from({ length: 1_100 }, (_, at) =>
+      client.store(`${at}`, 1, { timeoutMs: at === 0 ? 1_200 : 800 }),
+    );
     const results = await Promise.allSettled(writes);
     assert.ok(node.got.every(({ wire }) => wire.sequence - wire.lowestUnanswered < 1_024));
     // Number 1 holds the window until its caller gives up; those behind it are refused, not lost.
