@@ -110,11 +110,10 @@ export class HoldfastStore extends session.Store {
     this.#store.close();
   }
 
-  /** What `get` answered becomes the session of a request: both have the same baseline. */
+  /** What `get` answered becomes the session of a request. */
   override createSession(request: Request, data: SessionData): Session & SessionData {
-    const base = this.#chains.of(data);
     const session = super.createSession(request, data);
-    this.#chains.begin(session, base);
+    this.#chains.pass(data, session);
     return session;
   }
 
@@ -130,22 +129,18 @@ export class HoldfastStore extends session.Store {
   async #set(sessionId: string, session: SessionData): Promise<void> {
     const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    await this.#chains.save(session, (base) => this.#store.save(sessionId, session, ttlMs, base, isSameCookie));
+    await this.#store.save(sessionId, session, ttlMs, this.#chains.of(session, sessionId), isSameCookie);
   }
 
   async #touch(sessionId: string, session: SessionData): Promise<void> {
     if (this.#options.disableTouch === true) return;
     const ttlMs = ttlMsOf(session, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    // A save under way may be all that a touch would do.
-    const baseline = await this.#chains.of(session);
-    const cookie = cookieOf(session);
-    if (cookie === undefined) return this.#store.touch(sessionId, ttlMs, baseline);
-    // The cookie is saved only when more of it changed than the time, which the cluster keeps.
-    if (baseline !== undefined && this.#store.isSameField(baseline, session, 'cookie', isSameCookie)) {
-      return this.#store.touch(sessionId, ttlMs, baseline);
-    }
-    return this.#store.touchWithField(sessionId, ttlMs, 'cookie', cookie, baseline);
+    const value = cookieOf(session);
+    // Saved only when more of it changed than the time, which the cluster keeps.
+    const cookie = value === undefined ? undefined : { name: 'cookie', value, isSame: isSameCookie };
+    // After the saves under way: they may be all that it would do.
+    await this.#store.touch(sessionId, ttlMs, this.#chains.of(session, sessionId), cookie);
   }
 
   async #all(): Promise<(SessionData & { id: string })[]> {

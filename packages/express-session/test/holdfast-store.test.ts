@@ -143,6 +143,41 @@ describe('HoldfastStore', function () {
     assert.deepEqual([x, y], ['B', 2]);
   });
 
+  it('knows what its own touches changed: the next save is no conflict with them, and sends what they did not', async () => {
+    const { store } = open({ conflict: 'reject' });
+    await store.set('s', data({ n: 1 }));
+    const mine = await read(store);
+    const { cookie } = mine;
+    await store.touch('s', Object.assign(mine, { cookie: data({}, 600_000).cookie }));
+    await store.set('s', Object.assign(mine, { cookie: data({}, 900_000).cookie }));
+    assert.equal((await read(store)).cookie.originalMaxAge, 900_000);
+    await store.touch('s', Object.assign(mine, { cookie: data({}, 600_000).cookie }));
+    await store.set('s', Object.assign(mine, { cookie }));
+    assert.equal((await read(store)).cookie.originalMaxAge, 60_000);
+  });
+
+  it('does not fail a save for a listener that throws', async () => {
+    const { store } = open();
+    const failure = new Error('of the listener');
+    store.on('merged', () => {
+      throw failure;
+    });
+    await store.set('s', data({ n: 1 }));
+    const [one, two] = [await read(store), await read(store)];
+    await store.set('s', Object.assign(one, { n: 2 }));
+    // Mocha's own would fail the test.
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = new Promise((resolve) => process.once('uncaughtException', resolve));
+    try {
+      await store.set('s', Object.assign(two, { n: 3 }));
+      assert.equal(await thrown, failure);
+    } finally {
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
+    assert.equal(((await read(store)) as SessionData & { n?: number }).n, 3);
+  });
+
   it('saves what the first of two saves failed to', async () => {
     const { store } = open();
     await store.set('s', data({ n: 0 }));

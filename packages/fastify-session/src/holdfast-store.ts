@@ -96,8 +96,7 @@ export class HoldfastStore implements FastifySessionStore {
     const { [carrier]: carried, ...fields } = session as unknown as SessionFields;
     const ttlMs = ttlMsOf(fields, this.#options);
     if (ttlMs !== null && ttlMs <= 0) return this.#store.destroy(sessionId);
-    if (carried instanceof Carried && this.#chains.of(session) === undefined)
-      this.#chains.begin(session, carried.baseline);
-    await this.#chains.save(session, (base) => this.#store.save(sessionId, fields, ttlMs, base, isSameCookie));
+    const read = carried instanceof Carried ? carried.baseline : undefined;
+    await this.#store.save(sessionId, fields, ttlMs, this.#chains.of(session, sessionId, read), isSameCookie);
   }
 }

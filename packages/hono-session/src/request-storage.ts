@@ -1,4 +1,4 @@
-import { type ReadSession, SaveChains, type SessionFields, type SessionStore } from '@holdfast/session-store';
+import { type ReadSession, SaveChain, type SessionFields, type SessionStore } from '@holdfast/session-store';
 
 /** How the sessions of a request are kept. */
 export interface RequestSettings {
@@ -14,9 +14,8 @@ export class RequestStorage {
   readonly #store: SessionStore;
   readonly #settings: RequestSettings;
   readonly #reads = new Map<string, ReadSession | undefined>();
-  /** By session id, what stands for the session in the chains. */
-  readonly #sessions = new Map<string, object>();
-  readonly #chains = new SaveChains();
+  /** By session id. */
+  readonly #chains = new Map<string, SaveChain>();
   readonly #written = new Set<string>();
   readonly #writes: Promise<unknown>[] = [];
 
@@ -34,10 +33,7 @@ export class RequestStorage {
 
   set(sessionId: string, session: SessionFields): void {
     const { ttlMs } = this.#settings;
-    const save = this.#chains.save(this.#sessionOf(sessionId), (base) =>
-      this.#store.save(sessionId, session, ttlMs, base),
-    );
-    this.#write(sessionId, save);
+    this.#write(sessionId, this.#store.save(sessionId, session, ttlMs, this.#chainOf(sessionId)));
   }
 
   delete(sessionId: string): void {
@@ -56,14 +52,14 @@ export class RequestStorage {
 
   async #read(sessionId: string): Promise<ReadSession | undefined> {
     const found = await this.#store.read(sessionId);
-    if (found !== undefined) this.#chains.begin(this.#sessionOf(sessionId), found.baseline);
+    if (found !== undefined) this.#chains.set(sessionId, new SaveChain(sessionId, found.baseline));
     return found;
   }
 
-  #sessionOf(sessionId: string): object {
-    const session = this.#sessions.get(sessionId) ?? {};
-    this.#sessions.set(sessionId, session);
-    return session;
+  #chainOf(sessionId: string): SaveChain {
+    const chain = this.#chains.get(sessionId) ?? new SaveChain(sessionId);
+    this.#chains.set(sessionId, chain);
+    return chain;
   }
 
   #write(sessionId: string, write: Promise<unknown>): void {

@@ -60,7 +60,7 @@ export class HoldfastStore {
   async set(key: string, session: object, maxAgeMs: unknown, { ctx }: CallOptions): Promise<void> {
     const ttlMs = typeof maxAgeMs === 'number' ? maxAgeMs : this.#ttlMs;
     if (ttlMs <= 0) return this.#store.destroy(key);
-    await this.#chains.save(ctx ?? session, (base) => this.#store.save(key, session, ttlMs, base, isSameField));
+    await this.#store.save(key, session, ttlMs, this.#chains.of(ctx ?? session, key), isSameField);
   }
 
   destroy(key: string): Promise<void> {

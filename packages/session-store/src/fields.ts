@@ -68,6 +68,19 @@ export function changesSince(
   }
 }
 
+/** Whether one field means the same in both. */
+export function isSameField(
+  name: string,
+  before: StoredFields,
+  after: StoredFields,
+  serializer: Serializer | undefined,
+  isSame: IsSameField | undefined,
+): boolean {
+  if (!Object.hasOwn(before, name)) return false;
+  const { set } = changesSince({ [name]: before[name] }, { [name]: after[name] }, serializer, isSame);
+  return Object.keys(set).length === 0;
+}
+
 function plain(value: object): SessionFields {
   try {
     return JSON.parse(JSON.stringify(value)) as SessionFields;

@@ -4,5 +4,5 @@ export { type Callback, deliver } from './callback.ts';
 export { type CookieTtlOptions, cookieOf, isSameCookie, reviveExpiry, ttlMsOf } from './cookie.ts';
 export type { IsSameField } from './fields.ts';
 export type { SavedEvent, Serializer, SessionFields, SessionStoreOptions } from './options.ts';
-export { SaveChains } from './save-chains.ts';
+export { SaveChain, SaveChains } from './save-chains.ts';
 export { type ReadSession, SessionStore } from './session-store.ts';

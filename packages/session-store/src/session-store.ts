@@ -1,11 +1,26 @@
 import { createHash } from 'node:crypto';
-import type { Client, SaveOptions } from '@holdfast/client';
-import { limits, type Session, type SessionMetadata, type UserLimit } from '@holdfast/protocol';
+import type { Client, RequestOptions, SaveOptions } from '@holdfast/client';
+import { type FieldChanges, limits, type SaveAnswer, type Session, type UserLimit } from '@holdfast/protocol';
 import { Availability, isAway } from './availability.ts';
 import { Baseline } from './baseline.ts';
-import { changesSince, type IsSameField, type StoredFields, sessionFields, storedFields } from './fields.ts';
-import { type Serializer, type SessionFields, type SessionStoreOptions, type Settings, settingsOf } from './options.ts';
-import type { Base } from './save-chains.ts';
+import {
+  changesSince,
+  type IsSameField,
+  isSameField,
+  type StoredFields,
+  sessionFields,
+  storedFields,
+} from './fields.ts';
+import { OpenTurns, type Turn } from './open-turns.ts';
+import {
+  type SavedEvent,
+  type Serializer,
+  type SessionFields,
+  type SessionStoreOptions,
+  type Settings,
+  settingsOf,
+} from './options.ts';
+import { type Prepare, SaveChain, type Send } from './save-chains.ts';
 
 /** A session, and what to give back when it is saved or touched. */
 export interface ReadSession {
@@ -23,6 +38,21 @@ export interface ListedSession {
   readonly expiresAt: number | null;
 }
 
+/** A field that a touch replaces when it means something else than before, such as a cookie. */
+export interface TouchedField {
+  readonly name: string;
+  readonly value: unknown;
+  readonly isSame: IsSameField;
+}
+
+/** What a save makes of a session. */
+interface SavedState {
+  readonly fields: StoredFields;
+  readonly user: string | undefined;
+  /** From now on; null: no expiry, or as it was. */
+  readonly ttlMs: number | null;
+}
+
 /**
  * Sessions of web requests, for stores of any framework. A session that was read is saved as what changed since, and
  * the cluster merges it with what others saved meanwhile; a save of a session that ended meanwhile is dropped.
@@ -37,6 +67,7 @@ export class SessionStore {
   readonly #userLimit: UserLimit | undefined;
   readonly #onSaved: SessionStoreOptions['onSaved'];
   readonly #availability: Availability;
+  readonly #turns = new OpenTurns();
 
   /** @throws {RequestError} VALIDATION */
   constructor(options: SessionStoreOptions) {
@@ -47,7 +78,8 @@ export class SessionStore {
     this.#userLimit = options.userLimit;
     this.#onSaved = options.onSaved;
     this.#availability = new Availability(options.client, (isAvailable, failure) =>
-      options.onAvailability?.(isAvailable, failure),
+      // As with `#tell`.
+      queueMicrotask(() => options.onAvailability?.(isAvailable, failure)),
     );
   }
 
@@ -68,7 +100,7 @@ export class SessionStore {
    * Saves a session. With the baseline of a read, saves what changed since, user and time to live included; without,
    * or with the policy `last-write`, replaces what is there.
    * @param ttlMs time to live from now on, until the next save or touch; null: no expiry, or as it was
-   * @param base of a read, or of the save before: `SaveChains`
+   * @param base of a read, or of the save before; or the chain that the save belongs to
    * @returns the baseline of the next save; undefined when it was dropped, since the session had ended
    * @throws {RequestError} CONFLICT with the policy `reject`, USER_LIMIT, TOO_LARGE, VALIDATION
    */
@@ -76,97 +108,45 @@ export class SessionStore {
     sessionId: string,
     session: object,
     ttlMs: number | null,
-    base?: Base,
+    base?: Baseline | SaveChain,
     isSame?: IsSameField,
   ): Promise<Baseline | undefined> {
-    const untilMs = performance.now() + this.#settings.timeoutMs;
-    const id = this.#idOf(sessionId);
     const fields = storedFields(session, this.#serializer);
-    const user = this.#user?.(session as SessionFields);
-    const baseline = base instanceof Promise ? await base : base;
-    // What a save before it took is gone from its time.
-    const deadline = { timeoutMs: Math.max(1, untilMs - performance.now()) };
-    if (baseline === undefined || baseline.id !== sessionId) {
-      const options = { ...deadline, ...ttlOption(ttlMs), ...this.#lifetime(), ...this.#labels(user) };
-      const metadata = await this.#availability.watch(this.#client.store(id, fields, options));
-      return new Baseline(sessionId, metadata, () => fields);
-    }
-    const { conflict, touchAfterMs } = this.#settings;
-    const changes = changesSince(baseline.fields, fields, this.#serializer, isSame);
-    const isChanged = Object.keys(changes.set).length > 0 || changes.unset.length > 0;
-    const ttl = baseline.ttlFor(ttlMs);
-    const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
-    const isAsItWas = !isChanged && !isRelabelled && !this.#isToBeLimited(baseline);
-    if (isAsItWas && baseline.isFresh(ttl, touchAfterMs, Date.now())) return baseline;
-
-    const replaces = conflict === 'last-write';
-    const sendsLabels = isRelabelled || (replaces && this.#user !== undefined);
-    const options: SaveOptions = {
-      ...deadline,
-      ...ttlOption(replaces ? ttl : baseline.newTtl(ttlMs)),
-      ...(this.#isToBeLimited(baseline) ? this.#lifetime() : {}),
-      conflict,
-      ownChanges: baseline.ownChanges,
-      ...(sendsLabels ? { labels: this.#labels(user) } : {}),
-    };
-    const sent = replaces ? { set: fields } : changes;
-    const { metadata, conflicts } = await this.#availability.watch(
-      this.#client.save(id, baseline.revision, sent, options),
-    );
-    if (conflicts > 0 || metadata === null) this.#onSaved?.({ id: sessionId, conflicts, isDropped: metadata === null });
-    if (metadata === null) return undefined;
-    const seen = { ...metadata, ttlMs: ttl ?? baseline.ttlMs, user: sendsLabels ? metadata.user : baseline.user };
-    if (replaces) return new Baseline(sessionId, seen, () => fields);
-    return baseline.after([...Object.keys(changes.set), ...changes.unset], metadata.revision, seen, fields);
-  }
-
-  /** Whether a field means what it meant when the session was read. */
-  isSameField(baseline: Baseline, session: object, field: string, isSame: IsSameField): boolean {
-    const value = (session as SessionFields)[field];
-    const before = field in baseline.fields ? { [field]: baseline.fields[field] } : {};
-    const after = storedFields({ [field]: value }, this.#serializer);
-    const { set, unset } = changesSince(before, after, this.#serializer, isSame);
-    return !(field in set) && unset.length === 0;
+    const state = { fields, user: this.#user?.(session as SessionFields), ttlMs };
+    return this.#inTurn(chainOf(sessionId, base), (baseline, isEnded) => {
+      if (isEnded) this.#tell({ id: sessionId, conflicts: 0, isDropped: true });
+      else if (baseline === undefined) return this.#makes(sessionId, state);
+      else return this.#changes(baseline, state, isSame);
+      return undefined;
+    });
   }
 
   /** Restarts the time to live; null: as it was. A session that is not there stays so. */
-  async touch(sessionId: string, ttlMs: number | null, baseline?: Baseline): Promise<void> {
-    const id = this.#idOf(sessionId);
-    const own = baseline?.id === sessionId ? baseline : undefined;
-    if (own !== undefined && this.#isToBeLimited(own)) {
-      const options = { ...this.#deadline(), ...ttlOption(own.newTtl(ttlMs)), ...this.#lifetime() };
-      await this.#unlessAway(this.#client.save(id, own.revision, {}, options));
-      return;
-    }
-    if (own?.isFresh(own.ttlFor(ttlMs), this.#settings.touchAfterMs, Date.now())) return;
-    const newTtl = own === undefined ? ttlMs : own.newTtl(ttlMs);
-    await this.#unlessAway(this.#client.touch(id, { ...this.#deadline(), ...ttlOption(newTtl) }));
-  }
-
-  /** Replaces one field and restarts the time to live, unless the session is not there. */
-  async touchWithField(
+  async touch(
     sessionId: string,
     ttlMs: number | null,
-    field: string,
-    value: unknown,
-    baseline?: Baseline,
+    base?: Baseline | SaveChain,
+    field?: TouchedField,
   ): Promise<void> {
-    const id = this.#idOf(sessionId);
-    const newTtl = baseline?.id === sessionId ? baseline.newTtl(ttlMs) : ttlMs;
-    const set = storedFields({ [field]: value }, this.#serializer);
-    const transaction = {
-      guards: [{ type: 'exists', id }],
-      thenDo: [
-        { type: 'patch', id, set },
-        { type: 'touch', id, ...ttlOption(newTtl) },
-      ],
-    } as const;
-    await this.#unlessAway(this.#client.txn(transaction, this.#deadline()));
+    // As it is now: it may change while others are under way.
+    const set = field === undefined ? {} : storedFields({ [field.name]: field.value }, this.#serializer);
+    try {
+      await this.#inTurn(chainOf(sessionId, base), (baseline, isEnded) => {
+        if (isEnded) return undefined;
+        if (baseline === undefined) return this.#touchesUnseen(sessionId, set, ttlMs);
+        return this.#touches(baseline, set, ttlMs, field?.isSame);
+      });
+    } catch (error) {
+      // A touch that is lost only shortens a session: better than failing a request that needed no more than a read.
+      if (this.#settings.onUnavailable !== 'stale-read' || !isAway(error)) throw error;
+    }
   }
 
   /** Ends a session, for good; one that is not there is no error. */
   async destroy(sessionId: string): Promise<void> {
-    await this.#availability.watch(this.#client.delete(this.#idOf(sessionId), this.#deadline()));
+    const deletion = this.#availability.watch(this.#client.delete(this.#idOf(sessionId), this.#deadline()));
+    this.#turns.end(sessionId, deletion);
+    await deletion;
   }
 
   /** Ends every session of a user, under any prefix. Resolves to how many there were. */
@@ -214,13 +194,108 @@ export class SessionStore {
     return this.#client.getRaw(id, { timeoutMs: timeoutMs / 2, stale: true });
   }
 
-  /** A touch that is lost only shortens a session: better than failing a request that needed no more than a read. */
-  async #unlessAway(call: Promise<SessionMetadata | object | undefined>): Promise<void> {
-    try {
-      await this.#availability.watch(call);
-    } catch (error) {
-      if (this.#settings.onUnavailable !== 'stale-read' || !isAway(error)) throw error;
+  #inTurn(chain: SaveChain, prepare: Prepare): Promise<Baseline | undefined> {
+    const turn: Turn = { untilMs: performance.now() + this.#settings.timeoutMs };
+    return this.#turns.during(chain.sessionId, turn, () => chain.run(turn, prepare));
+  }
+
+  /** Of a session that was not read: makes or replaces it. */
+  #makes(sessionId: string, { fields, user, ttlMs }: SavedState): Send {
+    const own = { ...ttlOption(ttlMs), ...this.#lifetime(), ...this.#labels(user) };
+    return async (options) => {
+      const stored = this.#client.store(this.#idOf(sessionId), fields, { ...own, ...options });
+      return new Baseline(sessionId, await this.#availability.watch(stored), () => fields);
+    };
+  }
+
+  /** What changed of a session since it was read; undefined when nothing did, and a touch would do next to nothing. */
+  #changes(baseline: Baseline, { fields, user, ttlMs }: SavedState, isSame: IsSameField | undefined): Send | undefined {
+    const { conflict, touchAfterMs } = this.#settings;
+    const changes = changesSince(baseline.fields, fields, this.#serializer, isSame);
+    const changed = [...Object.keys(changes.set), ...changes.unset];
+    const ttl = baseline.ttlFor(ttlMs);
+    const isRelabelled = this.#user !== undefined && (user ?? null) !== baseline.user;
+    const isAsItWas = changed.length === 0 && !isRelabelled && !this.#isToBeLimited(baseline);
+    if (isAsItWas && baseline.isFresh(ttl, touchAfterMs, Date.now())) return undefined;
+
+    const replaces = conflict === 'last-write';
+    const sendsLabels = isRelabelled || (replaces && this.#user !== undefined);
+    const own: SaveOptions = {
+      ...ttlOption(replaces ? ttl : baseline.newTtl(ttlMs)),
+      ...(this.#isToBeLimited(baseline) ? this.#lifetime() : {}),
+      conflict,
+      ownChanges: baseline.ownChanges,
+      ...(sendsLabels ? { labels: this.#labels(user) } : {}),
+    };
+    return async (options) => {
+      const { metadata, conflicts } = await this.#save(baseline, replaces ? { set: fields } : changes, own, options);
+      const isDropped = metadata === null;
+      if (conflicts > 0 || isDropped) this.#tell({ id: baseline.id, conflicts, isDropped });
+      if (isDropped) return undefined;
+      const seen = { ...metadata, ttlMs: ttl ?? baseline.ttlMs, user: sendsLabels ? metadata.user : baseline.user };
+      if (replaces) return new Baseline(baseline.id, seen, () => fields);
+      return baseline.after(changed, metadata.revision, seen, fields);
+    };
+  }
+
+  #touchesUnseen(sessionId: string, set: StoredFields, ttlMs: number | null): Send {
+    const id = this.#idOf(sessionId);
+    const ttl = ttlOption(ttlMs);
+    const transaction = {
+      guards: [{ type: 'exists', id }],
+      thenDo: [
+        { type: 'patch', id, set },
+        { type: 'touch', id, ...ttl },
+      ],
+    } as const;
+    return async (options) => {
+      const hasField = Object.keys(set).length > 0;
+      const touched = hasField
+        ? this.#client.txn(transaction, options)
+        : this.#client.touch(id, { ...ttl, ...options });
+      await this.#availability.watch<unknown>(touched);
+      return undefined;
+    };
+  }
+
+  #touches(
+    baseline: Baseline,
+    set: StoredFields,
+    ttlMs: number | null,
+    isSame: IsSameField | undefined,
+  ): Send | undefined {
+    const ttl = baseline.ttlFor(ttlMs);
+    const own = ttlOption(baseline.newTtl(ttlMs));
+    const names = Object.keys(set).filter((name) => !isSameField(name, baseline.fields, set, this.#serializer, isSame));
+    if (names.length === 0 && !this.#isToBeLimited(baseline)) {
+      if (baseline.isFresh(ttl, this.#settings.touchAfterMs, Date.now())) return undefined;
+      return async (options) => {
+        await this.#availability.watch(this.#client.touch(this.#idOf(baseline.id), { ...own, ...options }));
+        return baseline;
+      };
     }
+    const limited: SaveOptions = {
+      ...own,
+      ...(this.#isToBeLimited(baseline) ? this.#lifetime() : {}),
+      ownChanges: baseline.ownChanges,
+    };
+    return async (options) => {
+      const changes = names.length === 0 ? {} : { set };
+      const { metadata } = await this.#save(baseline, changes, limited, options);
+      if (metadata === null) return undefined;
+      const seen = { ...metadata, ttlMs: ttl ?? baseline.ttlMs, user: baseline.user };
+      return baseline.after(names, metadata.revision, seen, { ...baseline.fields, ...changes.set });
+    };
+  }
+
+  #save(baseline: Baseline, changes: FieldChanges, own: SaveOptions, options: RequestOptions): Promise<SaveAnswer> {
+    const id = this.#idOf(baseline.id);
+    return this.#availability.watch(this.#client.save(id, baseline.revision, changes, { ...own, ...options }));
+  }
+
+  /** Outside of any promise: a listener that throws must not fail what was saved. */
+  #tell(saved: SavedEvent): void {
+    queueMicrotask(() => this.#onSaved?.(saved));
   }
 
   async #loadAll(): Promise<ListedSession[]> {
@@ -272,6 +347,11 @@ export class SessionStore {
     if (user === undefined) return {};
     return this.#userLimit === undefined ? { user } : { user, userLimit: this.#userLimit };
   }
+}
+
+function chainOf(sessionId: string, base: Baseline | SaveChain | undefined): SaveChain {
+  if (base instanceof SaveChain) return base;
+  return new SaveChain(sessionId, base?.id === sessionId ? base : undefined);
 }
 
 /** The cluster counts whole milliseconds, and no more than a hundred years of them. */
