@@ -30,7 +30,7 @@ describe('a second process on the data directory of a node', function () {
           assert.equal(code, 2, stderr);
           assert.equal(stdout, '');
           assert.match(stderr, /directory \S+ is in use by process \d+ on host \S+ since \S+Z/);
-          assert.match(stderr, /stop that process, or use another directory/);
+          assert.match(stderr, /let that process end, or stop it, or use another directory/);
         }
         await writer.acknowledge(50, 60_000);
         await writer.stop();

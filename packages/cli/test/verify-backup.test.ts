@@ -78,8 +78,22 @@ describe('verifying a backup', () => {
     const unlock = await lockBackup(directory);
     const { exitCode, stderr } = await new FakeIo().run(['backup', 'create', directory, '--incremental']);
     assert.equal(exitCode, 2);
-    assert.match(stderr, /another process is taking a backup into .*\n {2}hint: wait until it has ended/);
+    const holder = `directory ${directory} is in use by process ${process.pid} on host`;
+    assert.ok(stderr.startsWith(`error: ${holder}`), stderr);
+    assert.match(stderr, /\n {2}hint: let that process end, or stop it, or use another directory/);
     await unlock();
+  });
+
+  it('refuses one of which a file is a directory', async () => {
+    for (const name of ['0002.data', '0002.manifest']) {
+      await remove(name);
+      await mkdir(join(directory, name));
+      const { exitCode, stderr } = await verify();
+      assert.equal(exitCode, 9, stderr);
+      assert.match(stderr, new RegExp(`/${name}: it is a directory`));
+      await rm(join(directory, name), { recursive: true });
+      await writeFile(join(directory, name), '');
+    }
   });
 
   it('refuses one of which no link is finished', async () => {

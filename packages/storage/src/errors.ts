@@ -173,7 +173,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'SNAPSHOT_MISSING':
       return 'it may have been replaced by a newer one';
     case 'DIRECTORY_LOCKED':
-      return 'stop that process, or use another directory. No lock is ever stale: never remove lock/ there';
+      return 'let that process end, or stop it, or use another directory. No lock is ever stale: never remove lock/ there';
     case 'DIRECTORY_UNUSABLE':
     case 'KEY_FILE_UNUSABLE':
       return failure.hint;

@@ -43,7 +43,7 @@ describe('directory lock', () => {
     const holder = `process ${process.pid} on host ${hostname()} since 20\\d\\d-\\d\\d-\\d\\dT[\\d:.]+Z`;
     assert.match(
       answer,
-      new RegExp(`^directory ${directory} is in use by ${holder}; stop that process, or use another`),
+      new RegExp(`^directory ${directory} is in use by ${holder}; let that process end, or stop it, or use another`),
     );
     await lock.release();
     assert.equal((await asked()).answer, 'held');

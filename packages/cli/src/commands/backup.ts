@@ -1,6 +1,6 @@
 /** `backup create`, `verify` and `inspect`: sessions in a directory of this machine. */
 
-import { type BackupDirectory, StorageError } from '@holdfast/storage';
+import type { BackupDirectory } from '@holdfast/storage';
 import type { Command } from 'commander';
 import { bytesOf, type KeyOptions, linksOf, lockBackup, openBackup } from '../backup/backup-files.ts';
 import { remarksOn, summaryOf } from '../backup/backup-summary.ts';
@@ -44,13 +44,7 @@ there: what has changed since its last link. An interrupted one does not count.`
 }
 
 async function createBackup(io: Io, directory: string, options: CreateOptions): Promise<void> {
-  const unlock = await lockBackup(directory).catch((error: unknown) => {
-    if (!(error instanceof StorageError) || error.code !== 'DIRECTORY_LOCKED') throw error;
-    throw usageError(
-      `another process is taking a backup into ${directory}`,
-      'wait until it has ended, or give another directory',
-    );
-  });
+  const unlock = await lockBackup(directory);
   try {
     const backup = await openBackup(directory, options);
     if (options.incremental) linksOf(backup, directory);

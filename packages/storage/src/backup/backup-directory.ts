@@ -247,6 +247,7 @@ async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Pr
 function unreadable(file: string, operation: string, error: unknown): StorageError {
   const errno = errnoOf(error);
   if (errno === 'ENOENT') return damaged(file, 'it is missing');
+  if (errno === 'EISDIR') return damaged(file, 'it is a directory');
   if (errno === 'EIO') return damaged(file, 'the disk cannot read it (EIO)');
   return new StorageError({ code: 'IO', file, operation, errno }, { cause: error });
 }
