@@ -101,8 +101,7 @@ export class SelfReplacement {
       throw error instanceof RequestError ? notGranted(loss, addresses, error.failure) : error;
     });
     const { nonce } = begun;
-    const { formatVersion: _, ...kept } = known as NodeRecord & { formatVersion?: number };
-    const next = { ...kept, clusterId, nodeId, nonce, shards, members, configurationIndex };
+    const next = { ...known, clusterId, nodeId, nonce, shards, members, configurationIndex };
     const granted = { ...next, bootCounter: 0, hasLog: false };
     return this.#complete({ ...(await grantReplacement(disk, directory, begun, granted)), granted });
   }

@@ -79,15 +79,25 @@ export interface StorageBootPorts {
   readonly logSegmentBytes?: number;
 }
 
-/** Makes the log of a node that has none yet; never of one that had one. */
+/**
+ * Makes the log of a node that has none yet. One that a start made which was cut off before it noted so is kept.
+ * @throws {StorageError} `LOG_EXISTS` when the log there has been used: nothing is removed
+ */
 export async function createLog(ports: StorageBootPorts, record: NodeRecord): Promise<void> {
   const { disk, directory } = ports;
   const base = record.nodeId === FOUNDER_ID ? founding : nothing;
-  // A start that was cut off before it noted that the log is there; nothing was ever written to it.
-  if (await Log.exists(disk, directory.logDirectory)) await disk.remove(directory.logDirectory);
   const hardState = { term: base.term, vote: 0, commit: base.index };
+  if (await Log.exists(disk, directory.logDirectory)) return refuseUsedLog(ports, record, base);
   const log = await Log.create(disk, { ...logOptions(ports, record), base, hardState });
   await log.close();
+}
+
+async function refuseUsedLog(ports: StorageBootPorts, record: NodeRecord, base: SnapshotMeta): Promise<void> {
+  const log = await Log.open(ports.disk, logOptions(ports, record));
+  const { term, vote } = log.initialState().hardState;
+  const isUsed = log.lastIndex() !== base.index || term !== base.term || vote !== 0;
+  await log.close();
+  if (isUsed) throw new StorageError({ code: 'LOG_EXISTS', directory: ports.directory.logDirectory });
 }
 
 /**

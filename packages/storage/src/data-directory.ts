@@ -4,9 +4,10 @@ import { makeRoomToStart } from './ballast.ts';
 import { acquireLock, type DirectoryLock } from './directory-lock.ts';
 import type { Disk } from './disk.ts';
 import { errnoOf, StorageError } from './errors.ts';
+import { unusable } from './json-file.ts';
 import { makeDirectories } from './make-directories.ts';
 import { NodeDisk } from './node-disk.ts';
-import { NODE_FILE, type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
+import { NODE_FILE, type NodeRecord, RESTORE_RECORD, readNodeRecord, writeNodeRecord } from './node-record.ts';
 import { replaceWholeFile } from './whole-file.ts';
 
 const KEY_FILE = 'peer.key';
@@ -74,7 +75,7 @@ export class DataDirectory {
     throw unusable(
       join(this.path, NODE_FILE),
       `it is gone, but the data of a node lies beside it: ${data.join(', ')}`,
-      'nothing was changed. Restore this file from a copy of the directory, or move the directory aside and join again',
+      RESTORE_RECORD,
     );
   }
 

@@ -150,7 +150,7 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'LOG_MISSING':
       return 'bring it back, or start the node while a majority of the others runs: they fill it anew';
     case 'LOG_EXISTS':
-      return 'use another data directory';
+      return 'nothing was removed; restore the node.json that belongs to it, or use another data directory';
     case 'NO_SPACE':
       return 'free some space';
     case 'WRONG_CLUSTER':

@@ -1,9 +1,10 @@
 import type { Disk } from './disk.ts';
-import { errnoOf, StorageError } from './errors.ts';
-import { readWholeFile, replaceWholeFile } from './whole-file.ts';
+import { readJsonFile, replaceJsonFile, unusable } from './json-file.ts';
 
-const FORMAT_VERSION = 1;
 export const NODE_FILE = 'node.json';
+/** What to do when it is lost or damaged. */
+export const RESTORE_RECORD =
+  'nothing was changed. Restore this file from a copy of the directory, or move the directory aside and join again';
 
 /** A member as a node was told of it. */
 export interface KnownMember {
@@ -39,38 +40,14 @@ export interface NodeRecord {
 
 /** Undefined for a directory that no node has used yet. @throws {StorageError} `DIRECTORY_UNUSABLE`, `NEWER_VERSION` */
 export async function readNodeRecord(disk: Disk, directory: string): Promise<NodeRecord | undefined> {
-  const file = `${directory}/${NODE_FILE}`;
-  const bytes = await readWholeFile(disk, file).catch((error: unknown) => {
-    throw unusable(file, `it cannot be read (${errnoOf(error)})`, 'check its owner and permissions', error);
-  });
-  if (bytes === undefined) return undefined;
-  let record: unknown;
-  try {
-    record = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw unusable(file, 'it is not valid JSON', RESTORE, error);
-  }
-  return checkedRecord(file, record, FORMAT_VERSION);
+  const record = (await readJsonFile(disk, directory, NODE_FILE, RESTORE_RECORD)) as Partial<NodeRecord> | undefined;
+  if (record === undefined || isNodeRecord(record)) return record;
+  throw unusable(`${directory}/${NODE_FILE}`, 'fields are missing or wrong', RESTORE_RECORD);
 }
 
 /** Replaces `node.json`: after a crash the old one is there or the new one, whole. @throws {StorageError} `NO_SPACE`, `IO` */
 export function writeNodeRecord(disk: Disk, directory: string, record: NodeRecord): Promise<void> {
-  const text = `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, null, 2)}\n`;
-  return replaceWholeFile(disk, directory, NODE_FILE, [new TextEncoder().encode(text)]);
-}
-
-const RESTORE = 'restore it, or move the directory aside and join again';
-
-function checkedRecord(file: string, value: unknown, versionMax: number): NodeRecord {
-  const record = (typeof value === 'object' && value !== null ? value : {}) as Partial<
-    NodeRecord & { formatVersion: number }
-  >;
-  const version = record.formatVersion ?? 0;
-  if (version > versionMax) {
-    throw new StorageError({ code: 'NEWER_VERSION', file, what: 'format version', version, versionMax });
-  }
-  if (version !== versionMax || !isNodeRecord(record)) throw unusable(file, 'fields are missing or wrong', RESTORE);
-  return record;
+  return replaceJsonFile(disk, directory, NODE_FILE, record);
 }
 
 export function isNodeRecord(value: Partial<NodeRecord>): value is NodeRecord {
@@ -84,9 +61,4 @@ export function isNodeRecord(value: Partial<NodeRecord>): value is NodeRecord {
     typeof hasToken === 'boolean' &&
     Array.isArray(members)
   );
-}
-
-/** A file of the data directory is not what it should be. */
-export function unusable(file: string, problem: string, hint: string, cause?: unknown): StorageError {
-  return new StorageError({ code: 'DIRECTORY_UNUSABLE', file, problem, hint }, { cause });
 }

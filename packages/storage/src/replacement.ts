@@ -10,12 +10,12 @@
 
 import { NONCE_FILE } from './data-directory.ts';
 import type { Disk } from './disk.ts';
-import { errnoOf } from './errors.ts';
-import { isNodeRecord, NODE_FILE, type NodeRecord, readNodeRecord, unusable, writeNodeRecord } from './node-record.ts';
+import { readJsonFile, replaceJsonFile, unusable } from './json-file.ts';
+import { isNodeRecord, NODE_FILE, type NodeRecord, readNodeRecord, writeNodeRecord } from './node-record.ts';
 import { readWholeFile, replaceWholeFile } from './whole-file.ts';
 
 const FILE = 'replacement.json';
-const FORMAT_VERSION = 1;
+const BEGIN_ANEW = 'move the data directory aside and join again: --join with an empty one';
 /** What is moved aside. `node.json` is copied: until the new one is there, the directory stays a known node's. */
 const DATA = ['log', 'engine', 'engine.damaged', 'engine.discarded', 'snapshots', NONCE_FILE] as const;
 
@@ -32,20 +32,11 @@ export interface Replacement {
   readonly granted: NodeRecord | null;
 }
 
-/** Undefined when none is under way. @throws {StorageError} `DIRECTORY_UNUSABLE` */
+/** Undefined when none is under way. @throws {StorageError} `DIRECTORY_UNUSABLE`, `NEWER_VERSION` */
 export async function readReplacement(disk: Disk, directory: string): Promise<Replacement | undefined> {
-  const file = `${directory}/${FILE}`;
-  const bytes = await readWholeFile(disk, file).catch((error: unknown) => {
-    throw unusable(file, `it cannot be read (${errnoOf(error)})`, 'check its owner and permissions', error);
-  });
-  if (bytes === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (isReplacement(value)) return value;
-  } catch {
-    // Told below.
-  }
-  throw unusable(file, 'it is damaged', 'move the data directory aside and join again: --join with an empty one');
+  const value = (await readJsonFile(disk, directory, FILE, BEGIN_ANEW)) as Partial<Replacement> | undefined;
+  if (value === undefined || isReplacement(value)) return value;
+  throw unusable(`${directory}/${FILE}`, 'fields are missing or wrong', BEGIN_ANEW);
 }
 
 /** Writes down that the data is lost. What was begun for the same cause before goes on under its nonce. */
@@ -102,8 +93,7 @@ export async function dropReplacement(disk: Disk, directory: string): Promise<vo
 }
 
 async function write(disk: Disk, directory: string, replacement: Replacement): Promise<Replacement> {
-  const text = `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...replacement }, null, 2)}\n`;
-  await replaceWholeFile(disk, directory, FILE, [new TextEncoder().encode(text)]);
+  await replaceJsonFile(disk, directory, FILE, replacement);
   return replacement;
 }
 
@@ -116,11 +106,9 @@ function unusedName(taken: readonly string[], wallMs: number): string {
   }
 }
 
-function isReplacement(value: unknown): value is Replacement {
-  if (typeof value !== 'object' || value === null) return false;
-  const { formatVersion, cause, problem, nonce, aside, granted } = value as Record<string, unknown>;
+function isReplacement(value: Partial<Replacement>): value is Replacement {
+  const { cause, problem, nonce, aside, granted } = value;
   return (
-    formatVersion === FORMAT_VERSION &&
     (cause === 'damaged' || cause === 'rolled-back') &&
     [problem, nonce].every((text) => typeof text === 'string' && text !== '') &&
     // It becomes a path.

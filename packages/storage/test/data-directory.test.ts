@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DataDirectory, type NodeRecord, type StorageError } from '../src/index.ts';
+import { DataDirectory, NodeDisk, type NodeRecord, type StorageError } from '../src/index.ts';
+import { replaceJsonFile } from '../src/json-file.ts';
 
 const record: NodeRecord = {
   clusterId: 'c1',
@@ -41,7 +42,7 @@ describe('data directory', () => {
     await directory.writeNode({ ...record, bootCounter: 2, hasLog: true });
     await directory.close();
     const again = await DataDirectory.open(path);
-    assert.deepEqual(await again.readNode(), { formatVersion: 1, ...record, bootCounter: 2, hasLog: true });
+    assert.deepEqual(await again.readNode(), { ...record, bootCounter: 2, hasLog: true });
     await again.close();
     assert.deepEqual((await readdir(path)).sort(), ['lock', 'node.json']);
   });
@@ -121,18 +122,32 @@ describe('data directory', () => {
     await directory.close();
   });
 
-  for (const [why, change, code, message] of [
-    ['is cut', (text: string) => text.slice(0, 50), 'DIRECTORY_UNUSABLE', /not valid JSON/],
-    ['is not an object', () => '[]', 'DIRECTORY_UNUSABLE', /missing or wrong/],
-    ['lacks a field', (text: string) => text.replace('"nonce"', '"x"'), 'DIRECTORY_UNUSABLE', /missing or wrong/],
-    ['has a field of a wrong type', (text: string) => text.replace('64', '"64"'), 'DIRECTORY_UNUSABLE', /or wrong/],
-    ['is of a newer version', (text: string) => text.replace('Version": 1', 'Version": 2'), 'NEWER_VERSION', /up to 1/],
+  for (const [why, change, message] of [
+    ['is cut', (text: string) => text.slice(0, 50), /not valid JSON/],
+    ['is not an object', () => '[]', /checksum is wrong/],
+    ['lacks a field', (text: string) => text.replace('"nonce"', '"x"'), /checksum is wrong/],
+    ['has lost its log, it says', (text: string) => text.replace('"hasLog": true', '"hasLog": false'), /checksum/],
+    ['has another id', (text: string) => text.replace('"nodeId": 3', '"nodeId": 2'), /checksum is wrong/],
+    ['has another version', (text: string) => text.replace('Version": 1', 'Version": 3'), /checksum is wrong/],
+    ['has another checksum', (text: string) => text.replace(/"checksum": \d/, '"checksum": 1'), /checksum is wrong/],
   ] as const) {
     it(`is refused when node.json ${why}`, async () => {
       const directory = await DataDirectory.open(path);
-      await directory.writeNode(record);
+      await directory.writeNode({ ...record, hasLog: true });
       const file = join(path, 'node.json');
       await writeFile(file, change(await readFile(file, 'utf8')));
+      await assert.rejects(directory.readNode(), { code: 'DIRECTORY_UNUSABLE', message });
+      await directory.close();
+    });
+  }
+
+  for (const [why, fields, code, message] of [
+    ['has a field of a wrong type', { ...record, shards: '64' }, 'DIRECTORY_UNUSABLE', /or wrong/],
+    ['is of a newer version', { ...record, formatVersion: 2 }, 'NEWER_VERSION', /up to 1/],
+  ] as const) {
+    it(`is refused when node.json ${why}`, async () => {
+      const directory = await DataDirectory.open(path);
+      await replaceJsonFile(new NodeDisk(), path, 'node.json', fields);
       await assert.rejects(directory.readNode(), { code, message });
       await directory.close();
     });

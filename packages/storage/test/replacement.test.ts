@@ -12,6 +12,7 @@ import {
   replaceWholeFile,
   writeNodeRecord,
 } from '../src/index.ts';
+import { replaceJsonFile } from '../src/json-file.ts';
 import { randomFrom } from './log-fixtures.ts';
 
 const ROOT = '/data';
@@ -61,7 +62,7 @@ function textOf(disk: MemoryDisk, path: string): string {
 }
 
 async function assertReplaced(disk: MemoryDisk): Promise<void> {
-  assert.deepEqual(await readNodeRecord(disk, ROOT), { formatVersion: 1, ...granted });
+  assert.deepEqual(await readNodeRecord(disk, ROOT), granted);
   assert.equal(await readReplacement(disk, ROOT), undefined);
   for (const path of FILES) {
     const place = KEPT.includes(path) ? `${ROOT}/${path}` : `${ASIDE}/${path}`;
@@ -86,7 +87,7 @@ describe('replacing what a damaged node keeps', () => {
       disk.paths().filter((path) => !path.endsWith('replacement.json')),
       before,
     );
-    assert.deepEqual(await readReplacement(disk, ROOT), { formatVersion: 1, ...begun });
+    assert.deepEqual(await readReplacement(disk, ROOT), begun);
   });
 
   it('asks again under the nonce it asked under before', async () => {
@@ -145,15 +146,24 @@ describe('replacing what a damaged node keeps', () => {
     if (note?.granted) await completeReplacement(disk, ROOT, { ...note, granted: note.granted });
   }
 
-  for (const [why, text] of [
-    ['is cut', '{"formatVersion":1,'],
-    ['leads out of the data directory', JSON.stringify({ formatVersion: 1, ...loss, aside: '../x', granted: null })],
-    ['names no node', JSON.stringify({ formatVersion: 1, ...loss, aside: 'damaged-1', granted: { nodeId: 1 } })],
+  it('is refused when its note is cut or changed', async () => {
+    const disk = await used();
+    await beginReplacement(disk, ROOT, loss);
+    const text = textOf(disk, `${ROOT}/replacement.json`);
+    for (const damaged of [text.slice(0, 30), text.replace('"new"', '"nex"')]) {
+      await replaceWholeFile(disk, ROOT, 'replacement.json', [new TextEncoder().encode(damaged)]);
+      await assert.rejects(readReplacement(disk, ROOT), { code: 'DIRECTORY_UNUSABLE', message: /is damaged/ });
+    }
+  });
+
+  for (const [why, note] of [
+    ['leads out of the data directory', { ...loss, aside: '../x', granted: null }],
+    ['names no node', { ...loss, aside: 'damaged-1', granted: { nodeId: 1 } }],
   ] as const) {
     it(`is refused when its note ${why}`, async () => {
       const disk = await used();
-      await replaceWholeFile(disk, ROOT, 'replacement.json', [new TextEncoder().encode(text)]);
-      await assert.rejects(readReplacement(disk, ROOT), { code: 'DIRECTORY_UNUSABLE' });
+      await replaceJsonFile(disk, ROOT, 'replacement.json', note);
+      await assert.rejects(readReplacement(disk, ROOT), { code: 'DIRECTORY_UNUSABLE', message: /missing or wrong/ });
     });
   }
 });
