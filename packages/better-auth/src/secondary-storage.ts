@@ -17,7 +17,7 @@ export interface HoldfastSecondaryStorage {
   getAndDelete(key: string): Promise<string | null>;
   /** Adds one, and answers the sum. A counter that is made lives for `ttlSeconds`; later additions do not prolong it. */
   increment(key: string, ttlSeconds: number): Promise<number>;
-  /** @param ttlSeconds none or 0: no expiry */
+  /** @param ttlSeconds none or 0: no expiry; below 0: it is over already, so the key is deleted */
   set(key: string, value: string, ttlSeconds?: number): Promise<void>;
   delete(key: string): Promise<void>;
 }
@@ -43,7 +43,8 @@ export function secondaryStorage(options: SecondaryStorageOptions): HoldfastSeco
       return counted?.value ?? 1;
     },
     async set(key, value, ttlSeconds) {
-      await client.store(idOf(key), value, { ...deadline, ...ttlOption(ttlSeconds) });
+      if (ttlSeconds !== undefined && ttlSeconds < 0) await client.delete(idOf(key), deadline);
+      else await client.store(idOf(key), value, { ...deadline, ...ttlOption(ttlSeconds) });
     },
     async delete(key) {
       await client.delete(idOf(key), deadline);

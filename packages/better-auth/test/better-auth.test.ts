@@ -21,6 +21,9 @@ describe('Better Auth over three nodes', function () {
     assert.equal((await nodes.client.meta('auth:k'))?.ttlMs, 60_000);
     await storage.delete('k');
     assert.equal(await storage.get('k'), null);
+    await storage.set('k', 'old', 60);
+    await storage.set('k', 'over', -5);
+    assert.equal(await storage.get('k'), null, 'its time is over already');
   });
 
   it('counts every addition, for as long as the first one said', async () => {
