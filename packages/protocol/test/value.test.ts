@@ -32,6 +32,16 @@ describe('session data', () => {
     assert.equal(decodeValue(encodeValue('__proto__')), '__proto__');
   });
 
+  it('with half of a surrogate pair is refused, however long the text is', () => {
+    for (const length of [0, 10, 100, 10_000]) {
+      const text = `${'x'.repeat(length)}\ud800`;
+      for (const value of [text, { form: [text] }, { [text]: 1 }, new Map([['a', text]])]) {
+        assert.throws(() => encodeValue(value), isValidation, `${length}`);
+      }
+      assert.equal(decodeValue(encodeValue(`${text}\udc00\ufffd`)), `${text}\udc00\ufffd`);
+    }
+  });
+
   it('never reaches a prototype', () => {
     // {"__proto__": {"polluted": true}} by hand: encoding an object literal would set the prototype here already.
     const text = (s: string) => [0xa0 + s.length, ...Buffer.from(s)];
