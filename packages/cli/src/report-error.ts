@@ -59,6 +59,8 @@ function hintOf(failure: Failure, command: string | undefined): string {
   if (failure.code === 'UNREACHABLE' && command === 'start') {
     return 'is that member running? give the address of one that runs with --join';
   }
+  // It has no client whose sessions could go, and `status` cannot ask it.
+  if (failure.code === 'NO_SPACE' && command === 'start') return 'free some space there, then start it again';
   return hintFor(failure);
 }
 

@@ -47,6 +47,16 @@ describe('failures', () => {
     assert.match(stderr, /hint: .*--request-id ab:1:2/);
   });
 
+  it('a start for which there is no room is not told to delete sessions: it has no cluster yet', async () => {
+    const io = new FakeIo();
+    io.startNode = async () => {
+      throw new RequestError({ code: 'NO_SPACE', problem: 'no space for n1/log (ENOSPC)' });
+    };
+    const { exitCode, stderr } = await io.run('start --data n1');
+    assert.equal(exitCode, 6);
+    assert.equal(stderr, 'error: no space for n1/log (ENOSPC)\n  hint: free some space there, then start it again\n');
+  });
+
   it('an error without a code is unexpected: exit code 1', async () => {
     const io = new FakeIo();
     io.answer = () => {

@@ -27,7 +27,7 @@ import { fetchLostState } from './lost-state.ts';
 import { Member } from './member.ts';
 import { lossShownBy, SelfReplacement } from './replacement.ts';
 import type { EmbeddedNode, NodeLife } from './running-node.ts';
-import { addressOf, backendName, refuseChanges } from './start-checks.ts';
+import { addressOf, backendName, refuseChanges, refuseNoKey } from './start-checks.ts';
 import { asRequestError } from './start-failure.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
@@ -86,6 +86,7 @@ async function start(config: NodeConfig, opened: (() => Promise<void>)[]): Promi
   const known = resumed ?? (await directory.readNode());
   refuseChanges(config, known);
   const privateKey = await directory.privateKey(generatePrivateKey, known !== undefined);
+  refuseNoKey(privateKey, directory.keyFile);
   const listen = config.listen ?? known?.listen ?? defaults.listen;
   checkToken(config, listen, known?.hasToken === true);
   const host = await createHost({ listen, privateKey, gossip: true });

@@ -1,7 +1,7 @@
 /** What a start is told must fit what the data directory knows. */
 import { RequestError } from '@holdfast/protocol';
-import { engineModuleName, isBuiltIn, type NodeRecord } from '@holdfast/storage';
-import type { Host } from '@holdfast/transport';
+import { engineModuleName, isBuiltIn, type NodeRecord, StorageError } from '@holdfast/storage';
+import { type Host, peerIdOf } from '@holdfast/transport';
 import type { NodeConfig } from './config.ts';
 
 /** What was fixed when the node was made cannot be changed by a flag. */
@@ -39,4 +39,15 @@ export function addressOf({ advertise }: NodeConfig, known: NodeRecord | undefin
     });
   }
   return address;
+}
+
+/** @throws {StorageError} `DIRECTORY_UNUSABLE` for bytes that are no key: what reads them does not know the file */
+export function refuseNoKey(privateKey: Uint8Array, file: string): void {
+  try {
+    peerIdOf(privateKey);
+  } catch (error) {
+    const problem = `it is no private key (${privateKey.length} bytes)`;
+    const hint = 'restore it from a copy, or move the directory aside and join again';
+    throw new StorageError({ code: 'DIRECTORY_UNUSABLE', file, problem, hint }, { cause: error });
+  }
 }

@@ -1,6 +1,6 @@
 /** Whole nodes on real disks and loopback: what only `startNode` decides. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestError } from '@holdfast/protocol';
@@ -53,6 +53,16 @@ describe('a node', function () {
   }
 
   const anyPort = { listen: '127.0.0.1:0' };
+
+  it('whose key was cut short names the file', async () => {
+    await stop(await start('one', anyPort));
+    const file = join(directory, 'one', 'peer.key');
+    await truncate(file, 20);
+    await assert.rejects(
+      start('one'),
+      refusal('VALIDATION', /one\/peer\.key: it is no private key \(20 bytes\)/, /restore it from a copy/),
+    );
+  });
 
   it('that has lost its log says so, and that it must join again', async () => {
     await stop(await start('one', anyPort));

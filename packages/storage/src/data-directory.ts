@@ -48,9 +48,25 @@ export class DataDirectory {
       await makeRoomToStart(disk, path);
       return acquireLock(path);
     });
-    // There may have been just room enough for the lock.
-    await makeRoomToStart(disk, path);
-    return new DataDirectory(path, disk, lock);
+    const directory = new DataDirectory(path, disk, lock);
+    try {
+      // There may have been just room enough for the lock.
+      await makeRoomToStart(disk, path);
+      await directory.#refuseFiles();
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    return directory;
+  }
+
+  /** A file in the place of a directory was put there by somebody: it is not removed. */
+  async #refuseFiles(): Promise<void> {
+    for (const part of [this.logDirectory, this.engineDirectory, this.snapshotDirectory]) {
+      const found = await stat(part).catch(() => undefined);
+      if (found === undefined || found.isDirectory()) continue;
+      throw unusable(part, 'it is no directory', 'move it elsewhere, then start again');
+    }
   }
 
   get logDirectory(): string {
@@ -58,6 +74,10 @@ export class DataDirectory {
   }
   get engineDirectory(): string {
     return join(this.path, 'engine');
+  }
+  /** Of the node's private key. */
+  get keyFile(): string {
+    return join(this.path, KEY_FILE);
   }
   get snapshotDirectory(): string {
     return join(this.path, 'snapshots');
@@ -102,7 +122,7 @@ export class DataDirectory {
    * @throws {StorageError} `DIRECTORY_UNUSABLE`, `NO_SPACE`, `IO`
    */
   async privateKey(generate: () => Promise<Uint8Array>, mustExist: boolean): Promise<Uint8Array> {
-    const file = join(this.path, KEY_FILE);
+    const file = this.keyFile;
     const kept = await readIfThere(file);
     if (kept !== undefined) {
       if (process.platform !== 'win32' && ((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);

@@ -103,6 +103,12 @@ async function openSegment(file: DiskFile, path: string, keyring: Keyring | unde
   return { segment, window, headerBytes, header };
 }
 
+/** Why a record that is not there is missed. The file that begins later may be of another log. */
+function gapBefore(sequence: number, floor: number, nextSequence: number | undefined): string {
+  if (nextSequence === undefined || sequence <= floor) return `but record ${sequence} was durable once`;
+  return `and records ${sequence} to ${nextSequence - 1} are missing before ${segmentName(nextSequence)}`;
+}
+
 /** Reads one segment; `nextSequence` is where the segment after it begins, undefined for the last. */
 async function readSegment(
   { disk, identity, keyring, replay }: RecoveryParts,
@@ -131,7 +137,7 @@ async function readSegment(
     if (typeof record === 'string') {
       const floor = Math.max(replay.floor, await floorBeyond(window, offset, segment.id));
       if (nextSequence === undefined && expected.sequence > floor) return;
-      const problem = `${record}, but record ${expected.sequence} was durable once`;
+      const problem = `${record}, ${gapBefore(expected.sequence, floor, nextSequence)}`;
       throw new StorageError({ code: 'LOG_DAMAGED', file: path, offset, problem });
     }
     segment.seal?.note(offset);

@@ -85,6 +85,19 @@ describe('data directory', () => {
     await assert.rejects(DataDirectory.open(join(root, 'deep')), { code: 'DIRECTORY_UNUSABLE' });
   });
 
+  it('is refused when a file is where it keeps a directory, and is free again then', async () => {
+    await (await DataDirectory.open(path)).close();
+    for (const name of ['log', 'engine', 'snapshots']) {
+      await writeFile(join(path, name), '');
+      await assert.rejects(DataDirectory.open(path), {
+        code: 'DIRECTORY_UNUSABLE',
+        message: new RegExp(`/${name}: it is no directory; move it elsewhere`),
+      });
+      await rm(join(path, name));
+    }
+    await (await DataDirectory.open(path)).close();
+  });
+
   it('is refused where the system makes none, as in /proc', async function () {
     if (process.platform !== 'linux') this.skip();
     const isRefused = { code: 'DIRECTORY_UNUSABLE', message: /\/proc\/holdfast: it cannot be made \(ENOENT\)/ };

@@ -57,6 +57,15 @@ describeLog('log recovery', () => {
     assert.equal(await isDamaged(disk), false);
   });
 
+  it('names a file that does not follow, which may be of another log, and what is missing before it', async () => {
+    const { disk } = await filled();
+    await (await disk.open(pathOf('0000000000000099.log'), { create: true })).close();
+    await assert.rejects(open(disk), {
+      code: 'LOG_DAMAGED',
+      message: /, and records \d+ to 98 are missing before 0000000000000099\.log; /,
+    });
+  });
+
   it('writes again what a failed sync left in the cache only', async () => {
     let fails = false;
     const disk = new MemoryDisk({ fault: (operation) => (operation === 'sync' && fails ? 'EIO' : undefined) });
