@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Client } from '@holdfast/client';
-import { limits } from '@holdfast/protocol';
+import { limits, withDeadline } from '@holdfast/protocol';
 
 export interface KeyvHoldfastOptions {
   /** The application owns it, and closes it. */
@@ -47,7 +47,8 @@ export abstract class Entries extends EventEmitter {
 
   /** Deletes every key of the namespace; without one, every key of the prefix. */
   async clear(): Promise<void> {
-    await this.#client.deleteMatching(filterOf(this.#scope(this.namespace)), this.#deadline);
+    const filter = filterOf(this.#scope(this.namespace));
+    await withDeadline(this.#deadline.timeoutMs, (options) => this.#client.deleteMatching(filter, options));
   }
 
   async has(key: string): Promise<boolean> {
@@ -58,7 +59,10 @@ export abstract class Entries extends EventEmitter {
     return Promise.all(keys.map((key) => this.has(key)));
   }
 
-  /** Keys and values of a namespace, in no particular order. Entries made or deleted meanwhile may be missed or met. */
+  /**
+   * Keys and values of a namespace, in no particular order. Entries made or deleted meanwhile may be missed or met. Asks
+   * for 500 at a time, whenever the last are used up, each time for as long as a call may take.
+   */
   async *iterator(namespace: string | undefined = this.namespace): AsyncGenerator<[string, unknown], void> {
     const scope = this.#scope(namespace);
     for await (const { id, data } of this.#client.loadAll(filterOf(scope), this.#deadline)) {

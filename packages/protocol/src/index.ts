@@ -8,6 +8,7 @@ export * from './client-commands.ts';
 export * from './command-builders.ts';
 export * from './command-codec.ts';
 export * from './commands.ts';
+export * from './deadline.ts';
 export * from './errors.ts';
 export * from './event-place.ts';
 export * from './events.ts';

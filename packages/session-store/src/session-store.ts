@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Client, RequestOptions, SaveOptions } from '@holdfast/client';
-import { type FieldChanges, limits, type SaveAnswer, type Session, type UserLimit } from '@holdfast/protocol';
+import {
+  type CallOptions,
+  type FieldChanges,
+  limits,
+  type SaveAnswer,
+  type Session,
+  type UserLimit,
+  withDeadline,
+} from '@holdfast/protocol';
 import { Availability, isAway } from './availability.ts';
 import { Baseline } from './baseline.ts';
 import {
@@ -151,17 +159,17 @@ export class SessionStore {
 
   /** Ends every session of a user, under any prefix. Resolves to how many there were. */
   destroyByUser(user: string): Promise<number> {
-    return this.#availability.watch(this.#client.deleteByUser(user, this.#deadline()));
+    return this.#inTime((options) => this.#client.deleteByUser(user, options));
   }
 
   /** Ids of live sessions, without the prefix, of all or of one user; hashed ones with `hashIds`. */
   ids(user?: string): Promise<string[]> {
-    return this.#availability.watch(this.#listIds(user));
+    return this.#inTime((options) => this.#listIds(user, options));
   }
 
   /** Every live session. Counts as an access of none. */
   all(): Promise<ListedSession[]> {
-    return this.#availability.watch(this.#loadAll());
+    return this.#inTime((options) => this.#loadAll(options));
   }
 
   /** How many live sessions there are. */
@@ -171,7 +179,7 @@ export class SessionStore {
 
   /** Ends every session of this prefix. */
   async clear(): Promise<void> {
-    await this.#availability.watch(this.#client.deleteMatching(this.#own(), this.#deadline()));
+    await this.#inTime((options) => this.#client.deleteMatching(this.#own(), options));
   }
 
   /** Ends the asking for a cluster that is away. The client stays open. */
@@ -298,19 +306,24 @@ export class SessionStore {
     queueMicrotask(() => this.#onSaved?.(saved));
   }
 
-  async #loadAll(): Promise<ListedSession[]> {
+  /** Of a call that takes several requests: all of them end in its time. */
+  #inTime<T>(run: (options: CallOptions) => Promise<T>): Promise<T> {
+    return this.#availability.watch(withDeadline(this.#settings.timeoutMs, run));
+  }
+
+  async #loadAll(options: CallOptions): Promise<ListedSession[]> {
     const sessions: ListedSession[] = [];
-    for await (const { id, data, metadata } of this.#client.loadAll<StoredFields>(this.#own(), this.#deadline())) {
+    for await (const { id, data, metadata } of this.#client.loadAll<StoredFields>(this.#own(), options)) {
       const fields = sessionFields(data, this.#serializer, id);
       sessions.push({ id: this.#sessionIdOf(id), fields, expiresAt: metadata.expiresAt });
     }
     return sessions;
   }
 
-  async #listIds(user: string | undefined): Promise<string[]> {
+  async #listIds(user: string | undefined, options: CallOptions): Promise<string[]> {
     const ids: string[] = [];
     const filter = user === undefined ? this.#own() : { ...this.#own(), user };
-    for await (const { id } of this.#client.listAll(filter, this.#deadline())) ids.push(this.#sessionIdOf(id));
+    for await (const { id } of this.#client.listAll(filter, options)) ids.push(this.#sessionIdOf(id));
     return ids;
   }
 

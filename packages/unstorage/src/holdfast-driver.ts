@@ -1,5 +1,5 @@
 import type { Client } from '@holdfast/client';
-import { limits, RequestError } from '@holdfast/protocol';
+import { limits, RequestError, withDeadline } from '@holdfast/protocol';
 import type { Driver, TransactionOptions } from 'unstorage';
 
 export interface HoldfastDriverOptions {
@@ -30,11 +30,12 @@ export function holdfastDriver(options: HoldfastDriverOptions): Driver<HoldfastD
     await client.store(idOf(key), value, { ...deadline, ...lifetime, ...ttlOption(settings?.ttl ?? options.ttl) });
   };
   const scopeOf = (base: string | undefined) => filterOf(idOf(base ?? ''));
-  const keysOf = async (base: string | undefined) => {
-    const keys: string[] = [];
-    for await (const { id } of client.listAll(scopeOf(base), deadline)) keys.push(id.slice(prefix.length));
-    return keys;
-  };
+  const keysOf = (base: string | undefined) =>
+    withDeadline(timeoutMs, async (each) => {
+      const keys: string[] = [];
+      for await (const { id } of client.listAll(scopeOf(base), each)) keys.push(id.slice(prefix.length));
+      return keys;
+    });
 
   return {
     name: 'holdfast',
@@ -61,7 +62,7 @@ export function holdfastDriver(options: HoldfastDriverOptions): Driver<HoldfastD
     },
     getKeys: keysOf,
     clear: async (base) => {
-      await client.deleteMatching(scopeOf(base), deadline);
+      await withDeadline(timeoutMs, (each) => client.deleteMatching(scopeOf(base), each));
     },
   };
 }
