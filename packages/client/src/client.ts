@@ -38,7 +38,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { EarlierClients } from './earlier-clients.ts';
 import { EarlierIdentity, parseRequestId } from './identity.ts';
 import { OpenRequest, type ReadAnswer } from './open-request.ts';
-import { type ClientOptions, checkTimeout, type RequestOptions, type Settings, settingsOf } from './options.ts';
+import { type ClientOptions, checkOptions, type RequestOptions, type Settings, settingsOf } from './options.ts';
 import { Watch, type WatchOptions, type WatchPorts } from './watch.ts';
 
 export interface StoreOptions extends RequestOptions, StoreSettings {}
@@ -327,7 +327,7 @@ export class Client implements AsyncDisposable {
 
   #prepare(request: Request, options: RequestOptions, read: ReadAnswer, absentAsUndefined: boolean): OpenRequest {
     const { timeoutMs = this.#settings.timeoutMs } = options;
-    checkTimeout(timeoutMs);
+    checkOptions(options);
     if (isWrite(request)) {
       checkCommand(request);
       const body = encodeCommandBody(request);

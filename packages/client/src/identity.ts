@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { clientIdBytes, limits, RequestError } from '@holdfast/protocol';
+import { clientIdBytes, excerpt, limits, RequestError } from '@holdfast/protocol';
 
 /** A write's identity in print: `HEX:BORN:SEQUENCE`, or `HEX:SEQUENCE` for a client id whose birth is not known. */
 export interface RequestId {
@@ -11,14 +11,14 @@ export interface RequestId {
 
 /** @throws {RequestError} VALIDATION */
 export function parseRequestId(text: string): RequestId {
-  const match = /^([0-9a-f]{32})(?::(\d{1,16}))?:(\d{1,16})$/i.exec(text);
+  const match = typeof text === 'string' ? /^([0-9a-f]{32})(?::(\d{1,16}))?:(\d{1,16})$/i.exec(text) : null;
   const [, hex = '', born, digits] = match ?? [];
   const sequence = Number(digits);
   const bornMs = born === undefined ? undefined : Number(born);
   if (match === null || !Number.isSafeInteger(sequence) || sequence < 1 || !Number.isSafeInteger(bornMs ?? 0)) {
     throw new RequestError({
       code: 'VALIDATION',
-      problem: `${JSON.stringify(text.slice(0, 80))} is not a request id`,
+      problem: `${excerpt(String(text), 80)} is not a request id`,
       hint: 'it is 32 hexadecimal digits, the birth of the client and a number, joined by colons',
     });
   }

@@ -63,9 +63,23 @@ export function settingsOf(options: ClientOptions): Settings {
 }
 
 /** @throws {RequestError} VALIDATION */
-export function checkTimeout(timeoutMs: number): void {
+export function checkOptions({ timeoutMs, signal }: RequestOptions): void {
+  if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+  checkSignal(signal);
+}
+
+function checkTimeout(timeoutMs: number): void {
   if (timeoutMs > 0 && Number.isFinite(timeoutMs)) return;
   throw invalid(`the timeout is ${timeoutMs} ms`, 'give a number of milliseconds above 0');
+}
+
+/** @throws {RequestError} VALIDATION for what is no AbortSignal, such as its controller */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  // By its parts: one of another realm is a signal too.
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>;
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return;
+  throw invalid('the signal is no AbortSignal', 'give the signal of an AbortController, as controller.signal');
 }
 
 function invalid(problem: string, hint: string): RequestError {

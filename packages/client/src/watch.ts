@@ -13,7 +13,7 @@ import {
   type SessionMetadata,
   type WatchQuery,
 } from '@holdfast/protocol';
-import type { RequestOptions } from './options.ts';
+import { checkSignal, type RequestOptions } from './options.ts';
 import { pause } from './pause.ts';
 
 /** How long a node waits for the next event before it answers that there was none. */
@@ -84,10 +84,12 @@ export class Watch<T> implements AsyncIterableIterator<WatchEvent<T>>, AsyncDisp
   #place: EventPlace | undefined;
   #begun: Promise<number> | undefined;
 
+  /** @throws {RequestError} VALIDATION for a signal that is none */
   constructor(ports: WatchPorts, options: WatchOptions) {
     this.#ports = ports;
     this.#options = options;
     const { signal } = options;
+    checkSignal(signal);
     const signals = [ports.closing, this.#ended.signal];
     this.#signal = AbortSignal.any(signal === undefined ? signals : [...signals, signal]);
     this.#events = this.#run();

@@ -1,9 +1,12 @@
 /** Limits of clients' commands. */
 import {
+  checkBytes,
   checkCount,
   checkHowMany,
   checkId,
   checkLifetime,
+  checkList,
+  checkObject,
   checkTags,
   checkText,
   checkTtl,
@@ -35,6 +38,7 @@ export function checkClientCommand(command: ClientCommand): void {
       checkTtl(command.ttlMs);
       return;
     case 'delete':
+      checkList(command.ids, 'the list of ids');
       checkHowMany(command.ids.length, 'the delete command', 'id');
       for (const id of command.ids) checkId(id);
       return;
@@ -98,6 +102,11 @@ export function checkClientCommand(command: ClientCommand): void {
       return;
     case 'backup-release':
       checkText(command.chainId, 'the id of the backup', limits.nameBytesMax);
+      return;
+    default: {
+      const { type } = command as { readonly type: unknown };
+      throw invalid(`the type of the request is ${excerpt(String(type))}`, 'give the name of an operation');
+    }
   }
 }
 
@@ -119,6 +128,7 @@ const bytes32HeaderBytes = 5;
 
 /** Bytes that a user gave as they are (`--raw`) count without what msgpack puts before them; other values as stored. */
 function checkData(data: Uint8Array): void {
+  checkBytes(data, 'the session data');
   if (data.length <= limits.valueBytesMax) return;
   const userBytes = data.length - bytes32HeaderBytes;
   const isBytes = data[0] === bytes32 && new DataView(data.buffer, data.byteOffset).getUint32(1) === userBytes;
@@ -152,11 +162,13 @@ function checkLabels({ user, tags, userLimit }: Labels): void {
   if (user !== null) checkText(user, 'the user', limits.userBytesMax);
   checkTags(tags);
   if (userLimit === null) return;
+  checkObject(userLimit, 'the limit of the user');
   if (user === null) throw invalid('there is a limit of sessions, but no user', 'give the user whose sessions count');
   checkHowMany(userLimit.sessions, 'the limit of the user', 'session', limits.sessionsPerUserMax);
 }
 
 function checkChanges({ set, unset }: Pick<PatchCommand, 'set' | 'unset'>): void {
+  checkList(unset, 'unset');
   const count = set.length + unset.length;
   if (count > 0) checkHowMany(count, 'the command', 'field', limits.fieldsPerCommandMax);
   const seen = new Set<string>();
@@ -189,9 +201,9 @@ function checkTxn({ guards, thenDo, elseDo }: TxnCommand): void {
   if (guards.length > 0) checkHowMany(guards.length, 'the transaction', 'guard', limits.txnOperationsMax);
   for (const guard of guards) checkGuard(guard);
   for (const operations of [thenDo, elseDo]) {
+    for (const operation of operations) checkClientCommand(operation);
     const count = operations.reduce((sum, operation) => sum + weightOf(operation), 0);
     if (count > 0) checkHowMany(count, 'a branch of the transaction', 'operation', limits.txnOperationsMax);
-    for (const operation of operations) checkClientCommand(operation);
   }
 }
 

@@ -1,4 +1,7 @@
-/** Limits of the values that requests are made of. All refuse with VALIDATION or TOO_LARGE. */
+/**
+ * Types and limits of the values that requests are made of; types too, since callers may not use TypeScript. All refuse
+ * with VALIDATION or TOO_LARGE.
+ */
 import { RequestError } from './errors.ts';
 import { limits } from './limits.ts';
 import { excerpt, isWellFormed, utf8Bytes } from './text.ts';
@@ -27,6 +30,7 @@ function checkDuration(durationMs: number | null, what: string): void {
 }
 
 export function checkTags(tags: readonly string[]): void {
+  checkList(tags, 'the list of tags');
   if (tags.length > limits.tagsMax) {
     throw invalid(`there are ${tags.length} tags; the limit is ${limits.tagsMax}`, 'use fewer tags');
   }
@@ -37,6 +41,7 @@ export function checkTags(tags: readonly string[]): void {
 }
 
 export function checkText(text: string, what: string, bytesMax: number): void {
+  if (typeof text !== 'string') throw wrongType(text, what, 'text');
   if (text === '') throw invalid(`${what} is empty`, `give 1 to ${bytesMax} bytes of text`);
   // A character is at most three bytes of UTF-8, so short text needs no count.
   if (text.length * 3 > bytesMax) {
@@ -49,6 +54,29 @@ export function checkText(text: string, what: string, bytesMax: number): void {
       'half of a surrogate pair cannot be stored; remove it',
     );
   }
+}
+
+export function checkList(value: unknown, what: string): void {
+  if (!Array.isArray(value)) throw wrongType(value, what, 'a list');
+}
+
+export function checkObject(value: unknown, what: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(value, what, 'an object');
+}
+
+export function checkBytes(value: unknown, what: string): void {
+  if (!(value instanceof Uint8Array)) throw wrongType(value, what, 'bytes (a Uint8Array)');
+}
+
+/** Names the type only: the value itself may be a secret. */
+function wrongType(value: unknown, what: string, expected: string): RequestError {
+  return invalid(`${what} is ${typeOf(value)}`, `give ${expected}`);
+}
+
+function typeOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 export function checkHowMany(

@@ -1,7 +1,7 @@
 /** Limits of requests, checked where they enter: by the client, the CLI and the node that receives them. */
 
 import { checkClientCommand } from './check-client.ts';
-import { checkCount, checkHowMany, checkId, checkText, checkTtl, invalid } from './check-values.ts';
+import { checkCount, checkHowMany, checkId, checkObject, checkText, checkTtl, invalid } from './check-values.ts';
 import type { Command, ListFilter, Query } from './commands.ts';
 import type { WatchQuery } from './events.ts';
 import { limits } from './limits.ts';
@@ -119,6 +119,7 @@ function checkPrefix(prefix: string | undefined): void {
 }
 
 function checkFilter(filter: ListFilter): void {
+  checkObject(filter, 'the filter');
   checkPrefix(filter.prefix);
   if (filter.user !== undefined) checkText(filter.user, 'the user', limits.userBytesMax);
   if (filter.tag !== undefined) checkText(filter.tag, 'the tag', limits.tagBytesMax);

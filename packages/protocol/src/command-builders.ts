@@ -1,4 +1,5 @@
 /** Commands as applications write them: values instead of bytes, and only what is not the default. */
+import { checkList, checkObject, invalid } from './check-values.ts';
 import type {
   ConflictPolicy,
   FieldValue,
@@ -11,6 +12,7 @@ import type {
   TxnOperation,
   UserLimit,
 } from './client-commands.ts';
+import { excerpt } from './text.ts';
 import { encodeValue } from './value.ts';
 
 export interface StoreSettings {
@@ -111,17 +113,37 @@ export function incrementCommand(id: string, field: string, settings: IncrementS
   return { type: 'increment', id, field, by, create, ttlMs };
 }
 
-/** @throws {RequestError} VALIDATION for a value that cannot be stored */
-export function txnCommand({ guards = [], thenDo = [], elseDo = [] }: Transaction): TxnCommand {
+/** @throws {RequestError} VALIDATION for a value that cannot be stored, and for what is no guard or operation */
+export function txnCommand(transaction: Transaction): TxnCommand {
+  checkObject(transaction, 'the transaction');
+  const { guards = [], thenDo = [], elseDo = [] } = transaction;
+  checkList(guards, 'guards');
+  checkList(thenDo, 'thenDo');
+  checkList(elseDo, 'elseDo');
   return {
     type: 'txn',
-    guards: guards.map((guard) => (guard.type === 'field' ? { ...guard, value: encodeValue(guard.value) } : guard)),
+    guards: guards.map(guardOf),
     thenDo: thenDo.map(operationOfWrite),
     elseDo: elseDo.map(operationOfWrite),
   };
 }
 
+function guardOf(guard: TxnGuard): Guard {
+  checkObject(guard, 'a guard');
+  switch (guard.type) {
+    case 'field':
+      return { ...guard, value: encodeValue(guard.value) };
+    case 'exists':
+    case 'absent':
+    case 'revision':
+      return guard;
+    default:
+      throw unknownType(guard, 'a guard', 'exists, absent, revision or field');
+  }
+}
+
 function operationOfWrite(write: TxnWrite): TxnOperation {
+  checkObject(write, 'an operation of the transaction');
   switch (write.type) {
     case 'store':
       return storeCommand(write.id, encodeValue(write.data), write);
@@ -134,11 +156,25 @@ function operationOfWrite(write: TxnWrite): TxnOperation {
     case 'regenerate':
     case 'delete':
       return write;
+    default:
+      throw unknownType(
+        write,
+        'an operation of the transaction',
+        'store, touch, patch, increment, regenerate or delete',
+      );
   }
 }
 
+function unknownType({ type }: { readonly type?: unknown }, what: string, known: string): Error {
+  const named = typeof type === 'string' ? excerpt(type) : typeof type;
+  return invalid(`the type of ${what} is ${named}`, `give ${known}`);
+}
+
 /** `undefined` has no form in JSON, and in msgpack none of its own: such a field is left out, as JSON would. */
-function fieldsOf({ set = {}, unset = [] }: FieldChanges): { set: FieldValue[]; unset: readonly string[] } {
+function fieldsOf(changes: FieldChanges): { set: FieldValue[]; unset: readonly string[] } {
+  checkObject(changes, 'what changes');
+  const { set = {}, unset = [] } = changes;
+  checkObject(set, 'set');
   const values = Object.entries(set).filter(([, value]) => value !== undefined);
   return { set: values.map(([field, value]) => ({ field, value: encodeValue(value) })), unset };
 }

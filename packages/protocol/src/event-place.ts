@@ -28,7 +28,7 @@ export function parsePlace(text: string): EventPlace {
   const place = { revision: Number(revision), order: Number(order) };
   if (Number.isSafeInteger(place.revision) && Number.isSafeInteger(place.order)) return place;
   throw invalid(
-    `${JSON.stringify(text.slice(0, 40))} is no place among events`,
+    `${JSON.stringify(String(text).slice(0, 40))} is no place among events`,
     'give the `next` of an event, as 12.0',
   );
 }
