@@ -347,6 +347,8 @@ export class Client implements AsyncDisposable {
       });
     }
     const id = parseRequestId(requestId);
+    // Else a dispatcher of its own, which nobody would close, would send it.
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
     if (this.#dispatcher.speaksFor(id.clientId)) return this.#dispatcher.repeat(request, id.sequence, signal);
     return this.#earlier.repeat(request, id, signal);
   }

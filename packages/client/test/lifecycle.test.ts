@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RequestError } from '@holdfast/protocol';
 import { createHost } from '@holdfast/transport';
 import { startNode as startRealNode } from '../../node/src/index.ts';
 import { metadata } from '../../protocol/test/metadata.ts';
@@ -48,6 +49,18 @@ describe('opening and closing', function () {
     assert.ok(resources() <= before, `${resources()} open now, ${before} before`);
     assert.equal(node.channels.size, 0);
     await host.close();
+  });
+
+  it('ends writes too: a closed client repeats none of another client', async () => {
+    const node = await startNode();
+    const client = new Client({ nodes: [node.address] });
+    await client.close();
+    const before = resources();
+    const requestId = `${'b'.repeat(32)}:${node.logTimeMs}:1`;
+    const closed = (error: unknown) => error instanceof RequestError && error.failure.code === 'UNREACHABLE';
+    await assert.rejects(client.store('late', 1, { requestId, timeoutMs: 1_000 }), closed);
+    assert.equal(node.hellos.length, 0);
+    assert.ok(resources() <= before, 'nothing is left open');
   });
 });
 
