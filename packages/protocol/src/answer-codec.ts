@@ -76,7 +76,7 @@ const encoders: { readonly [O in OtherOperation]: (answer: Answers[O]) => readon
   'restore-drop': (answer) => [answer.dropped],
   'backup-hold': (answer) => [answer.holds],
   'backup-release': (answer) => [answer.released],
-  'restore-status': (answer) => [answer.state, answer.restored, answer.skipped, answer.revision],
+  'restore-status': (answer) => [answer.state, answer.restored, answer.skipped, answer.skippedDeleted, answer.revision],
   'backup-begin': (answer) => [
     answer.backupId,
     answer.clusterId,
@@ -192,6 +192,7 @@ const decoders: { readonly [O in OtherOperation]: (fields: Fields) => Answers[O]
     state: fields.choice('state', ['unknown', 'staging', 'done']),
     restored: fields.integer('restored'),
     skipped: fields.integer('skipped'),
+    skippedDeleted: fields.integer('skippedDeleted'),
     revision: fields.integer('revision'),
   }),
   'backup-begin': (fields) => ({

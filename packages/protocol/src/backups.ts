@@ -60,6 +60,8 @@ export interface RestoreOutcome {
   /** Once done: how many sessions were brought back, and how many were not. */
   readonly restored: number;
   readonly skipped: number;
+  /** Of those skipped, the ones that were deleted after `deletedAfter`. The others have expired or, when merging, are there. */
+  readonly skippedDeleted: number;
   /** Of the switch: every restored session has it. */
   readonly revision: number;
 }

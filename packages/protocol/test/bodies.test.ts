@@ -127,7 +127,7 @@ describe('bodies', () => {
     'restore-drop': { dropped: false },
     'backup-hold': { holds: 2 },
     'backup-release': { released: true },
-    'restore-status': { state: 'done', restored: 1, skipped: 2, revision: 4 },
+    'restore-status': { state: 'done', restored: 1, skipped: 2, skippedDeleted: 1, revision: 4 },
     members: { items: [{ nodeId: 1, name: 'n1', peerId: 'p', address: 'a:1', role: 'voter' }] },
     check: {
       appliedIndex: 9,

@@ -29,7 +29,7 @@ export function runRestoreBegin({ state, staging, times }: Context, command: Res
     drop(state, staging);
   }
   const { restoreId: id, mode, deletedAfter } = command;
-  const counts = { chunks: 0, moved: 0, restored: 0, skipped: 0, revision: 0 };
+  const counts = { chunks: 0, moved: 0, restored: 0, skipped: 0, skippedDeleted: 0, revision: 0 };
   state.restore = { id, mode, deletedAfter, phase: 'staging', timeMs: times.timeMs, ...counts };
   return { ok: true, operation: 'restore-begin', answer: { nextChunk: 0 } };
 }

@@ -89,20 +89,25 @@ export class RestoreMover {
     const chunk = staging.get(restore.moved);
     if (chunk === undefined) throw engine.reportDamage(`chunk ${restore.moved} of a restore is not there`);
     for (const record of readRestoreChunk(chunk, state.counters.shards, hashBytes)) {
-      if (this.#restoreOne(restore, record)) restore.restored += 1;
+      const became = this.#restoreOne(restore, record);
+      if (became === 'restored') restore.restored += 1;
       else restore.skipped += 1;
+      if (became === 'deleted') restore.skippedDeleted += 1;
     }
     restore.moved += 1;
   }
 
-  /** False: it has expired, was deleted since, or is there. */
-  #restoreOne({ mode, deletedAfter, revision, timeMs }: RestoreState, record: SessionRecord): boolean {
+  /** `deleted`: since. `skipped`: it has expired, or is there. */
+  #restoreOne(
+    { mode, deletedAfter, revision, timeMs }: RestoreState,
+    record: SessionRecord,
+  ): 'restored' | 'deleted' | 'skipped' {
     const { state, records, rosters, tombstones, times } = this.#ports;
     const { id } = record;
-    if (!isLive(record, timeMs)) return false;
-    if (deletedAfter !== null && (tombstones.get(id, timeMs)?.revision ?? 0) > deletedAfter) return false;
+    if (!isLive(record, timeMs)) return 'skipped';
+    if (deletedAfter !== null && (tombstones.get(id, timeMs)?.revision ?? 0) > deletedAfter) return 'deleted';
     const before = records.get(id, record.idHash);
-    if (before !== undefined && mode === 'merge' && isLive(before, timeMs)) return false;
+    if (before !== undefined && mode === 'merge' && isLive(before, timeMs)) return 'skipped';
     const after = {
       ...record,
       data: record.data.slice(),
@@ -115,6 +120,6 @@ export class RestoreMover {
     records.set(id, before, after);
     rosters.move(id, before?.user ?? null, after.user);
     if (after.expiresAt !== null) times.earliestExpiryMs = Math.min(times.earliestExpiryMs, after.expiresAt);
-    return true;
+    return 'restored';
   }
 }

@@ -21,6 +21,8 @@ export interface RestoreState {
   moved: number;
   restored: number;
   skipped: number;
+  /** Of those skipped. */
+  skippedDeleted: number;
   /** Of the switch; 0 before. */
   revision: number;
 }
@@ -37,8 +39,8 @@ export function isMoving(restore: RestoreState | null): restore is RestoreState 
 
 export function encodeRestoreState(restore: RestoreState | null): Packed {
   if (restore === null) return null;
-  const { id, mode, deletedAfter, phase, timeMs, chunks, moved, restored, skipped, revision } = restore;
-  return [id, mode, deletedAfter, phase, timeMs, chunks, moved, restored, skipped, revision];
+  const { id, mode, deletedAfter, phase, timeMs, chunks, moved, restored, skipped, skippedDeleted, revision } = restore;
+  return [id, mode, deletedAfter, phase, timeMs, chunks, moved, restored, skipped, skippedDeleted, revision];
 }
 
 /** @throws {RequestError} VALIDATION */
@@ -54,6 +56,7 @@ export function decodeRestoreState(fields: Fields | null): RestoreState | null {
     moved: fields.integer('moved'),
     restored: fields.integer('restored'),
     skipped: fields.integer('skipped'),
+    skippedDeleted: fields.integer('skippedDeleted'),
     revision: fields.integer('revision'),
   };
   fields.end();

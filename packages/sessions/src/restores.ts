@@ -35,8 +35,8 @@ export class Restores {
   /** What became of a restore, by the id its client gave it. */
   outcome(id: string): RestoreOutcome {
     const { restore } = this.#state;
-    if (restore?.id !== id) return { state: 'unknown', restored: 0, skipped: 0, revision: 0 };
-    const { phase, restored, skipped, revision } = restore;
-    return { state: phase === 'done' ? 'done' : 'staging', restored, skipped, revision };
+    if (restore?.id !== id) return { state: 'unknown', restored: 0, skipped: 0, skippedDeleted: 0, revision: 0 };
+    const { phase, restored, skipped, skippedDeleted, revision } = restore;
+    return { state: phase === 'done' ? 'done' : 'staging', restored, skipped, skippedDeleted, revision };
   }
 }

@@ -59,7 +59,7 @@ describe('a restore', () => {
     node.done(1_000, store('s3', { user: 'other' }));
     const before = node.machine.revision;
     const outcome = await restore(node, 3_000, await chunksOf(source.machine));
-    assert.deepEqual(outcome, { state: 'done', restored: 21, skipped: 0, revision: before + 1 });
+    assert.deepEqual(outcome, { state: 'done', restored: 21, skipped: 0, skippedDeleted: 0, revision: before + 1 });
     assert.equal(node.machine.get('gone'), undefined);
     for (const id of ['s0', 's3', 's19', 'short']) {
       assert.deepEqual(contentOf(node.machine, id), contentOf(source.machine, id));
@@ -120,7 +120,7 @@ describe('a restore', () => {
     node.done(1_000, store('s2', { data: Uint8Array.of(9), ttlMs: 10 }));
     node.done(1_000, store('mine'));
     const outcome = await restore(node, 3_000, await chunksOf(source.machine), { mode: 'merge' });
-    assert.deepEqual([outcome.restored, outcome.skipped], [20, 1]);
+    assert.deepEqual([outcome.restored, outcome.skipped, outcome.skippedDeleted], [20, 1, 0]);
     assert.deepEqual(node.machine.get('s1')?.data, Uint8Array.of(9));
     assert.deepEqual(contentOf(node.machine, 's2'), contentOf(source.machine, 's2'));
     assert.ok(node.machine.get('mine'));
@@ -131,7 +131,7 @@ describe('a restore', () => {
     const source = await original();
     const node = await Driven.open();
     const outcome = await restore(node, 7_000, await chunksOf(source.machine));
-    assert.deepEqual([outcome.restored, outcome.skipped], [20, 1]);
+    assert.deepEqual([outcome.restored, outcome.skipped, outcome.skippedDeleted], [20, 1, 0]);
     assert.equal(node.machine.get('short'), undefined);
   });
 
@@ -175,7 +175,7 @@ describe('a restore', () => {
     other.log.entries.push(...node.log.entries);
     for (const driven of [node, other]) {
       const outcome = await restore(driven, 2_200, chunks, { deletedAfter: revision });
-      assert.deepEqual([outcome.restored, outcome.skipped], [19, 2]);
+      assert.deepEqual([outcome.restored, outcome.skipped, outcome.skippedDeleted], [19, 2, 2]);
     }
     assert.deepEqual(copy.shardHashes(), node.machine.shardHashes());
     // Of a session without an expiry the deletion is kept for seven days.

@@ -70,14 +70,14 @@ async function restore(io: Io, directory: string, options: RestoreOptions): Prom
 
 function printOutcome(
   io: Io,
-  { restored, skipped, revision }: RestoreOutcome,
+  { restored, skipped, skippedDeleted, revision }: RestoreOutcome,
   state: StateAtPoint,
-  { json }: RestoreOptions,
+  { json, replace }: RestoreOptions,
 ): void {
   const output = new Output(io, json === true);
   const backupTime = formatTime(state.logTimeMs);
   if (output.json) {
-    output.document({ restored, skipped, revision, backupRevision: state.revision, backupTime });
+    output.document({ restored, skipped, skippedDeleted, revision, backupRevision: state.revision, backupTime });
     return;
   }
   output.fields([
@@ -87,6 +87,11 @@ function printOutcome(
     ['from revision', text(state.revision)],
     ['from time', output.time(state.logTimeMs)],
   ]);
+  const others = skipped - skippedDeleted;
+  if (others > 0) output.hint(`skipped, as expired${replace ? '' : ' or in the cluster already'}: ${others}`);
+  if (skippedDeleted === 0) return;
+  const which = `skipped, as deleted after revision ${state.revision}: ${skippedDeleted}`;
+  output.hint(`${which}; restore with --include-deleted brings them back`);
 }
 
 /** An empty cluster is filled; of one that holds sessions it must be said what becomes of them. */
