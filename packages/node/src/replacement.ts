@@ -20,6 +20,8 @@ import { requestJoin } from './join-client.ts';
 /** How long to wait for a leader: others may be starting too. */
 const JOIN_TIMEOUT_MS = 30_000;
 
+const LOSSES: ReadonlySet<string> = new Set(['LOG_DAMAGED', 'LOG_MISSING', 'LOG_SHORT', 'SNAPSHOT_DAMAGED']);
+
 export interface SelfReplacementPorts {
   readonly disk: Disk;
   /** Of the data. */
@@ -37,8 +39,7 @@ export function lossShownBy(error: unknown): DataLoss | undefined {
   if (error instanceof RequestError && error.code === 'CORRUPT') return { cause: 'damaged', problem: error.message };
   if (!(error instanceof StorageError)) return undefined;
   const { code, failure } = error;
-  const isLost = code === 'LOG_DAMAGED' || code === 'LOG_MISSING' || code === 'SNAPSHOT_DAMAGED';
-  return isLost ? { cause: 'damaged', problem: describeStorageFailure(failure) } : undefined;
+  return LOSSES.has(code) ? { cause: 'damaged', problem: describeStorageFailure(failure) } : undefined;
 }
 
 /** One node's way from data that cannot be trusted to a new id; durable at every step. */

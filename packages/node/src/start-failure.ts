@@ -18,6 +18,7 @@ function failureOf({ code, message, hint, failure }: StorageError): Failure {
   switch (code) {
     case 'LOG_DAMAGED':
     case 'LOG_MISSING':
+    case 'LOG_SHORT':
     case 'SNAPSHOT_DAMAGED':
     case 'ENGINE_DAMAGED':
       return { code: 'CORRUPT', problem, hint };

@@ -128,6 +128,43 @@ describe('a node whose data is lost', function () {
     });
   }
 
+  /** Its engine has what was in there: an orderly stop has seen to that. */
+  async function loseNewestLogFile(name: string): Promise<void> {
+    const files = (await readdir(join(directory, name, 'log'))).filter((file) => file.endsWith('.log')).sort();
+    assert.ok(files.length > 1);
+    await rm(join(directory, name, 'log', files.at(-1) ?? ''));
+  }
+
+  it('comes back when the newest file of its log is gone', async () => {
+    await startThree();
+    const before = await kept('n2');
+    await stop('n2');
+    await restart('n2');
+    await stop('n1');
+    await restart('n1');
+    await until(async () => (await kept('n1')).members.length === 3);
+    await stop('n2');
+    await loseNewestLogFile('n2');
+    await restart('n2');
+    assert.match(log.join('\n'), /ends at entry \d+, but entry \d+ was applied here/);
+    await assertReplaced('n2', before, ['log', 'engine', 'node.json']);
+  });
+
+  it('refuses when it is alone and the newest file of its log is gone, each time, and keeps its engine', async () => {
+    await start('n1');
+    await stop('n1');
+    await restart('n1');
+    await stop('n1');
+    await loseNewestLogFile('n1');
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await assert.rejects(restart('n1'), {
+        code: 'CORRUPT',
+        message: /but entry \d+ was applied here.*no other member/,
+      });
+    }
+    assert.ok((await readdir(join(directory, 'n1', 'engine'))).includes('CURRENT'));
+  });
+
   it('comes back when its log is gone, and again after that', async () => {
     await startThree();
     for (let round = 0; round < 2; round += 1) {

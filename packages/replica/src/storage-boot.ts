@@ -102,7 +102,8 @@ async function refuseUsedLog(ports: StorageBootPorts, record: NodeRecord, base: 
 
 /**
  * Opens everything. An engine that is damaged, or older than the log reaches back, is built again from the newest
- * snapshot file that the log vouches for, or by another member; it is removed only then.
+ * snapshot file that the log vouches for, or by another member; it is removed only then. One that is ahead of the log
+ * shows that the log is short (`LOG_SHORT`), and is kept.
  * @throws {StorageError} @throws {RequestError} CORRUPT when nothing on this disk can rebuild the state, and no member
  *   gave it
  */
@@ -168,7 +169,10 @@ async function rebuild(
   try {
     engine = await openEngine(engineOptions);
     const machine = await fill(engine, ports, log, snapshotFiles, options);
-    if (isOnDisk) await dropEngineAside(directory);
+    if (isOnDisk && isEngineAside(directory)) {
+      await dropEngineAside(directory);
+      ports.report?.('info', 'another engine is built; the one that was set aside is removed');
+    }
     return { engine, machine };
   } catch (error) {
     await engine?.close();
@@ -266,12 +270,23 @@ async function openKept(
   options: SessionMachineOptions,
 ): Promise<{ engine: Engine; machine: SessionMachine } | undefined> {
   // Found to be damaged while it was read: it may look sound now.
-  if (isStored(engineOptions) && isEngineAside(directory.engineDirectory)) return undefined;
+  if (isStored(engineOptions) && isEngineAside(directory.engineDirectory)) {
+    report('warn', 'the engine was set aside, as it could not be used; it is built anew');
+    return undefined;
+  }
   let engine: Engine | undefined;
   try {
     engine = await openEngine(engineOptions);
     const machine = await SessionMachine.open(engine, { ...options, verifies: true });
     if (isCovered(machine, log)) return { engine, machine };
+    refuseShortLog(machine, log, directory.logDirectory);
+    if (isStored(engineOptions)) {
+      const { appliedIndex } = machine;
+      report('warn', 'the log does not reach back to the engine; it is built anew', {
+        appliedIndex,
+        logFrom: log.firstIndex(),
+      });
+    }
   } catch (error) {
     if (!isDamage(error)) {
       await engine?.close();
@@ -281,6 +296,15 @@ async function openKept(
   }
   await engine?.close();
   return undefined;
+}
+
+/**
+ * An entry is applied only once it is durable in the log here, and a state of another member installed only once the
+ * log begins anew behind it. A log without what was applied has lost it, and with it what this node has promised.
+ */
+function refuseShortLog({ appliedIndex, appliedTerm }: SessionMachine, log: Log, directory: string): void {
+  if (appliedIndex < log.firstIndex() - 1) return;
+  throw new StorageError({ code: 'LOG_SHORT', directory, lastIndex: log.lastIndex(), appliedIndex, appliedTerm });
 }
 
 function isStored({ backend }: EngineOptions): boolean {

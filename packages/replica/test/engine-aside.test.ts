@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Log, MemoryDisk, type NodeRecord } from '@holdfast/storage';
-import { createLog, openStorage, type StorageBootPorts } from '../src/storage-boot.ts';
+import { createLog, openStorage, type StorageBootPorts, type Stored } from '../src/storage-boot.ts';
 
 const record = { clusterId: 'c0ffee', nodeId: 1, name: 'n1', shards: 4, backend: 'disk', bootCounter: 1 } as NodeRecord;
 const founding = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
@@ -95,5 +95,50 @@ describe('a damaged engine', () => {
     await writeFile(join(engine, 'CURRENT'), 'half of it');
     await withStorage(async ({ machine }) => assert.equal(machine.appliedIndex, 1));
     assert.deepEqual(await readdir(root), ['engine']);
+  });
+
+  it('is not what an engine is whose log has lost its end, or has another: that is refused, and the engine kept', async () => {
+    const entryOf = (index: number, term: number) =>
+      ({ index, term, type: 'EntryNormal', data: new Uint8Array(0) }) as const;
+    const append = ({ log }: Stored, index: number, term: number) =>
+      new Promise((resolve) => {
+        log.append({ entries: [entryOf(index, term)], hardState: { term, vote: 1, commit: index } }, resolve);
+      });
+    const { disk } = ports;
+    assert.ok(disk instanceof MemoryDisk);
+    const short = disk.copy();
+    await withStorage(async (stored) => {
+      for (const index of [2, 3]) {
+        await append(stored, index, 2);
+        stored.machine.applyConfChange(index, 2, founding);
+      }
+      await stored.machine.flush();
+      await stored.engine.checkpoint();
+    });
+    const whole = disk.copy();
+    disk.restore(short);
+    const files = await readdir(engine);
+    await assert.rejects(openStorage(ports, record), { code: 'LOG_SHORT', message: /ends at entry 1, but entry 3/ });
+    const log = await Log.open(disk, { ...record, directory: '/n1/log', randomBytes: ports.randomBytes });
+    for (const index of [2, 3, 4]) {
+      await append({ log } as Stored, index, 3);
+    }
+    await log.close();
+    await assert.rejects(openStorage(ports, record), { code: 'LOG_SHORT', message: /entry 3 .*not the one of term 2/ });
+    assert.deepEqual(await readdir(root), ['engine']);
+    assert.ok((await readdir(engine)).some((name) => name.endsWith('.ldb') && files.includes(name)));
+    disk.restore(whole);
+    await withStorage(async ({ machine }) => assert.equal(machine.appliedIndex, 3));
+  });
+
+  it('and every one that is removed are told of', async () => {
+    const told: string[] = [];
+    ports = { ...ports, report: (level, message) => told.push(`${level} ${message}`) };
+    await damageTable();
+    await withStorage(async () => {});
+    assert.deepEqual(told, [
+      'error the engine is damaged; it is built anew',
+      'info another engine is built; the one that was set aside is removed',
+    ]);
   });
 });

@@ -17,6 +17,14 @@ export type StorageFailure =
   | { readonly code: 'LOG_CLOSED'; readonly directory: string }
   /** The directory holds no log. */
   | { readonly code: 'LOG_MISSING'; readonly directory: string }
+  /** The log lacks an entry that was durable in it: it was applied. */
+  | {
+      readonly code: 'LOG_SHORT';
+      readonly directory: string;
+      readonly lastIndex: number;
+      readonly appliedIndex: number;
+      readonly appliedTerm: number;
+    }
   /** A new log was asked for where there is one. */
   | { readonly code: 'LOG_EXISTS'; readonly directory: string }
   /** There is no room for the next log file or another file that must be written. */
@@ -95,6 +103,8 @@ export function describeStorageFailure(failure: StorageFailure): string {
       return `the log in ${failure.directory} is closed`;
     case 'LOG_MISSING':
       return `there is no log in ${failure.directory}`;
+    case 'LOG_SHORT':
+      return describeShortLog(failure);
     case 'LOG_EXISTS':
       return `there is a log in ${failure.directory} already`;
     case 'NO_SPACE':
@@ -149,6 +159,8 @@ export function hintForStorageFailure(failure: StorageFailure): string {
       return 'the node is stopping';
     case 'LOG_MISSING':
       return 'bring it back, or start the node while a majority of the others runs: they fill it anew';
+    case 'LOG_SHORT':
+      return 'nothing was deleted. Bring the whole log back, or start the node while a majority of the others runs: they fill it anew';
     case 'LOG_EXISTS':
       return 'nothing was removed; restore the node.json that belongs to it, or use another data directory';
     case 'NO_SPACE':
@@ -186,6 +198,14 @@ export function hintForStorageFailure(failure: StorageFailure): string {
     case 'IO':
       return 'check the path, its permissions and the disk';
   }
+}
+
+function describeShortLog(failure: StorageFailure & { readonly code: 'LOG_SHORT' }): string {
+  const { directory, lastIndex, appliedIndex, appliedTerm } = failure;
+  if (lastIndex < appliedIndex) {
+    return `the log in ${directory} ends at entry ${lastIndex}, but entry ${appliedIndex} was applied here: its newest files are gone, or older ones were put back`;
+  }
+  return `entry ${appliedIndex} of the log in ${directory} is not the one of term ${appliedTerm} that was applied here`;
 }
 
 function describeHolder(holder: LockHolder | undefined): string {
