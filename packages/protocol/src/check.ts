@@ -118,8 +118,14 @@ function checkPrefix(prefix: string | undefined): void {
   if (prefix !== undefined && prefix !== '') checkText(prefix, 'the prefix', limits.idBytesMax);
 }
 
+const filterNames: ReadonlySet<string> = new Set(['prefix', 'user', 'tag', ...filterNumbers]);
+
 function checkFilter(filter: ListFilter): void {
   checkObject(filter, 'the filter');
+  // A misspelt one would let everything through, also to a deletion.
+  for (const name of Object.keys(filter)) {
+    if (!filterNames.has(name)) throw invalid(`a filter has no ${name}`, `it has ${[...filterNames].join(', ')}`);
+  }
   checkPrefix(filter.prefix);
   if (filter.user !== undefined) checkText(filter.user, 'the user', limits.userBytesMax);
   if (filter.tag !== undefined) checkText(filter.tag, 'the tag', limits.tagBytesMax);
