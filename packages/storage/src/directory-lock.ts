@@ -1,4 +1,4 @@
-import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, StorageError } from './errors.ts';
@@ -22,6 +22,11 @@ export interface DirectoryLock {
   check(): Promise<void>;
   /** Gives it back. */
   release(): Promise<void>;
+  /**
+   * Gives it back and leaves nothing of it: for a directory that people copy and compare. Of two that ask in that very
+   * moment both may get it, so it is nothing for a directory where that would cost data.
+   */
+  remove(): Promise<void>;
 }
 
 interface HeldLock {
@@ -79,6 +84,23 @@ class HeldDirectory implements DirectoryLock {
     const hint =
       'another process may use the directory now: stop that one, too, then start one alone. No lock is ever stale: never remove it';
     throw new StorageError({ code: 'DIRECTORY_UNUSABLE', file: this.#path, problem, hint });
+  }
+
+  async remove(): Promise<void> {
+    const aside = `${this.#path}-${process.pid}`;
+    // In one step: nobody is to find half of it.
+    const isMine = await this.check().then(
+      () => true,
+      () => false,
+    );
+    const isAside =
+      isMine &&
+      (await rename(this.#path, aside).then(
+        () => true,
+        () => false,
+      ));
+    await this.release();
+    if (isAside) await rm(aside, { recursive: true, force: true }).catch(() => {});
   }
 
   async release(): Promise<void> {

@@ -156,6 +156,26 @@ describe('directory lock', () => {
     assert.match(await readFile(join(path, 'holder'), 'utf8'), new RegExp(`"pid":${child.pid}.*do not remove`));
   });
 
+  it('leaves nothing behind when it is removed, and lets in the next', async () => {
+    await writeFile(join(directory, 'kept'), '');
+    await (await acquireLock(directory)).remove();
+    assert.deepEqual(await readdir(directory), ['kept']);
+    const next = await acquireLock(directory);
+    await assert.rejects(acquireLock(directory), isRefused);
+    await next.remove();
+    assert.deepEqual(await readdir(directory), ['kept']);
+  });
+
+  it('leaves alone what is another one by now when it is removed', async () => {
+    const lock = await acquireLock(directory);
+    await rm(join(directory, 'lock'), { recursive: true });
+    const { answer } = await asked();
+    assert.equal(answer, 'held');
+    await lock.remove();
+    assert.deepEqual(await readdir(directory), ['lock']);
+    await assert.rejects(acquireLock(directory), isRefused);
+  });
+
   it('is refused where it cannot be made', async () => {
     await writeFile(join(directory, 'lock'), '');
     await assert.rejects(acquireLock(directory), (error: StorageError) => {

@@ -46,7 +46,7 @@ export async function lockBackup(directory: string): Promise<() => Promise<void>
   const path = resolve(directory);
   await makeBackupDirectory(new NodeDisk(), path);
   const lock = await acquireLock(path);
-  return () => lock.release();
+  return () => lock.remove();
 }
 
 /** The links of a backup that must be whole. @throws {RequestError} CORRUPT, VALIDATION */
